@@ -1,0 +1,39 @@
+"""Writes audit events into the transaction of the change that they tell of.
+
+An event that is there without its change, or a change without its event, cannot be.
+"""
+
+import msgspec
+
+from smarthost.audit.model import Actor, Event
+from smarthost.clock import Clock
+from smarthost.database.engine import Transaction
+from smarthost.ids import Ids
+
+_INSERT = """
+INSERT INTO audit_events
+    (portal_id, id, at, actor, address, request_id, action, subject, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+
+
+class AuditLog:
+    """Appends to the audit."""
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        self._clock = clock
+        self._ids = ids
+
+    async def record(self, tx: Transaction, event: Event, by: Actor) -> None:
+        """Append `event` in `tx`."""
+        await tx.execute(
+            _INSERT,
+            event.portal_id,
+            self._ids.new(),
+            self._clock.now(),
+            by.name,
+            by.address,
+            by.request_id,
+            event.action,
+            event.subject,
+            msgspec.json.encode(event.details).decode(),
+        )

@@ -1,0 +1,115 @@
+"""From the text that was given to the frozen `Config`, or to all faults together.
+
+A setting with a fault is read as its default meanwhile, so that one fault does not hide another;
+nothing of that escapes, because a single fault makes the whole configuration an error.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from smarthost.config import settings
+from smarthost.config.faults import ConfigError, Fault, InvalidValueError
+from smarthost.config.model import Config, DefaultRelay
+from smarthost.config.settings import Setting
+from smarthost.config.sources import Sources, read_sources
+from smarthost.config.values import parse_helo_name
+
+T = TypeVar("T")
+
+
+def load_config(
+    environ: Mapping[str, str],
+    *,
+    working_directory: Path,
+    machine_name: Callable[[], str],
+    stderr_is_terminal: bool,
+) -> Config:
+    """Read the environment and the `smarthost.toml` of the working directory.
+
+    `machine_name` gives the machine's full name (`socket.getfqdn`); it is asked only when no
+    EHLO name is set, since it may wait for the DNS. Paths are resolved against the working
+    directory. Raises `ConfigError` with every fault.
+    """
+    base = working_directory.absolute()
+    sources = read_sources(environ, working_directory=base)
+    reader = _Reader(sources)
+    data_dir = base / reader.value(settings.DATA_DIR)
+    config = Config(
+        data_dir=data_dir,
+        database_file=base / (reader.given(settings.DATABASE_URL) or data_dir / "smarthost.db"),
+        http_listen=reader.value(settings.HTTP_LISTEN),
+        keyring_file=base / (reader.given(settings.KEYRING_FILE) or data_dir / "keyring.json"),
+        admin_email=reader.given(settings.ADMIN_EMAIL),
+        base_domain=reader.given(settings.BASE_DOMAIN),
+        default_relay=reader.relay(base),
+        helo_name=reader.given(settings.HELO_NAME) or _own_name(machine_name),
+        rate_limits=reader.value(settings.RATE_LIMITS),
+        trusted_networks=reader.given(settings.TRUSTED_NETWORKS) or (),
+        log_format=reader.given(settings.LOG_FORMAT)
+        or ("console" if stderr_is_terminal else "json"),
+        log_level=reader.value(settings.LOG_LEVEL),
+        ignored_names=sources.ignored_names,
+    )
+    if reader.faults:
+        raise ConfigError(faults=tuple(reader.faults))
+    return config
+
+
+class _Reader:
+    """Turns text into values and keeps the faults met on the way."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._given = sources.given
+        self.faults = list(sources.faults)
+
+    def given(self, setting: Setting[T]) -> T | None:
+        """Give the value that the operator has set, or None."""
+        given = self._given.get(setting.name)
+        if given is None:
+            return None
+        if not given.text.isprintable():
+            self._fault(setting, "the value holds a control character or an invisible one.")
+            return None
+        try:
+            return setting.parse(given.text.strip())
+        except InvalidValueError as error:
+            self._fault(setting, *error.messages)
+            return None
+
+    def value(self, setting: Setting[T]) -> T:
+        """Give the value that the operator has set, or the default."""
+        given = self.given(setting)
+        return setting.parse(setting.default) if given is None else given
+
+    def relay(self, base: Path) -> DefaultRelay | None:
+        """Give the default relay with its CA file in place, which has to be readable."""
+        relay = self.given(settings.DEFAULT_RELAY_URL)
+        if relay is None or relay.ca_file is None:
+            return relay
+        ca_file = base / relay.ca_file
+        if not _readable(ca_file):
+            self._fault(
+                settings.DEFAULT_RELAY_URL, "ca does not name a file that this user can read."
+            )
+        return replace(relay, ca_file=ca_file)
+
+    def _fault(self, setting: Setting[object], *messages: str) -> None:
+        label = self._given[setting.name].label
+        self.faults.extend(Fault(name=label, message=message) for message in messages)
+
+
+def _own_name(machine_name: Callable[[], str]) -> str | None:
+    try:
+        return parse_helo_name(machine_name())
+    except InvalidValueError:
+        return None
+
+
+def _readable(path: Path) -> bool:
+    try:
+        return path.is_file() and os.access(path, os.R_OK)
+    except OSError:  # a name too long, a directory that may not be searched
+        return False

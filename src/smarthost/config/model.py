@@ -1,0 +1,72 @@
+"""What the operator has decided, read once and never changed.
+
+These are plain frozen values. Everything in them has been checked and every path is absolute,
+so that no other room reads the environment or wonders whether a setting makes sense.
+"""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+from smarthost.secret import Secret
+
+LogFormat = Literal["console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListenAddress:
+    """Where to listen: a host name or IP address without brackets, and a port.
+
+    Port 0 asks the system for a free one.
+    """
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DefaultRelay:
+    """The operator's own relay, in force for every portal that has no settings of its own.
+
+    `host` and `sender_address` are in the canonical form of `mail.host` and `mail.address`.
+    `sender_display_name` and `user_name` are empty where there is none. `password` is there
+    when `enable_auth` is true and only then. `ca_file` is the private authority that signs the
+    relay's certificate; None stands for the system's authorities.
+    """
+
+    host: str
+    port: int
+    sender_address: str
+    sender_display_name: str
+    user_name: str
+    password: Secret | None
+    enable_ssl: bool
+    enable_auth: bool
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """Every setting of one process.
+
+    `base_domain` is None for a standalone installation (one portal, whatever the host name).
+    `helo_name` is None when nothing is set and the machine has no full name of its own.
+    `ignored_names` are the `SMARTHOST_…` variables that a container platform has injected;
+    they mean nothing here, and are listed so that the log can say so once.
+    """
+
+    data_dir: Path
+    database_file: Path
+    http_listen: ListenAddress
+    keyring_file: Path
+    admin_email: str | None
+    base_domain: str | None
+    default_relay: DefaultRelay | None
+    helo_name: str | None
+    rate_limits: bool
+    trusted_networks: tuple[IPv4Network | IPv6Network, ...]
+    log_format: LogFormat
+    log_level: LogLevel
+    ignored_names: tuple[str, ...]

@@ -1,0 +1,163 @@
+"""Every setting there is, one row each.
+
+The table is the only place where a setting is named: reading, the check for unknown names and
+the documentation all follow from it. A default is text and goes through the same parser as what
+an operator writes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from smarthost.config.default_relay import parse_default_relay
+from smarthost.config.model import DefaultRelay, ListenAddress, LogFormat, LogLevel
+from smarthost.config.values import (
+    parse_database_file,
+    parse_domain,
+    parse_email,
+    parse_helo_name,
+    parse_listen,
+    parse_log_format,
+    parse_log_level,
+    parse_networks,
+    parse_path,
+    parse_switch,
+)
+
+PREFIX = "SMARTHOST_"
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting(Generic[T_co]):
+    """One setting: `name` without prefix, and how its text becomes a value.
+
+    `default` is what an operator could have written; where it is empty, `unset` says in words
+    what holds then. A `secret` setting can be read from a file (`…_FILE`), and its value is
+    never shown. `meaning` and `example` are for the documentation.
+    """
+
+    name: str
+    parse: Callable[[str], T_co]
+    default: str = ""
+    unset: str = ""
+    secret: bool = False
+    meaning: str
+    example: str
+
+    @property
+    def variable(self) -> str:
+        """The name in the environment."""
+        return PREFIX + self.name
+
+    @property
+    def key(self) -> str:
+        """The name in the file."""
+        return self.name.lower()
+
+
+DATA_DIR: Setting[Path] = Setting(
+    name="DATA_DIR",
+    parse=parse_path,
+    default="./smarthost-data",
+    meaning="Directory for everything that Smarthost keeps.",
+    example="/var/lib/smarthost",
+)
+DATABASE_URL: Setting[Path] = Setting(
+    name="DATABASE_URL",
+    parse=parse_database_file,
+    unset="`smarthost.db` in the data directory",
+    secret=True,
+    meaning="The SQLite file: `sqlite:///` and a path; an absolute path makes four slashes.",
+    example="sqlite:////srv/smarthost/smarthost.db",
+)
+HTTP_LISTEN: Setting[ListenAddress] = Setting(
+    name="HTTP_LISTEN",
+    parse=parse_listen,
+    default="127.0.0.1:8025",
+    meaning="Host and port of the HTTP server; port 0 takes any free one.",
+    example="[::1]:8025",
+)
+KEYRING_FILE: Setting[Path] = Setting(
+    name="KEYRING_FILE",
+    parse=parse_path,
+    unset="`keyring.json` in the data directory",
+    meaning="The keys that passwords are sealed with. Keep it out of back-ups of the database.",
+    example="/etc/smarthost/keyring.json",
+)
+ADMIN_EMAIL: Setting[str] = Setting(
+    name="ADMIN_EMAIL",
+    parse=parse_email,
+    unset="none",
+    meaning="The first administrator, made when `serve` starts on an empty data directory.",
+    example="admin@example.com",
+)
+BASE_DOMAIN: Setting[str] = Setting(
+    name="BASE_DOMAIN",
+    parse=parse_domain,
+    unset="standalone: one portal",
+    meaning="Domain of the portals: each one's host name is one label under it.",
+    example="portals.example.com",
+)
+DEFAULT_RELAY_URL: Setting[DefaultRelay] = Setting(
+    name="DEFAULT_RELAY_URL",
+    parse=parse_default_relay,
+    unset="none",
+    secret=True,
+    meaning="The relay of portals that have no settings of their own; see below.",
+    example="smtps://user:password@mail.example.com?sender=notify@example.com",
+)
+HELO_NAME: Setting[str] = Setting(
+    name="HELO_NAME",
+    parse=parse_helo_name,
+    unset="the machine's full name",
+    meaning="Full domain name that Smarthost gives in EHLO; never `localhost`.",
+    example="smarthost.example.com",
+)
+RATE_LIMITS: Setting[bool] = Setting(
+    name="RATE_LIMITS",
+    parse=parse_switch,
+    default="on",
+    meaning="`on` or `off`: whether requests are counted and refused when there are too many.",
+    example="off",
+)
+TRUSTED_NETWORKS: Setting[tuple[IPv4Network | IPv6Network, ...]] = Setting(
+    name="TRUSTED_NETWORKS",
+    parse=parse_networks,
+    unset="none",
+    meaning="Networks of the reverse proxies whose `X-Forwarded-For`, `-Proto` and `-Host` are"
+    " believed, with commas between.",
+    example="10.0.0.0/8, 2001:db8::/32",
+)
+LOG_FORMAT: Setting[LogFormat] = Setting(
+    name="LOG_FORMAT",
+    parse=parse_log_format,
+    unset="`console` when standard error is a terminal, else `json`",
+    meaning="`console` (for people) or `json` (one object a line).",
+    example="json",
+)
+LOG_LEVEL: Setting[LogLevel] = Setting(
+    name="LOG_LEVEL",
+    parse=parse_log_level,
+    default="info",
+    meaning="`debug`, `info`, `warning` or `error`.",
+    example="debug",
+)
+
+SETTINGS: tuple[Setting[object], ...] = (
+    DATA_DIR,
+    DATABASE_URL,
+    HTTP_LISTEN,
+    KEYRING_FILE,
+    ADMIN_EMAIL,
+    BASE_DOMAIN,
+    DEFAULT_RELAY_URL,
+    HELO_NAME,
+    RATE_LIMITS,
+    TRUSTED_NETWORKS,
+    LOG_FORMAT,
+    LOG_LEVEL,
+)

@@ -1,0 +1,202 @@
+"""How the text of one setting becomes its value.
+
+Each parser takes the text without surrounding blanks, never empty, and gives a value that needs
+no further check, or raises `InvalidValueError` with a sentence that says what is allowed. None
+of them touches the network or a file.
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import NoReturn, TypeVar
+from urllib.parse import unquote
+
+from smarthost.config.faults import InvalidValueError, shown
+from smarthost.config.model import ListenAddress, LogFormat, LogLevel
+from smarthost.mail.address import AddressError, parse_address
+from smarthost.mail.host import HostError, parse_host
+
+T = TypeVar("T")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_SQLITE = "sqlite:///"
+_POSTGRESQL = ("postgresql:", "postgres:", "postgresql+")
+_NOT_A_MAIL_NAME = ("localhost", "localdomain", "arpa")
+
+
+def parse_path(text: str) -> Path:
+    """Give the path as it was written; a relative one is still to be resolved."""
+    return Path(text)
+
+
+def parse_port(text: str, *, lowest: int) -> int:
+    """Give a TCP port between `lowest` (0 or 1) and 65535, written in ASCII digits."""
+    if text.isascii() and text.isdigit() and len(text) <= 5 and lowest <= int(text) <= 65535:
+        return int(text)
+    raise InvalidValueError(f"the port is a number from {lowest} to 65535.")
+
+
+def split_host_port(text: str) -> tuple[str, str | None]:
+    """Part `host:port` or `[IPv6]:port` (RFC 3986, section 3.2); the port is None when absent.
+
+    An IPv6 address without brackets comes back whole, since its end cannot be told from a port.
+    """
+    if text.startswith("["):
+        host, bracket, rest = text.partition("]")
+        return (host + bracket, rest[1:]) if rest.startswith(":") else (text, None)
+    host, colon, port = text.rpartition(":")
+    if not colon or ":" in host:
+        return text, None
+    return host, port
+
+
+def parse_listen(text: str) -> ListenAddress:
+    """Give host and port of `127.0.0.1:8025`, `[::1]:8025`; port 0 is any free one."""
+    host, port = split_host_port(text)
+    if port is None or not host:
+        raise InvalidValueError(
+            f"“{shown(text)}” is not an address to listen on. Write host and port, as"
+            " 127.0.0.1:8025 or [::1]:8025; 0.0.0.0:8025 listens on every IPv4 address."
+        )
+    return ListenAddress(host=_host(host), port=parse_port(port, lowest=0))
+
+
+def parse_email(text: str) -> str:
+    """Give an e-mail address in the canonical form of `mail.address`."""
+    try:
+        return str(parse_address(text))
+    except AddressError as error:
+        raise InvalidValueError(str(error)) from None
+
+
+def parse_domain(text: str) -> str:
+    """Give a domain in lower-case A-labels (RFC 5890), of letters, digits and hyphens."""
+    domain = _host(text)
+    if _is_ip(domain) or "_" in domain:
+        raise InvalidValueError(
+            f"{shown(domain)} is not a domain. Write the one that the portals' host names end in,"
+            " as portals.example.com."
+        )
+    return domain
+
+
+def parse_helo_name(text: str) -> str:
+    """Give a full domain name fit for EHLO (RFC 5321, section 2.3.5).
+
+    A relay looks the name up, so names that mean something on one machine alone are refused:
+    those of one label, IP addresses, and what ends in localhost, localdomain or arpa. The
+    underscore that a host may have has no place in a command's domain.
+    """
+    name = _host(text)
+    odd = "." not in name or "_" in name or _is_ip(name)
+    if odd or name.rpartition(".")[2] in _NOT_A_MAIL_NAME:
+        raise InvalidValueError(
+            f"{shown(name)} is not a full domain name. Write the name under which this machine is"
+            " found in the DNS, as smarthost.example.com."
+        )
+    return name
+
+
+def parse_database_file(text: str) -> Path:
+    """Give the file of `sqlite:///relative/file` or `sqlite:////absolute/file`.
+
+    What follows the three slashes is the path, percent-encoded where it has to be.
+    """
+    lowered = text.lower()
+    if lowered.startswith(_POSTGRESQL):
+        raise InvalidValueError(
+            "this version stores in SQLite only. Leave this empty for a database in the data"
+            " directory, or write sqlite:/// and a path."
+        )
+    path = unquote(text[len(_SQLITE) :])
+    if not lowered.startswith(_SQLITE) or not path.strip("/") or set("?#") & set(text):
+        _refuse_database_url()
+    if path.startswith(":") or path.endswith("/") or "\ufffd" in path or not path.isprintable():
+        _refuse_database_url()
+    return Path(path)
+
+
+def parse_switch(text: str) -> bool:
+    """Give True for `on` and False for `off`."""
+    return _one_of(text, {"on": True, "off": False})
+
+
+def parse_log_format(text: str) -> LogFormat:
+    """Give `console` or `json`."""
+    formats: dict[str, LogFormat] = {"console": "console", "json": "json"}
+    return _one_of(text, formats)
+
+
+def parse_log_level(text: str) -> LogLevel:
+    """Give `debug`, `info`, `warning` or `error`."""
+    levels: dict[str, LogLevel] = {
+        "debug": "debug",
+        "info": "info",
+        "warning": "warning",
+        "error": "error",
+    }
+    return _one_of(text, levels)
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Give the networks of a comma-separated list in CIDR form (RFC 4632, section 3.1)."""
+    faults: list[str] = []
+    networks: list[Network] = []
+    for part in text.split(","):
+        try:
+            networks.append(_network(part.strip()))
+        except InvalidValueError as error:
+            faults.extend(error.messages)
+    if faults:
+        raise InvalidValueError(*faults)
+    return tuple(networks)
+
+
+def _network(text: str) -> Network:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        _refuse_network(text)
+    if "%" in text:  # a zone means something on one link of one machine (RFC 4007)
+        _refuse_network(text)
+    if ipaddress.ip_address(text.partition("/")[0]) != network.network_address:
+        raise InvalidValueError(
+            f"{shown(text)} has bits set behind its prefix. Write {network} for the network,"
+            f" or {shown(text.partition('/')[0])} for the one address."
+        )
+    return network
+
+
+def _one_of(text: str, choices: dict[str, T]) -> T:
+    if text in choices:
+        return choices[text]
+    *others, last = choices
+    raise InvalidValueError(f"“{shown(text)}” is not {', '.join(others)} or {last}.")
+
+
+def _host(text: str) -> str:
+    try:
+        return parse_host(text)
+    except HostError as error:
+        raise InvalidValueError(str(error)) from None
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_network(text: str) -> NoReturn:
+    raise InvalidValueError(
+        f"“{shown(text)}” is not a network. Write networks as 10.0.0.0/8 or 2001:db8::/32, with"
+        " a comma between two."
+    )
+
+
+def _refuse_database_url() -> NoReturn:
+    raise InvalidValueError(
+        "this is not the URL of an SQLite file. Write sqlite:///file.db for a file in the"
+        " working directory, or sqlite:////srv/file.db (four slashes) for an absolute path."
+    )

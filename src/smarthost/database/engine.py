@@ -1,0 +1,64 @@
+"""What every store of rows can do, whichever engine is behind it.
+
+A read is one statement; a change is a unit of work, a coroutine function that awaits nothing but
+its transaction. Both engines take the same SQL text with `$1`, `$2`, … for values, so that a
+`store.py` never asks which engine it speaks to.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, Protocol, TypeVar
+
+Value = str | int | float | bytes | None
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+class StoreUnavailableError(Exception):
+    """The store could not do what was asked, and nothing was changed.
+
+    The message is for the operator's log and terminal: it names the file or host, never a value.
+    """
+
+
+class Transaction(Protocol):
+    """Reads and changes that become durable together, or not at all."""
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        """Run one statement and return all its rows."""
+        ...
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        """Run a statement, or a script without values; return the number of rows changed."""
+        ...
+
+
+Work = Callable[[Transaction], Awaitable[T]]
+
+
+class Database(Protocol):
+    """An open store.
+
+    Every method raises `StoreUnavailableError` when the store cannot be reached or written.
+    """
+
+    dialect: Literal["sqlite", "postgresql"]
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        """Run one read outside any transaction and return all its rows."""
+        ...
+
+    async def transact(self, work: Work[T]) -> T:
+        """Run `work` in a transaction and return its result once that is durable.
+
+        `work` may be run twice, so it has no effect but on its transaction, and awaits nothing
+        else. What it raises takes back its changes and is raised here.
+        """
+        ...
+
+    async def wait_failed(self) -> None:
+        """Return when the store can no longer promise durability and the process must end."""
+        ...
+
+    async def close(self) -> None:
+        """Finish the units of work that were begun, and close."""
+        ...

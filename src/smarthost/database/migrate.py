@@ -1,0 +1,82 @@
+"""Brings a store's tables to the form that this program knows.
+
+Each migration is one file of SQL in `migrations/`, named `<number>_<what>.<dialect>.sql`, and runs
+in one transaction together with the row that records it: a kill in the middle leaves the last
+whole one. Files are never changed after a release.
+"""
+
+from importlib import resources
+
+import msgspec
+
+from smarthost.clock import Clock
+from smarthost.database.engine import Database, StoreUnavailableError, Transaction
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    version INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+)"""
+
+
+class Migration(msgspec.Struct, frozen=True, kw_only=True):
+    """One step from a schema version to the next."""
+
+    version: int
+    name: str
+    script: str
+
+
+def migrations(dialect: str) -> list[Migration]:
+    """Return the migrations that ship with this program, oldest first."""
+    folder = resources.files("smarthost.database") / "migrations"
+    ending = f".{dialect}.sql"
+    found = [file for file in folder.iterdir() if file.name.endswith(ending)]
+    return sorted((_read(file.name.removesuffix(ending), file.read_text()) for file in found),
+                  key=lambda migration: migration.version)  # fmt: skip
+
+
+def _read(stem: str, script: str) -> Migration:
+    number, _, name = stem.partition("_")
+    return Migration(version=int(number), name=name, script=script)
+
+
+async def migrate(database: Database, clock: Clock) -> int:
+    """Apply what is missing and return the number of migrations applied.
+
+    Several processes may do this at once: each migration's transaction looks again whether it is
+    still missing. Raises `StoreUnavailableError` when the store is of a newer program.
+    """
+    known = migrations(database.dialect)
+    newest = await database.transact(_newest)
+    if newest > known[-1].version:
+        raise StoreUnavailableError(
+            f"The database has schema version {newest}; this program knows up to "
+            f"{known[-1].version}. Start the newer Smarthost that made it."
+        )
+    applied = 0
+    for migration in known[newest:]:
+        applied += await _apply(database, migration, clock.now())
+    return applied
+
+
+async def _newest(tx: Transaction) -> int:
+    await tx.execute(_LEDGER)
+    rows = await tx.fetch("SELECT coalesce(max(version), 0) FROM schema_migrations")
+    return int(rows[0][0])
+
+
+async def _apply(database: Database, migration: Migration, now: int) -> int:
+    async def work(tx: Transaction) -> int:
+        if await _newest(tx) >= migration.version:
+            return 0
+        await tx.execute(migration.script)
+        return await tx.execute(
+            "INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)",
+            migration.version,
+            migration.name,
+            now,
+        )
+
+    return await database.transact(work)

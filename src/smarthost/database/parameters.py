@@ -1,0 +1,15 @@
+"""The one spelling of parameters in our SQL, `$1`, made into SQLite's `?1`.
+
+PostgreSQL reads `$1` as the first value wherever it stands. To SQLite it is a name, numbered by
+first appearance: `select $2, $1` with (1, 2) gives (1, 2), silently.
+"""
+
+import re
+
+# Quoted text is matched first, so that a `$1` inside it stays.
+_PARAMETER = re.compile(r"'[^']*'|\$([1-9][0-9]*)")
+
+
+def numbered(sql: str) -> str:
+    """Return `sql` with every `$n` outside quoted text as `?n`."""
+    return _PARAMETER.sub(lambda hit: f"?{hit[1]}" if hit[1] else hit[0], sql)

@@ -1,0 +1,116 @@
+"""The store in one file: SQLite in WAL mode with `synchronous=FULL`, through apsw.
+
+Reads run on the event loop's own connection; every change goes through the one writer thread of
+`group_commit.py`. The statements' `$n` are named parameters to SQLite, numbered by first
+appearance, so they are rewritten to `?n` once each.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Literal
+
+import apsw
+
+from smarthost.database.engine import Row, StoreUnavailableError, T, Value, Work
+from smarthost.database.filesystem import network_filesystem_of
+from smarthost.database.group_commit import GroupCommit
+from smarthost.database.parameters import numbered
+from smarthost.database.sqlite_errors import ENVIRONMENT_ERRORS, unavailable
+
+BUSY_SECONDS = 10
+"""How long a statement waits for another process that is writing."""
+
+# The WAL of older versions can lose commits: https://sqlite.org/wal.html#walresetbug
+_OLDEST_SQLITE = (3, 51, 3)
+
+_numbered = lru_cache(maxsize=1024)(numbered)
+
+
+class SqliteDatabase:
+    """One SQLite file, opened by this process and perhaps by others on this machine."""
+
+    dialect: Literal["sqlite", "postgresql"] = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, creating it with mode 0600 when it is missing.
+
+        Raises `StoreUnavailableError` when the folder is missing or not writable, when it lies on
+        a network file system, or when the file is no database.
+        """
+        _check_version(apsw.sqlite_lib_version())
+        self._path = path
+        with _translated(path):
+            _check_filesystem(path)
+            _create(path)
+            self._writer = GroupCommit(_connect(path), partial(unavailable, path))
+            self._reader = _connect(path)
+            self._reader.pragma("query_only", True)
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        """Run one read on the loop's connection.
+
+        All rows are fetched at once: an open cursor would pin its snapshot, and later reads
+        would miss newer commits.
+        """
+        try:
+            return self._reader.execute(_numbered(sql), values).fetchall()
+        except ENVIRONMENT_ERRORS as error:
+            raise unavailable(self._path, error) from error
+
+    async def transact(self, work: Work[T]) -> T:
+        """Run `work` in the writer thread; return when its commit is on the disk."""
+        return await self._writer.submit(work)
+
+    async def wait_failed(self) -> None:
+        """Return after a failed fsync: the file must be read anew by a new process."""
+        await self._writer.wait_failed()
+
+    async def close(self) -> None:
+        """Finish what was begun and close both connections."""
+        await asyncio.to_thread(self._writer.close)
+        self._reader.close()
+
+
+def _connect(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(BUSY_SECONDS * 1000)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("foreign_keys", True)
+    connection.pragma("trusted_schema", False)
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Make the file ours alone before SQLite does; its -wal and -shm take over the mode."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _check_version(version: str) -> None:
+    if tuple(map(int, version.split("."))) < _OLDEST_SQLITE:
+        needed = ".".join(map(str, _OLDEST_SQLITE))
+        raise StoreUnavailableError(
+            f"SQLite {version} can lose commits; Smarthost needs {needed} or newer. "
+            "Install the apsw package from its wheel, which brings its own."
+        )
+
+
+def _check_filesystem(path: Path) -> None:
+    kind = network_filesystem_of(path.parent)
+    if kind is not None:
+        raise StoreUnavailableError(
+            f"{path.parent} is on a network file system ({kind}), where SQLite's locks do not "
+            "hold. Choose a folder on a local disk with SMARTHOST_DATA_DIR."
+        )
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ENVIRONMENT_ERRORS as error:
+        raise unavailable(path, error) from error

@@ -1,0 +1,62 @@
+"""What a caller may do: one pure rule an action, so that web and tests read the same table.
+
+The order is the contract's: the operator's switch (402) is seen before the caller's role and
+permission (403).
+"""
+
+from enum import Enum
+
+from smarthost.portals.model import Caller, Permission, Portal, PortalsError, Role
+
+
+class Action(Enum):
+    """What can be asked for, with the permission that it needs."""
+
+    SIGNED_IN = None
+    """Only to be somebody: any valid credential will do."""
+    READ_SETTINGS = Permission.READ
+    CHANGE_SETTINGS = Permission.WRITE
+    MANAGE_KEYS = Permission.ALL
+
+
+_OF_THE_SETTINGS = frozenset({Action.READ_SETTINGS, Action.CHANGE_SETTINGS})
+
+
+class SettingsSwitchedOffError(PortalsError):
+    """The operator does not let this portal have SMTP settings of its own."""
+
+
+class ForbiddenError(PortalsError):
+    """The caller is known, and may not do this."""
+
+
+def authorize(action: Action, caller: Caller, portal: Portal) -> None:
+    """Return if `caller` may do `action`; otherwise raise one of the two errors above."""
+    if action in _OF_THE_SETTINGS:
+        if not portal.settings_allowed:
+            raise SettingsSwitchedOffError(
+                "SMTP settings are switched off for this portal. Ask the operator of the "
+                "installation to switch them on."
+            )
+        if caller.user.role is not Role.ADMINISTRATOR:
+            raise ForbiddenError(
+                "Only an administrator of the portal may see or change its SMTP settings."
+            )
+    needed = action.value
+    if needed is not None and not caller.holds(needed):
+        raise ForbiddenError(_missing(needed))
+
+
+def authorize_key_permissions(permissions: frozenset[Permission], caller: Caller) -> None:
+    """Return if `caller` may make a key that holds `permissions`, else raise `ForbiddenError`.
+
+    Everything but sending is an administrator's, so another user's key could never use it.
+    """
+    if caller.user.role is not Role.ADMINISTRATOR and permissions != {Permission.SEND}:
+        raise ForbiddenError("Only an administrator may hold keys for more than 'send'.")
+
+
+def _missing(needed: Permission) -> str:
+    if needed is Permission.ALL:
+        return "This key may not do that: sign in, or use a key with the permission '*'."
+    return f"This key lacks the permission '{needed}'. Use one that has it, or one with '*'."

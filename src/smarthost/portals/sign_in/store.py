@@ -1,0 +1,102 @@
+"""The rows behind signing in: counted failures and sessions.
+
+Failures are rows, not memory, so that the limit holds over a restart and for every process. The
+window is the running minute of the clock; older rows go when a new one is written.
+"""
+
+from smarthost.clock import MICROSECONDS, Clock
+from smarthost.database.engine import Database, Row, Transaction
+from smarthost.ids import Ids
+from smarthost.portals.model import User
+from smarthost.portals.sign_in.model import Session
+from smarthost.portals.store import read_user
+from smarthost.portals.tokens import Token, TokenKind, new_token
+
+WINDOW = 60 * MICROSECONDS
+SESSION_LIFE = 24 * 3600 * MICROSECONDS
+"""A session ends a day after its start, however it was used."""
+
+_COUNT = "SELECT failures FROM sign_in_failures WHERE subject = $1 AND window_start = $2"
+_RECORD = """
+INSERT INTO sign_in_failures (subject, window_start, failures) VALUES ($1, $2, 1)
+ON CONFLICT (subject, window_start) DO UPDATE SET failures = sign_in_failures.failures + 1"""
+_FORGET = "DELETE FROM sign_in_failures WHERE window_start < $1"
+_INSERT = """
+INSERT INTO sessions (portal_id, id, user_id, secret_hash, created_at, expires_at)
+SELECT $1, $2, $3, $4, $5, $6
+WHERE EXISTS (SELECT 1 FROM users WHERE portal_id = $1 AND id = $3)"""
+_TIDY = "DELETE FROM sessions WHERE portal_id = $1 AND expires_at < $2"
+_END = "DELETE FROM sessions WHERE portal_id = $1 AND id = $2"
+_FIND = """
+SELECT u.portal_id, u.id, u.email, u.role, u.password_hash, u.created_at,
+       s.id, s.expires_at, s.secret_hash
+FROM sessions s JOIN users u ON u.portal_id = s.portal_id AND u.id = s.user_id
+WHERE s.portal_id = $1 AND s.id = $2"""
+
+
+class SignInStore:
+    """Reads and changes failures and sessions."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    async def failures(self, subject: str) -> int:
+        """Return how often `subject` has failed within the running minute."""
+        rows = await self._database.fetch(_COUNT, subject, self._window())
+        return int(rows[0][0]) if rows else 0
+
+    async def record_failure(self, *subjects: str) -> None:
+        """Count one failure for each of `subjects`."""
+        window = self._window()
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_FORGET, window)
+            for subject in subjects:
+                await tx.execute(_RECORD, subject, window)
+
+        await self._database.transact(work)
+
+    def window_ends(self) -> int:
+        """Return when the running minute ends, in microseconds since 1970, UTC."""
+        return self._window() + WINDOW
+
+    async def create_session(self, user: User) -> tuple[Session, Token]:
+        """Start a session for a user who has just proved who they are."""
+        now = self._clock.now()
+        token = new_token(TokenKind.SESSION, self._ids.new())
+        session = Session(id=token.id, user=user, expires_at=now + SESSION_LIFE)
+        row = (user.portal_id, token.id, user.id, token.hash(), now, session.expires_at)
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_TIDY, user.portal_id, now)
+            await tx.execute(_INSERT, *row)
+
+        await self._database.transact(work)
+        return session, token
+
+    async def find_session(self, portal_id: str, token: Token) -> Session | None:
+        """Return the session that `token` is, if it is valid and has not ended."""
+        rows = await self._database.fetch(_FIND, portal_id, token.id)
+        matches = token.matches(rows[0][-1] if rows else bytes(32))
+        if not rows or not matches:
+            return None
+        session = _read(rows[0])
+        return session if self._clock.now() < session.expires_at else None
+
+    async def end_session(self, portal_id: str, session_id: str) -> None:
+        """End a session; one that has ended already is no error."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_END, portal_id, session_id)
+
+        await self._database.transact(work)
+
+    def _window(self) -> int:
+        now = self._clock.now()
+        return now - now % WINDOW
+
+
+def _read(row: Row) -> Session:
+    return Session(user=read_user(row[:6]), id=row[6], expires_at=row[7])

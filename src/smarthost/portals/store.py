@@ -1,0 +1,172 @@
+"""The rows of portals and their users.
+
+Everything but the portals themselves is found through its portal's id, which comes from the
+request's host name or the operator's command, never from what a caller sends.
+"""
+
+from smarthost.audit.model import Actor, Event
+from smarthost.audit.store import AuditLog
+from smarthost.clock import Clock
+from smarthost.database.engine import Database, Row, Transaction
+from smarthost.ids import Ids
+from smarthost.portals.model import ConflictError, NotFoundError, Portal, Role, User
+
+_PORTALS = "SELECT id, name, created_at, settings_allowed FROM portals"
+_PORTAL_BY_NAME = f"{_PORTALS} WHERE name = $1"
+_PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name"
+_ALLOW_SETTINGS = "UPDATE portals SET settings_allowed = $2 WHERE id = $1"
+_USERS = """
+SELECT portal_id, id, email, role, password_hash, created_at FROM users WHERE portal_id = $1"""
+_USERS_BY_AGE = f"{_USERS} ORDER BY created_at, id"
+_USER_BY_EMAIL = f"{_USERS} AND email = $2"
+_ADMINISTRATORS = """
+SELECT count(*) FROM users WHERE portal_id = $1 AND role = 'administrator'"""
+_STORE_HASH = "UPDATE users SET password_hash = $3 WHERE portal_id = $1 AND id = $2"
+_END_SESSIONS = "DELETE FROM sessions WHERE portal_id = $1 AND user_id = $2"
+_REMOVE_USER = "DELETE FROM users WHERE portal_id = $1 AND id = $2"
+_INSERT_PORTAL = """
+INSERT INTO portals (id, name, created_at, settings_allowed) VALUES ($1, $2, $3, 1)
+ON CONFLICT DO NOTHING"""
+_INSERT_USER = """
+INSERT INTO users (portal_id, id, email, role, password_hash, created_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"""
+
+
+class PortalStore:
+    """Reads and changes portals and users."""
+
+    def __init__(self, database: Database, audit: AuditLog, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._audit = audit
+        self._clock = clock
+        self._ids = ids
+
+    async def portal(self, name: str) -> Portal | None:
+        """Return the portal of that name."""
+        rows = await self._database.fetch(_PORTAL_BY_NAME, name)
+        return _portal(rows[0]) if rows else None
+
+    async def portals(self) -> list[Portal]:
+        """Return all portals, by name."""
+        rows = await self._database.fetch(_PORTALS_BY_NAME)
+        return [_portal(row) for row in rows]
+
+    async def create_portal(self, name: str, by: Actor) -> Portal:
+        """Create a portal. Raises `ConflictError` when the name is taken."""
+        portal = Portal(
+            id=self._ids.new(), name=name, created_at=self._clock.now(), settings_allowed=True
+        )
+
+        async def work(tx: Transaction) -> None:
+            if not await tx.execute(_INSERT_PORTAL, portal.id, portal.name, portal.created_at):
+                raise ConflictError(f"There is already a portal named {name}.")
+            event = Event(portal_id=portal.id, action="portal.created", subject=name)
+            await self._audit.record(tx, event, by)
+
+        await self._database.transact(work)
+        return portal
+
+    async def allow_settings(self, portal: Portal, by: Actor, *, allowed: bool) -> None:
+        """Switch the SMTP settings of a portal on or off."""
+        action = "portal.settings_allowed" if allowed else "portal.settings_denied"
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_ALLOW_SETTINGS, portal.id, int(allowed))
+            event = Event(portal_id=portal.id, action=action, subject=portal.name)
+            await self._audit.record(tx, event, by)
+
+        await self._database.transact(work)
+
+    async def users(self, portal_id: str) -> list[User]:
+        """Return the portal's users, oldest first."""
+        rows = await self._database.fetch(_USERS_BY_AGE, portal_id)
+        return [read_user(row) for row in rows]
+
+    async def user(self, portal_id: str, email: str) -> User | None:
+        """Return the user with that address, compared without regard to ASCII case."""
+        rows = await self._database.fetch(_USER_BY_EMAIL, portal_id, email_key(email))
+        return read_user(rows[0]) if rows else None
+
+    async def create_user(
+        self, portal_id: str, email: str, role: Role, password_hash: str | None, by: Actor
+    ) -> User:
+        """Create a user. Raises `ConflictError` when the address has one already."""
+        user = User(
+            portal_id=portal_id,
+            id=self._ids.new(),
+            email=email_key(email),
+            role=role,
+            password_hash=password_hash,
+            created_at=self._clock.now(),
+        )
+        values = (portal_id, user.id, user.email, role.value, password_hash, user.created_at)
+
+        async def work(tx: Transaction) -> None:
+            if not await tx.execute(_INSERT_USER, *values):
+                raise ConflictError(f"The portal already has a user {user.email}.")
+            await self._audit.record(tx, _event("user.created", user, role=role.value), by)
+
+        await self._database.transact(work)
+        return user
+
+    async def set_password(self, user: User, password_hash: str, by: Actor) -> None:
+        """Store a new password's hash and end the user's sessions."""
+
+        async def work(tx: Transaction) -> None:
+            if not await tx.execute(_STORE_HASH, user.portal_id, user.id, password_hash):
+                raise NotFoundError(f"The portal has no user {user.email} any more.")
+            await tx.execute(_END_SESSIONS, user.portal_id, user.id)
+            await self._audit.record(tx, _event("user.password_set", user), by)
+
+        await self._database.transact(work)
+
+    async def remove_user(self, user: User, by: Actor) -> None:
+        """Remove a user with all keys and sessions; the last administrator stays."""
+
+        async def work(tx: Transaction) -> None:
+            if user.role is Role.ADMINISTRATOR and await _administrators(tx, user.portal_id) == 1:
+                raise ConflictError(
+                    f"{user.email} is the portal's last administrator. Create another one first."
+                )
+            if not await tx.execute(_REMOVE_USER, user.portal_id, user.id):
+                raise NotFoundError(f"The portal has no user {user.email} any more.")
+            await self._audit.record(tx, _event("user.removed", user), by)
+
+        await self._database.transact(work)
+
+
+def email_key(email: str) -> str:
+    """Return the form in which addresses of users are stored and compared.
+
+    ASCII letters alone are folded: full Unicode folding makes different addresses equal.
+    """
+    return "".join(letter.lower() if letter.isascii() else letter for letter in email)
+
+
+def read_user(row: Row) -> User:
+    """Make a user from the columns portal_id, id, email, role, password_hash, created_at."""
+    portal_id, user_id, email, role, password_hash, created_at = row
+    return User(
+        portal_id=portal_id,
+        id=user_id,
+        email=email,
+        role=Role(role),
+        password_hash=password_hash,
+        created_at=created_at,
+    )
+
+
+def _portal(row: Row) -> Portal:
+    portal_id, name, created_at, settings_allowed = row
+    return Portal(
+        id=portal_id, name=name, created_at=created_at, settings_allowed=bool(settings_allowed)
+    )
+
+
+async def _administrators(tx: Transaction, portal_id: str) -> int:
+    rows = await tx.fetch(_ADMINISTRATORS, portal_id)
+    return int(rows[0][0])
+
+
+def _event(action: str, user: User, **details: object) -> Event:
+    return Event(portal_id=user.portal_id, action=action, subject=user.email, details=details)

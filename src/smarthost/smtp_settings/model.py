@@ -1,0 +1,155 @@
+"""A portal's SMTP settings: what was typed, what is stored, and where a password may go.
+
+`SmtpSettings` holds no password. That is kept apart as a sealed blob, bound to the `Destination`
+that the settings describe, and opened only to be used there.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from smarthost.secret import Secret
+
+DEFAULT_PORT = 25
+
+
+class Mechanism(StrEnum):
+    """What a stored secret is used for at the relay."""
+
+    PASSWORD = "password"  # noqa: S105 - the kind of secret, not one
+    NTLM = "ntlm"
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """The one place that a password may be sent to, and as whose."""
+
+    portal_id: str
+    host: str
+    port: int
+    enable_ssl: bool
+    mechanism: Mechanism
+    user_name: str
+
+
+class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A relay as it is stored: every rule of `rules.check` holds for it."""
+
+    host: str
+    """A name in lower-case A-labels, or an IP literal without brackets."""
+    port: int
+    sender_address: str
+    sender_display_name: str | None
+    user_name: str | None
+    """There exactly if `enable_auth`."""
+    enable_ssl: bool
+    enable_auth: bool
+    use_ntlm: bool
+
+    def destination(self, portal_id: str) -> Destination:
+        """Return where this portal's password goes; only asked for with `enable_auth`."""
+        return Destination(
+            portal_id=portal_id,
+            host=self.host,
+            port=self.port,
+            enable_ssl=self.enable_ssl,
+            mechanism=Mechanism.NTLM if self.use_ntlm else Mechanism.PASSWORD,
+            user_name=self.user_name or "",
+        )
+
+
+class SettingsInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody typed, each value of the right type but not yet looked at."""
+
+    host: str | None = None
+    port: int | None = None
+    sender_address: str | None = None
+    sender_display_name: str | None = None
+    user_name: str | None = None
+    password: Secret | None = None
+    enable_ssl: bool = False
+    enable_auth: bool = False
+    use_ntlm: bool = False
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings to be saved, with the password if one was typed.
+
+    With `enable_auth` and no password the stored one stays, which only its own destination
+    allows.
+    """
+
+    settings: SmtpSettings
+    password: Secret | None
+
+    @property
+    def keeps_password(self) -> bool:
+        """Whether saving this needs the password that is stored."""
+        return self.settings.enable_auth and self.password is None
+
+
+class RevisionAction(StrEnum):
+    """What made a revision."""
+
+    SAVE = "save"
+    RESET = "reset"
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable state of a portal's settings; revision 0 is the state before the first."""
+
+    portal_id: str
+    number: int
+    action: RevisionAction
+    saved_at: int
+    """Microseconds since 1970, UTC."""
+    saved_by: str
+    settings: SmtpSettings | None
+    """None: the installation's default relay is in force."""
+    sealed_password: bytes | None
+
+
+def no_revision(portal_id: str) -> Revision:
+    """Return the state of a portal that has never saved anything."""
+    return Revision(
+        portal_id=portal_id,
+        number=0,
+        action=RevisionAction.RESET,
+        saved_at=0,
+        saved_by="",
+        settings=None,
+        sealed_password=None,
+    )
+
+
+class SmtpSettingsError(Exception):
+    """Base of what this room refuses; the message is plain words for whoever asked."""
+
+
+Faults = dict[str, list[str]]
+"""What is wrong, by the name of the field of `SettingsInput`."""
+
+
+class InvalidSettingsError(SmtpSettingsError):
+    """Some fields are wrong: all of them, each with what is allowed."""
+
+    def __init__(self, faults: Faults) -> None:
+        super().__init__("The settings are not valid.")
+        self.faults = faults
+
+
+class RevisionConflictError(SmtpSettingsError):
+    """The settings are not the ones that the caller has seen."""
+
+    def __init__(self, current: Revision) -> None:
+        super().__init__(_conflict(current))
+        self.current = current
+
+
+def _conflict(current: Revision) -> str:
+    if current.number == 0:
+        return "These are not the settings in force: none have been saved yet. Read them again."
+    did = "reset" if current.settings is None else "saved"
+    return (
+        f"The settings were {did} meanwhile by {current.saved_by}; they are now revision "
+        f"{current.number}. Read them again before you change them."
+    )

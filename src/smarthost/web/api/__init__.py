@@ -1,0 +1,1 @@
+"""The end points of the JSON contract, one module a subject."""

@@ -1,0 +1,114 @@
+"""Sessions: signing in with an e-mail address and a password, asking, and signing out."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+from smarthost.clock import MICROSECONDS
+from smarthost.portals.access import Action, ForbiddenError
+from smarthost.portals.model import Caller, CredentialKind
+from smarthost.portals.sign_in.sign_in import SignIn
+from smarthost.portals.sign_in.store import SignInStore
+from smarthost.secret import Secret
+from smarthost.web.errors import unauthorized
+from smarthost.web.operations import Answer, Call, Example, Operation
+from smarthost.web.proxies import rate_key
+
+PATH = "/api/2.0/authentication"
+TAG = "Authentication"
+
+
+class AuthRequestsDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who signs in."""
+
+    user_name: Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
+    """The user's e-mail address."""
+    password: Secret
+
+
+class AuthenticationTokenDto(msgspec.Struct, frozen=True, kw_only=True):
+    """A session, to be sent as the cookie `asc_auth_key` or in `Authorization`."""
+
+    token: str
+    expires: datetime
+
+
+class AuthenticationApi:
+    """The end points."""
+
+    def __init__(self, sign_in: SignIn, store: SignInStore) -> None:
+        self._sign_in = sign_in
+        self._store = store
+
+    async def sign_in(self, call: Call[None]) -> Answer:
+        """Check the password and start a session."""
+        body: AuthRequestsDto = call.body.checked()
+        address = rate_key(call.client.address)
+        user = await self._sign_in.check(call.portal, body.user_name, body.password, address)
+        if user is None:
+            raise unauthorized("The e-mail address or the password is wrong.")
+        session, token = await self._sign_in.start_session(user)
+        expires = datetime.fromtimestamp(session.expires_at / MICROSECONDS, UTC)
+        shown = AuthenticationTokenDto(token=token.text().reveal(), expires=expires)
+        return Answer(value=shown)
+
+    async def is_signed_in(self, _call: Call[Caller]) -> Answer:
+        """Answer true: the credentials have been checked on the way here."""
+        return Answer(value=True)
+
+    async def sign_out(self, call: Call[Caller]) -> Answer:
+        """End the session whose token this is."""
+        caller = call.caller
+        if caller.kind is not CredentialKind.SESSION or caller.credential_id is None:
+            raise ForbiddenError(
+                "Only a session is signed out. An API key ends with DELETE /api/2.0/keys/{id}."
+            )
+        await self._store.end_session(call.portal.id, caller.credential_id)
+        return Answer(value=True)
+
+    def operations(self) -> list[Operation]:
+        """Return the rows of the table of operations."""
+        return [
+            Operation(
+                operation_id="authenticateMe",
+                method="POST",
+                path=PATH,
+                tag=TAG,
+                summary="Sign in",
+                description="Starts a session of 24 hours. After 5 wrong passwords within a "
+                "minute, from one address or for one user, further tries get 429.",
+                handler=self.sign_in,
+                action=None,
+                body=AuthRequestsDto,
+                answer=AuthenticationTokenDto,
+                body_examples={
+                    "password": Example(
+                        summary="An e-mail address and a password",
+                        value={"userName": "admin@example.com", "password": "correct horse"},
+                    )
+                },
+            ),
+            Operation(
+                operation_id="getIsAuthentificated",
+                method="GET",
+                path=PATH,
+                tag=TAG,
+                summary="Ask whether the credentials are valid",
+                description="True for any valid credential, else 401.",
+                handler=self.is_signed_in,
+                action=Action.SIGNED_IN,
+                answer=bool,
+            ),
+            Operation(
+                operation_id="logout",
+                method="POST",
+                path=f"{PATH}/logout",
+                tag=TAG,
+                summary="Sign out",
+                description="Ends the session whose token is sent.",
+                handler=self.sign_out,
+                action=Action.SIGNED_IN,
+                answer=bool,
+            ),
+        ]

@@ -1,0 +1,160 @@
+"""API keys: made, listed and revoked by their users; an administrator sees the whole portal's."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from smarthost.clock import MICROSECONDS, Clock
+from smarthost.portals.access import Action, authorize_key_permissions
+from smarthost.portals.keys.last_use import LastUse
+from smarthost.portals.keys.model import ApiKey
+from smarthost.portals.keys.store import KeyStore
+from smarthost.portals.model import Caller, NotFoundError, Permission, Role
+from smarthost.web.operations import Answer, Call, Example, Operation
+
+PATH = "/api/2.0/keys"
+TAG = "API keys"
+_DAY = 24 * 3600 * MICROSECONDS
+
+
+class EmployeeDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The user whom a key belongs to."""
+
+    id: UUID
+    display_name: str
+
+
+class CreateApiKeyRequestDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A key to make."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=30)]
+    permissions: Annotated[list[Permission], msgspec.Meta(min_length=1)]
+    expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=365)] | None = None
+
+
+class ApiKeyResponseDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A key; `key`, the whole of it, is there only when it has just been made."""
+
+    id: UUID
+    name: str
+    key: str | msgspec.UnsetType = msgspec.UNSET
+    key_postfix: str
+    permissions: list[Permission]
+    create_on: datetime
+    create_by: EmployeeDto
+    expires_at: datetime | msgspec.UnsetType = msgspec.UNSET
+    last_used: datetime | msgspec.UnsetType = msgspec.UNSET
+    is_active: bool
+
+
+class KeysApi:
+    """The end points."""
+
+    def __init__(self, store: KeyStore, last_use: LastUse, clock: Clock) -> None:
+        self._store = store
+        self._last_use = last_use
+        self._clock = clock
+
+    async def create(self, call: Call[Caller]) -> Answer:
+        """Make a key for the caller and show it this once."""
+        body: CreateApiKeyRequestDto = call.body.checked()
+        permissions = frozenset(body.permissions)
+        authorize_key_permissions(permissions, call.caller)
+        now = self._clock.now()
+        expires_at = None if body.expires_in_days is None else now + body.expires_in_days * _DAY
+        key, token = await self._store.create(
+            call.caller.user, body.name, permissions, expires_at, call.actor
+        )
+        return Answer(value=key_dto(key, now, token.text().reveal()))
+
+    async def list_keys(self, call: Call[Caller]) -> Answer:
+        """List the caller's keys, or all of the portal's for an administrator."""
+        await self._last_use.flush()
+        if call.caller.user.role is Role.ADMINISTRATOR:
+            keys = await self._store.of_portal(call.portal.id)
+        else:
+            keys = await self._store.of_user(call.caller.user)
+        now = self._clock.now()
+        return Answer(value=[key_dto(key, now) for key in keys])
+
+    async def revoke(self, call: Call[Caller]) -> Answer:
+        """Revoke a key: it is refused from the next request on."""
+        administrator = call.caller.user.role is Role.ADMINISTRATOR
+        owner = None if administrator else call.caller.user
+        try:
+            key_id = str(UUID(call.path["id"]))
+        except ValueError:
+            raise NotFoundError("There is no such key.") from None
+        await self._store.revoke(call.portal.id, key_id, call.actor, owner)
+        return Answer(value=True)
+
+    def operations(self) -> list[Operation]:
+        """Return the rows of the table of operations."""
+        return [
+            Operation(
+                operation_id="createApiKey",
+                method="POST",
+                path=PATH,
+                tag=TAG,
+                summary="Make an API key",
+                description="The key acts as its user, narrowed by its permissions. It is shown "
+                "in this answer and never again.",
+                handler=self.create,
+                action=Action.MANAGE_KEYS,
+                body=CreateApiKeyRequestDto,
+                answer=ApiKeyResponseDto,
+                may_conflict=True,
+                body_examples={
+                    "send": Example(
+                        summary="A key that can only send mail, for 90 days",
+                        value={"name": "shop", "permissions": ["send"], "expiresInDays": 90},
+                    )
+                },
+            ),
+            Operation(
+                operation_id="getApiKeys",
+                method="GET",
+                path=PATH,
+                tag=TAG,
+                summary="List API keys",
+                description="The caller's own, or all of the portal's for an administrator.",
+                handler=self.list_keys,
+                action=Action.MANAGE_KEYS,
+                answer=list[ApiKeyResponseDto],
+            ),
+            Operation(
+                operation_id="deleteApiKey",
+                method="DELETE",
+                path=f"{PATH}/{{id}}",
+                tag=TAG,
+                summary="Revoke an API key",
+                description="The key is refused from the next request on.",
+                handler=self.revoke,
+                action=Action.MANAGE_KEYS,
+                answer=bool,
+                path_parameters={"id": "The key's id, a UUID"},
+                may_be_missing=True,
+            ),
+        ]
+
+
+def key_dto(key: ApiKey, now: int, shown: str | None = None) -> ApiKeyResponseDto:
+    """Return how a key is answered at `now`; `shown` is the whole key, when just made."""
+    return ApiKeyResponseDto(
+        id=UUID(key.id),
+        name=key.name,
+        key=msgspec.UNSET if shown is None else shown,
+        key_postfix=key.postfix,
+        permissions=sorted(key.permissions),
+        create_on=_time(key.created_at),
+        create_by=EmployeeDto(id=UUID(key.user.id), display_name=key.user.email),
+        expires_at=msgspec.UNSET if key.expires_at is None else _time(key.expires_at),
+        last_used=msgspec.UNSET if key.last_used_at is None else _time(key.last_used_at),
+        is_active=key.is_active(now),
+    )
+
+
+def _time(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / MICROSECONDS, UTC)

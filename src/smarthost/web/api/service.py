@@ -1,0 +1,59 @@
+"""What machines ask: whether the process lives, whether it can serve, and what it offers.
+
+These answer on any host name, without credentials and without the envelope, since load balancers
+and generators of clients expect them bare.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import falcon.asgi
+
+from smarthost.database.engine import StoreUnavailableError
+from smarthost.web.errors import RETRY_STORE_SECONDS
+
+_OK = b'{"status":"ok"}'
+_NOT_READY = b'{"status":"not ready","reason":"the store cannot be reached"}'
+
+
+class Health:
+    """`/healthz`: the process answers. Nothing behind it is asked."""
+
+    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """Answer that the process lives."""
+        response.data = _OK
+
+    on_head = on_get
+
+
+class Ready:
+    """`/readyz`: requests can be served now, the store included."""
+
+    def __init__(self, probe: Callable[[], Awaitable[object]]) -> None:
+        """Take a read that raises `StoreUnavailableError` when the store does not answer."""
+        self._probe = probe
+
+    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """Answer 200, or 503 while the store cannot be reached."""
+        try:
+            await self._probe()
+        except StoreUnavailableError:
+            response.status = falcon.HTTP_503
+            response.set_header("Retry-After", str(RETRY_STORE_SECONDS))
+            response.data = _NOT_READY
+        else:
+            response.data = _OK
+
+    on_head = on_get
+
+
+class OpenApi:
+    """`/openapi.json`: the description that clients are made from."""
+
+    def __init__(self, document: bytes) -> None:
+        self._document = document
+
+    async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
+        """Answer the document."""
+        response.data = self._document
+
+    on_head = on_get

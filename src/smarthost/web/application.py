@@ -1,0 +1,179 @@
+"""The HTTP application: routes from the table of operations, and what all answers share.
+
+Falcon routes and keeps the headers; everything that decides is in the pipeline. Refusals, ours
+and Falcon's own, leave by one door in the contract's envelope.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+import falcon
+import falcon.asgi
+import structlog
+
+from smarthost.clock import Clock
+from smarthost.ids import Ids
+from smarthost.web.decoding import BodyDecoder
+from smarthost.web.envelope import failure
+from smarthost.web.errors import Refusal, refusal_of
+from smarthost.web.exchange import Exchange
+from smarthost.web.operations import Operation
+from smarthost.web.pipeline import Pipeline
+from smarthost.web.proxies import Networks, forwarded, rate_key
+from smarthost.web.rate_limit import RateLimit
+
+Responder = Callable[..., Awaitable[None]]
+log = structlog.get_logger("smarthost.web")
+
+_WORDS = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this path. GET /openapi.json lists what there is.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; the header Allow lists "
+    "those that it takes.",
+    HTTPStatus.BAD_REQUEST: "This request cannot be understood.",
+}
+_OWN_FAULT = Refusal(
+    status=HTTPStatus.INTERNAL_SERVER_ERROR,
+    message="Something went wrong here. The operator finds it in the log by the X-Request-Id.",
+)
+
+
+class _Resource:
+    """One path: Falcon looks for its methods as `on_get`, `on_post`, …."""
+
+
+class Middleware:
+    """What every request gets first and every answer last."""
+
+    def __init__(self, trusted: Networks, rate_limit: RateLimit, clock: Clock, ids: Ids) -> None:
+        self._trusted = trusted
+        self._rate_limit = rate_limit
+        self._clock = clock
+        self._ids = ids
+
+    async def process_request(
+        self, request: falcon.asgi.Request, _response: falcon.asgi.Response
+    ) -> None:
+        """Find out who is asking from where."""
+        scope = request.scope
+        client = forwarded(
+            peer=scope["client"][0],
+            scheme=scope["scheme"],
+            headers=scope["headers"],
+            trusted=self._trusted,
+        )
+        query = scope["query_string"]
+        target = scope["raw_path"] + (b"?" + query if query else b"")
+        request.context.exchange = Exchange(
+            client=client,
+            request_id=self._ids.new(),
+            url=f"{client.scheme}://{client.host}{target.decode('ascii')}",
+            started=self._clock.monotonic(),
+        )
+
+    async def process_response(
+        self,
+        request: falcon.asgi.Request,
+        response: falcon.asgi.Response,
+        _resource: object,
+        _succeeded: bool,
+    ) -> None:
+        """Set the headers that all answers have, and write the log line."""
+        exchange = Exchange.of(request)
+        quota = exchange.quota or self._rate_limit.take(rate_key(exchange.client.address))
+        headers = {
+            "X-RateLimit-Limit": str(quota.limit),
+            "X-RateLimit-Remaining": str(quota.remaining),
+            "X-RateLimit-Reset": str(quota.reset),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-Id": exchange.request_id,
+        }
+        response.set_headers(headers)
+        elapsed = self._clock.monotonic() - exchange.started
+        log.info(
+            "request",
+            request_id=exchange.request_id,
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            milliseconds=round(elapsed * 1000, 1),
+            client=exchange.client.address,
+            host=exchange.client.host,
+            user=None if exchange.caller is None else exchange.caller.user.email,
+        )
+
+
+def make_application(
+    operations: Iterable[Operation], pipeline: Pipeline, middleware: Middleware, clock: Clock
+) -> falcon.asgi.App:
+    """Return the ASGI application that serves `operations`."""
+    app = falcon.asgi.App(middleware=[middleware])
+    by_path: dict[str, list[Operation]] = defaultdict(list)
+    for operation in operations:
+        by_path[operation.path].append(operation)
+    for path, of_path in by_path.items():
+        responders = {operation.method: _responder(operation, pipeline) for operation in of_path}
+        app.add_route(path, _resource(responders))
+    app.add_error_handler(Exception, _error_handler(clock))
+    return app
+
+
+def _responder(operation: Operation, pipeline: Pipeline) -> Responder:
+    decoder = None if operation.body is None else BodyDecoder(operation.body)
+
+    async def respond(
+        request: falcon.asgi.Request, response: falcon.asgi.Response, **path: str
+    ) -> None:
+        await pipeline.run(operation, decoder, request, response, path)
+
+    return respond
+
+
+def _resource(responders: dict[str, Responder]) -> _Resource:
+    resource = _Resource()
+    if "GET" in responders:
+        responders["HEAD"] = responders["GET"]
+    allow = ", ".join([*sorted(responders), "OPTIONS"])
+
+    async def options(
+        _request: falcon.asgi.Request, response: falcon.asgi.Response, **_path: str
+    ) -> None:
+        response.status = falcon.HTTP_204
+        response.set_header("Allow", allow)
+
+    for method, responder in {**responders, "OPTIONS": options}.items():
+        setattr(resource, f"on_{method.lower()}", responder)
+    return resource
+
+
+def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
+    async def handle(
+        request: falcon.asgi.Request,
+        response: falcon.asgi.Response,
+        error: Exception,
+        _params: dict[str, Any],
+    ) -> None:
+        refusal = _of_falcon(error) or refusal_of(error, clock.now())
+        if refusal is None:
+            exchange = Exchange.of(request)
+            log.error("internal error", request_id=exchange.request_id, exc_info=error)
+            refusal = _OWN_FAULT
+        response.status = refusal.status
+        response.content_type = "application/json"
+        response.data = failure(refusal.status, refusal.message, refusal.fields)
+        response.set_headers(refusal.headers)
+
+    return handle
+
+
+def _of_falcon(error: Exception) -> Refusal | None:
+    if not isinstance(error, falcon.HTTPError):
+        return None
+    status = HTTPStatus(error.status_code)
+    return Refusal(
+        status=status,
+        message=_WORDS.get(status, status.description or status.phrase),
+        headers=dict(error.headers or {}),
+    )

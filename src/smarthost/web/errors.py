@@ -1,0 +1,104 @@
+"""The one table from what rooms refuse to HTTP.
+
+A room's error carries plain words; its status and headers are decided here alone. Whatever is
+not in the table is a fault of ours: 500 with a fixed text, and the details only in the log.
+"""
+
+from http import HTTPStatus
+
+import msgspec
+
+from smarthost.clock import MICROSECONDS
+from smarthost.database.engine import StoreUnavailableError
+from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError
+from smarthost.portals.model import ConflictError, NotFoundError
+from smarthost.portals.sign_in.model import TooManyFailuresError
+from smarthost.smtp_settings.model import RevisionConflictError
+
+RETRY_STORE_SECONDS = 5
+
+
+class RequestError(Exception):
+    """A request that is refused before or without reaching another room."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        message: str,
+        *,
+        fields: dict[str, list[str]] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.fields = fields
+        self.headers = headers or {}
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure as it is answered."""
+
+    status: HTTPStatus
+    message: str
+    fields: dict[str, list[str]] | None = None
+    headers: dict[str, str] = {}
+
+
+def invalid_fields(faults: dict[str, list[str]]) -> RequestError:
+    """Return the error for wrong fields, by their names as they were sent."""
+    told = " ".join(f"{name}: {message}" for name, all_of in faults.items() for message in all_of)
+    return RequestError(HTTPStatus.BAD_REQUEST, told, fields=faults)
+
+
+def unauthorized(message: str) -> RequestError:
+    """Return the error for a request without a valid credential (RFC 9110 section 11.6.1)."""
+    # Basic is accepted and not offered: a browser would open its own dialogue for it.
+    challenge = {"WWW-Authenticate": 'Bearer realm="Smarthost"'}
+    return RequestError(HTTPStatus.UNAUTHORIZED, message, headers=challenge)
+
+
+def refusal_of(error: Exception, now: int) -> Refusal | None:
+    """Return how `error` is answered at `now` (microseconds since 1970), None for our faults."""
+    if isinstance(error, RequestError):
+        return Refusal(
+            status=error.status, message=error.message, fields=error.fields, headers=error.headers
+        )
+    for kind, status in STATUSES.items():
+        if isinstance(error, kind):
+            return Refusal(
+                status=status, message=_message(error), headers=_headers(error, status, now)
+            )
+    return None
+
+
+STATUSES: dict[type[Exception], HTTPStatus] = {
+    SettingsSwitchedOffError: HTTPStatus.PAYMENT_REQUIRED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.CONFLICT,
+    RevisionConflictError: HTTPStatus.PRECONDITION_FAILED,
+    TooManyFailuresError: HTTPStatus.TOO_MANY_REQUESTS,
+    StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""Every error of another room that a request can end with. `InvalidSettingsError` is not here:
+its fields are named by the end point, as `invalid_fields`."""
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, StoreUnavailableError):  # its own words name files, for the operator
+        return "The store cannot be reached just now and nothing was changed. Try again soon."
+    return str(error)
+
+
+def _headers(error: Exception, status: HTTPStatus, now: int) -> dict[str, str]:
+    if isinstance(error, TooManyFailuresError):
+        return {"Retry-After": str(seconds_until(error.until, now))}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        return {"Retry-After": str(RETRY_STORE_SECONDS)}
+    return {}
+
+
+def seconds_until(moment: int, now: int) -> int:
+    """Return the whole seconds from `now` to `moment`, both microseconds, at least 1."""
+    return max(1, -(-(moment - now) // MICROSECONDS))

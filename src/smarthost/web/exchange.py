@@ -1,0 +1,33 @@
+"""What is known of a request from its first octet to its log line."""
+
+import falcon.asgi
+
+from smarthost.portals.model import Caller
+from smarthost.web.proxies import Client
+from smarthost.web.rate_limit import Quota
+
+
+class Exchange:
+    """One request: fixed facts, and those that are found on its way.
+
+    It travels in Falcon's `request.context`, since the middleware, the pipeline and the error
+    handler are called apart.
+    """
+
+    __slots__ = ("caller", "client", "quota", "request_id", "started", "url")
+
+    def __init__(self, *, client: Client, request_id: str, url: str, started: float) -> None:
+        self.client = client
+        self.request_id = request_id
+        self.url = url
+        """The absolute URL that was asked for."""
+        self.started = started
+        """Seconds of the monotonic clock."""
+        self.caller: Caller | None = None
+        self.quota: Quota | None = None
+
+    @staticmethod
+    def of(request: falcon.asgi.Request) -> "Exchange":
+        """Return the exchange of a request that the middleware has seen."""
+        exchange: Exchange = request.context.exchange
+        return exchange

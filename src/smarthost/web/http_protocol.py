@@ -1,0 +1,340 @@
+"""One HTTP/1.1 connection, bounded in bytes, time and number.
+
+uvicorn's protocol bounds neither a request's head nor the requests queued behind it. Here a head
+has a size and a deadline, the bytes that follow a request are not looked at before it is
+answered, and a sender who is refused or answered early may finish sending into nothing for a
+while, so that it gets to read the answer (RFC 9112 section 9.6).
+"""
+
+import asyncio
+import enum
+from collections.abc import Callable
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from smarthost.web.answer import OWN_FAULT, Answer, Exit, refusal_octets
+from smarthost.web.limits import Limits
+from smarthost.web.request_head import Refusal, RefusedError, check_head, has_body
+
+_MALFORMED = Refusal(
+    status=HTTPStatus.BAD_REQUEST, message="This is not a well-formed HTTP request."
+)
+_OVERDUE = Refusal(
+    status=HTTPStatus.REQUEST_TIMEOUT, message="The request took too long to arrive."
+)
+_CROWDED = Refusal(
+    status=HTTPStatus.SERVICE_UNAVAILABLE,
+    message="Too many connections are open. Try again in a few seconds.",
+)
+# What is read and dropped after a refusal: enough for a client that writes before it reads.
+_REFUSED_OCTETS = 1 << 20
+
+
+class BoundedConfig(uvicorn.Config):
+    """uvicorn's configuration, which it hands to every connection, with our limits in it."""
+
+    def __init__(self, *, limits: Limits, **rest: Any) -> None:  # noqa: ANN401
+        super().__init__(**rest)
+        self.limits = limits
+
+
+class _Part(enum.Enum):
+    """What the next octet from the client belongs to."""
+
+    NOTHING = enum.auto()
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    DROPPED = enum.auto()
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's connection under `Limits`; a request at a time."""
+
+    def __init__(
+        self,
+        config: BoundedConfig,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        # uvicorn lets the parser read on after `Connection: close`; here nobody would listen.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
+        self._limits = config.limits
+        self.timeout_keep_alive = config.limits.idle_seconds  # type: ignore[assignment]
+        self._current: Answer | None = None
+        self._part = _Part.NOTHING
+        self._leaving = False
+        self._upgrade_body = False
+        # Octets since the last progress: a complete head, some content, the end of a message.
+        self._octets = 0
+        self._patience = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # --- the transport's side
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the first request's time, or turn the connection away."""
+        super().connection_made(transport)
+        if len(self.connections) > 2 * self._limits.connections:
+            transport.abort()
+        elif len(self.connections) > self._limits.connections:
+            self._refuse(_CROWDED)
+        else:
+            self._arm(self._limits.head_seconds, self._head_overdue)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of everything that waits for this connection."""
+        self._disarm()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, then see what the octets have come to."""
+        self._unset_keepalive_if_required()
+        if self._part is _Part.DROPPED or self._answered_early():
+            self._patience -= len(data)
+            if self._patience < 0:
+                self.transport.abort()
+                return
+        if self._part is not _Part.DROPPED:
+            self._octets += len(data)
+            self._feed(data)
+
+    def shutdown(self) -> None:
+        """Close now, or after the answer in flight."""
+        if self._leaving:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    # --- the parser's side
+
+    def on_message_begin(self) -> None:
+        """Begin a request, unless the one before is still being answered."""
+        if self._answering():
+            # Clients send such requests again when the connection closes (RFC 9112 section
+            # 9.3.2); to a smuggler they are lost.
+            raise RefusedError(_MALFORMED)
+        self._unset_keepalive_if_required()
+        self._part = _Part.HEAD
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field; trailer fields are dropped (RFC 9112 section 7.1.2)."""
+        if self._part is _Part.HEAD:
+            # The parser leaves the blanks after a value (RFC 9110 section 5.5).
+            super().on_header(name, value.rstrip(b" \t"))
+
+    def on_headers_complete(self) -> None:
+        """Check the head and start the answer."""
+        self._disarm()
+        if len(self.headers) > self._limits.head_fields:
+            raise RefusedError(self._too_large())
+        if self._octets > self._limits.head_octets < self._head_octets():
+            raise RefusedError(self._too_large())
+        method = self.parser.get_method().decode("ascii")
+        version = self.parser.get_http_version()
+        check_head(method=method, target=self.url, version=version, headers=self.headers)
+        upgrade = self.parser.should_upgrade()
+        self._upgrade_body = upgrade and has_body(self.headers)
+        self._octets = 0
+        self._part = _Part.BODY
+        self._fill_scope(method, version)
+        keep_alive = version == "1.1" and self.parser.should_keep_alive() and not upgrade
+        self.cycle = self._current = self._new_answer(keep_alive=keep_alive)
+        self._start_asgi_task(self.cycle, self.app)
+
+    def on_body(self, body: bytes) -> None:
+        """Hand content on, or drop it when the answer has gone out already."""
+        if self._part is _Part.BODY:
+            self._octets = 0
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Be ready for the next request."""
+        if self._upgrade_body or self._part is not _Part.BODY:
+            return
+        self._part = _Part.NOTHING
+        self._octets = 0
+        self._disarm()
+        if self._answering():
+            super().on_message_complete()
+        else:
+            self._await_next()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or first for the end of this one's body."""
+        super().on_response_complete()
+        if self._leaving:
+            self._unset_keepalive_if_required()
+        elif self._part is _Part.BODY:
+            self._unset_keepalive_if_required()
+            self._patience = self._limits.drain_octets
+            self._arm(self._limits.linger_seconds, self._finish)
+
+    # --- between the two
+
+    def _new_answer(self, *, keep_alive: bool) -> Answer:
+        return Answer(
+            scope=self.scope,
+            transport=Exit(self.transport, finish=self._finish, left=self._left),
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
+
+    def _finish(self) -> None:
+        """Close after an answer that was the last one."""
+        if self._part is _Part.NOTHING:
+            self.transport.close()
+        else:
+            self._leave(self._limits.drain_octets)
+
+    def _leave(self, patience: int) -> None:
+        """Send no more; drop up to `patience` octets, so that no reset eats the answer."""
+        if self._left():
+            return
+        self._leaving = True
+        self._drop(patience)
+        self._unset_keepalive_if_required()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._arm(self._limits.linger_seconds, self.transport.abort)
+
+    def _left(self) -> bool:
+        """Tell whether nothing may be written any more."""
+        return self._leaving or self.transport.is_closing()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as fault:
+            self._fail(self._meaning(fault))
+        else:
+            self._look_at_limits()
+
+    def _look_at_limits(self) -> None:
+        if self._octets > self._limits.head_octets:
+            self._fail(self._too_large())
+        elif self._octets and self._deadline is None and not self._answering():
+            self._arm(self._limits.head_seconds, self._head_overdue)
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1 (RFC 9110 section 7.8).
+
+        The parser takes what follows such a head for another protocol and would lose the body
+        that Java's HTTP client sends with its offer of h2c. A second parser reads it.
+        """
+        if self._upgrade_body:
+            self._upgrade_body = False
+            framing = next(
+                b"%b: %b" % field
+                for field in self.headers
+                if field[0] in {b"content-length", b"transfer-encoding"}
+            )
+            callbacks = SimpleNamespace(
+                on_body=self.on_body, on_message_complete=self.on_message_complete
+            )
+            self.parser = httptools.HttpRequestParser(callbacks)
+            self.parser.feed_data(b"POST / HTTP/1.1\r\nconnection: close\r\n%b\r\n\r\n" % framing)
+        self._feed(rest)
+
+    def _meaning(self, fault: httptools.HttpParserError) -> Refusal:
+        cause = fault.__context__
+        if isinstance(cause, RefusedError):
+            return cause.refusal
+        if isinstance(fault, httptools.HttpParserCallbackError):
+            self.logger.error("A request could not be taken", exc_info=cause)
+            return OWN_FAULT
+        return _MALFORMED
+
+    def _fail(self, refusal: Refusal) -> None:
+        answer = self._current
+        if answer is None or answer.response_complete:
+            if self._part is _Part.BODY:
+                self._finish()
+            else:
+                self._refuse(refusal)
+        elif self._part is not _Part.BODY:
+            # Whatever follows a request is no reason to withhold its answer.
+            answer.keep_alive = False
+            self._drop(self._limits.drain_octets)
+        else:
+            answer.abandon()
+            if answer.response_started:
+                self._finish()
+            else:
+                self._refuse(refusal)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if not self._left():
+            default = self.server_state.default_headers
+            self.transport.write(refusal_octets(refusal, default))
+            self._leave(_REFUSED_OCTETS)
+
+    def _drop(self, patience: int) -> None:
+        self._part = _Part.DROPPED
+        self._patience = patience
+
+    def _head_overdue(self) -> None:
+        if self._octets:
+            self._refuse(_OVERDUE)
+        else:
+            self.transport.close()
+
+    def _await_next(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _arm(self, seconds: float, then: Callable[[], None]) -> None:
+        self._disarm()
+        self._deadline = self.loop.call_later(seconds, then)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _answering(self) -> bool:
+        return self._current is not None and not self._current.response_complete
+
+    def _answered_early(self) -> bool:
+        return self._part is _Part.BODY and not self._answering()
+
+    def _head_octets(self) -> int:
+        # Four octets a field: colon, blank, CR and LF.
+        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return len(self.url) + fields
+
+    def _too_large(self) -> Refusal:
+        return Refusal(
+            status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            message=f"The request's header must not exceed {self._limits.head_octets} octets "
+            f"and {self._limits.head_fields} fields.",
+        )
+
+    def _fill_scope(self, method: str, version: str) -> None:
+        raw_path, _, query = self.url.partition(b"?")
+        self.scope["http_version"] = version
+        self.scope["method"] = method
+        self.scope["path"] = unquote(raw_path.decode("ascii"))
+        self.scope["raw_path"] = raw_path
+        self.scope["query_string"] = query

@@ -1,0 +1,28 @@
+"""How much one HTTP connection, and all of them, may use.
+
+One frozen value, so that the defaults stand together and a test need not wait ten seconds.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one connection, and all of them, may use.
+
+    A head is the request line and the header fields. `head_seconds` runs from the start of the
+    connection for its first request, from the first octet for a later one. `idle_seconds` is how
+    long a connection stays open between requests: above the 60 seconds that are common in
+    reverse proxies, so that the proxy ends it first. `drain_octets` and `linger_seconds` bound
+    what is read and dropped of a body that was answered before its end. `stop_seconds` is what
+    requests in flight get when the server stops.
+    """
+
+    head_octets: int = 65_536
+    head_fields: int = 100
+    head_seconds: float = 10.0
+    idle_seconds: float = 65.0
+    drain_octets: int = 16 << 20
+    linger_seconds: float = 5.0
+    connections: int = 2_000
+    stop_seconds: int = 5

@@ -1,0 +1,76 @@
+"""What an end point is: one row of a table that routing, decoding and OpenAPI are made from.
+
+An end point's function gets a `Call`, in which everything about the request has been decided,
+and returns an `Answer`; it never sees HTTP's own objects.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from smarthost.audit.model import Actor
+from smarthost.portals.access import Action
+from smarthost.portals.model import Caller, Portal
+from smarthost.web.proxies import Client
+
+C = TypeVar("C", bound=Caller | None)
+
+
+class Call(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
+    """A request whose portal, caller and body are known. `C` is None without a caller."""
+
+    portal: Portal
+    caller: C
+    actor: Actor
+    client: Client
+    body: Any
+    """A `Decoded` of the operation's body type; None for an operation without one."""
+    if_match: frozenset[int] | None
+    """The revisions that `If-Match` names; None: any."""
+    path: dict[str, str]
+    """The variable parts of the path."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent back: the envelope's `response`, and headers of this answer."""
+
+    value: Any
+    headers: dict[str, str] = {}
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that documentation shows."""
+
+    summary: str
+    value: Any
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path."""
+
+    operation_id: str
+    method: str
+    path: str
+    """With its variable parts in braces."""
+    summary: str
+    description: str
+    tag: str
+    handler: Callable[[Call[Any]], Awaitable[Answer]]
+    action: Action | None
+    """What the caller must be allowed to do; None: anybody may ask."""
+    answer: Any
+    """The type of the envelope's `response`."""
+    body: type[msgspec.Struct] | None = None
+    entity_tagged: bool = False
+    """The answer has an ETag."""
+    conditional: bool = False
+    """`If-Match` is honoured."""
+    body_examples: dict[str, Example] = {}
+    answer_examples: dict[str, Example] = {}
+    path_parameters: dict[str, str] = {}
+    """Name to description."""
+    may_conflict: bool = False
+    """409 is one of the answers."""
+    may_be_missing: bool = False
+    """404 is an answer about what the path names, not about the portal alone."""

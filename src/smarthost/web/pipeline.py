@@ -1,0 +1,121 @@
+"""The way of every request under /api/2.0, in the order that the contract gives its refusals.
+
+Portal by host name (404), credentials (401), rate limit (429), cross-site rule and permission
+(402, 403), answer type (406), body type and size (415, 413), body (400); only then does the end
+point run. What any of these raises is answered by `application.py`.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import falcon.asgi
+
+from smarthost.audit.model import Actor
+from smarthost.clock import MICROSECONDS, Clock
+from smarthost.portals.access import authorize
+from smarthost.portals.model import Caller, Portal
+from smarthost.web.auth import Authenticator, Shown, cookie_of
+from smarthost.web.content import answer_type
+from smarthost.web.cross_site import check_same_origin
+from smarthost.web.decoding import BodyDecoder
+from smarthost.web.envelope import success
+from smarthost.web.errors import RequestError, seconds_until
+from smarthost.web.exchange import Exchange
+from smarthost.web.operations import Call, Operation
+from smarthost.web.portal_finder import PortalFinder
+from smarthost.web.preconditions import revisions_that_match
+from smarthost.web.proxies import rate_key
+from smarthost.web.rate_limit import RateLimit
+from smarthost.web.reading import read_body
+
+
+class Pipeline:
+    """Takes a request to its end point and wraps the answer."""
+
+    def __init__(
+        self,
+        portals: PortalFinder,
+        authenticator: Authenticator,
+        rate_limit: RateLimit,
+        clock: Clock,
+    ) -> None:
+        self._portals = portals
+        self._authenticator = authenticator
+        self._rate_limit = rate_limit
+        self._clock = clock
+
+    async def run(
+        self,
+        operation: Operation,
+        decoder: BodyDecoder[Any] | None,
+        request: falcon.asgi.Request,
+        response: falcon.asgi.Response,
+        path: dict[str, str],
+    ) -> None:
+        """Answer `request`; whatever it refuses is raised."""
+        exchange = Exchange.of(request)
+        portal = await self._portals.find(exchange.client.host)
+        caller = await self._caller(operation, portal, request, exchange)
+        content_type = answer_type(request.get_header("Accept", default=""))
+        body = None if decoder is None else decoder.decode(await read_body(request))
+        call = Call(
+            portal=portal,
+            caller=caller,
+            actor=_actor(caller, exchange),
+            client=exchange.client,
+            body=body,
+            if_match=revisions_that_match(request.get_header("If-Match")),
+            path=path,
+        )
+        answer = await operation.handler(call)
+        response.content_type = content_type
+        response.data = success(answer.value, href=exchange.url, action=request.method)
+        for name, value in answer.headers.items():
+            response.set_header(name, value)
+
+    async def _caller(
+        self,
+        operation: Operation,
+        portal: Portal,
+        request: falcon.asgi.Request,
+        exchange: Exchange,
+    ) -> Caller | None:
+        if operation.action is None:
+            self._count(rate_key(exchange.client.address), exchange)
+            return None
+        shown = Shown(
+            authorization=request.get_header("Authorization"),
+            api_key_bearer=request.get_header("ApiKeyBearer"),
+            cookie=cookie_of(request.get_header("Cookie")),
+        )
+        identity = await self._authenticator.identify(shown, portal, exchange.client)
+        caller = identity.caller
+        exchange.caller = caller
+        self._count(caller.user.id, exchange)
+        if identity.by_cookie_alone:
+            check_same_origin(
+                fetch_site=request.get_header("Sec-Fetch-Site"),
+                origin=request.get_header("Origin"),
+                referer=request.get_header("Referer"),
+                client=exchange.client,
+            )
+        authorize(operation.action, caller, portal)
+        return caller
+
+    def _count(self, subject: str, exchange: Exchange) -> None:
+        quota = exchange.quota = self._rate_limit.take(subject)
+        if quota.exceeded:
+            wait = seconds_until(quota.reset * MICROSECONDS, self._clock.now())
+            raise RequestError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"Too many requests: at most {quota.limit} a minute. Wait {wait} seconds.",
+                headers={"Retry-After": str(wait)},
+            )
+
+
+def _actor(caller: Caller | None, exchange: Exchange) -> Actor:
+    return Actor(
+        name="nobody" if caller is None else caller.user.email,
+        address=exchange.client.address,
+        request_id=exchange.request_id,
+    )

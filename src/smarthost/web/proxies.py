@@ -1,0 +1,138 @@
+"""Says who is really asking when a reverse proxy stands in front.
+
+`X-Forwarded-*` is a claim that anybody can make, so it is believed only when the connection
+comes from a network that the operator has named. Pure: nothing here looks at a socket.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal
+
+from smarthost.web.request_head import is_host
+
+Address = IPv4Address | IPv6Address
+Networks = tuple[IPv4Network | IPv6Network, ...]
+Scheme = Literal["http", "https"]
+
+_IPV6_SUBSCRIBER_BITS = 64
+
+# Some proxies write the port too: 192.0.2.1:4711, [2001:db8::1]:4711.
+_HOP_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Client:
+    """Who is asking, as far as it can be believed.
+
+    `address` is an IPv4 or IPv6 address as text; `host` is host or host:port as the client
+    named this server, empty when it named none.
+    """
+
+    address: str
+    scheme: Scheme
+    host: str
+
+
+def forwarded(
+    *,
+    peer: str,
+    scheme: Scheme,
+    headers: Iterable[tuple[bytes, bytes]],
+    trusted: Networks,
+) -> Client:
+    """Return the client behind the connection.
+
+    `peer` is the socket's peer address, `headers` are the request's as ASGI gives them (names
+    in lower case). Forwarded values that are malformed are ignored.
+
+    Raises ValueError when `peer` is no IP address and there are trusted networks.
+    """
+    if not trusted:
+        return Client(address=_unmapped(peer), scheme=scheme, host=_first(headers, b"host"))
+    headers = list(headers)
+    host = _first(headers, b"host")
+    nearest = _parse(peer)
+    if not _is_trusted(nearest, trusted):
+        return Client(address=str(nearest), scheme=scheme, host=host)
+    # Each proxy appends, so the last value is the one that the believed peer wrote.
+    proto = _last(headers, b"x-forwarded-proto").lower()
+    named = _last(headers, b"x-forwarded-host")
+    return Client(
+        address=str(_walk(nearest, _values(headers, b"x-forwarded-for"), trusted)),
+        scheme="https" if proto == "https" else "http" if proto == "http" else scheme,
+        host=named if is_host(named) else host,
+    )
+
+
+def rate_key(address: str) -> str:
+    """Return what an address is counted by: itself, or the /64 of an IPv6 address.
+
+    One subscriber usually holds a whole /64 (RFC 6177), so single IPv6 addresses cost nothing.
+    Raises ValueError when it is no IP address.
+    """
+    if ":" not in address:
+        return str(IPv4Address(address))
+    parsed = _parse(address)
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    return str(ip_network((int(parsed), _IPV6_SUBSCRIBER_BITS), strict=False))
+
+
+def _walk(nearest: Address, hops: list[str], trusted: Networks) -> Address:
+    """Go from the nearest proxy outwards for as long as each one is to be believed."""
+    address = nearest
+    for text in reversed(hops):
+        if not _is_trusted(address, trusted):
+            break
+        hop = _hop(text)
+        if hop is None:
+            break
+        address = hop
+    return address
+
+
+def _hop(text: str) -> Address | None:
+    match = _HOP_WITH_PORT.fullmatch(text)
+    bare = (match[1] or match[2]) if match else text
+    # A zone (%eth0) has a meaning on the proxy's machine alone.
+    if "%" in bare:
+        return None
+    try:
+        return _parse(bare)
+    except ValueError:
+        return None
+
+
+def _parse(text: str) -> Address:
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        return address.ipv4_mapped or address
+    return address
+
+
+def _unmapped(text: str) -> str:
+    return str(_parse(text)) if text[:7].lower() == "::ffff:" else text
+
+
+def _is_trusted(address: Address, trusted: Networks) -> bool:
+    return any(address in network for network in trusted)
+
+
+def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1")
+    return ""
+
+
+def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    """Return the elements of a list header that may be there several times (RFC 9110 5.3)."""
+    joined = b",".join(value for key, value in headers if key == name)
+    return [part.strip() for part in joined.decode("latin-1").split(",")] if joined else []
+
+
+def _last(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    values = _values(headers, name)
+    return values[-1] if values else ""

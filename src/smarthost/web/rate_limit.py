@@ -1,0 +1,51 @@
+"""How many requests a user or an address may make: a fixed window, counted in this process.
+
+The counters of a window are dropped whole when the next begins, so they need no sweeping. The
+number of subjects is bounded; those beyond it share one counter.
+"""
+
+import msgspec
+
+from smarthost.clock import MICROSECONDS, Clock
+
+REQUESTS_A_MINUTE = 1500
+_WINDOW = 60 * MICROSECONDS
+_MOST_SUBJECTS = 100_000
+_THE_REST = "the rest"
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a subject stands within the running minute, after this request."""
+
+    limit: int
+    remaining: int
+    reset: int
+    """Unix seconds: when the next window begins."""
+    exceeded: bool
+
+
+class RateLimit:
+    """Counts requests by subject. With `enforced` false it counts and refuses nothing."""
+
+    def __init__(self, clock: Clock, *, enforced: bool, limit: int = REQUESTS_A_MINUTE) -> None:
+        self._clock = clock
+        self._enforced = enforced
+        self._limit = limit
+        self._window = 0
+        self._counts: dict[str, int] = {}
+
+    def take(self, subject: str) -> Quota:
+        """Count one request of `subject`."""
+        now = self._clock.now()
+        window = now - now % _WINDOW
+        if window != self._window:
+            self._window, self._counts = window, {}
+        if subject not in self._counts and len(self._counts) >= _MOST_SUBJECTS:
+            subject = _THE_REST
+        count = self._counts[subject] = self._counts.get(subject, 0) + 1
+        return Quota(
+            limit=self._limit,
+            remaining=max(0, self._limit - count),
+            reset=(window + _WINDOW) // MICROSECONDS,
+            exceeded=self._enforced and count > self._limit,
+        )

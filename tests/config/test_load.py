@@ -1,0 +1,169 @@
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from smarthost.config import Config, ListenAddress, load_config
+
+Load = Callable[..., Config]
+Faults = Callable[..., list[str]]
+
+
+def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
+    assert load() == Config(
+        data_dir=tmp_path / "smarthost-data",
+        database_file=tmp_path / "smarthost-data/smarthost.db",
+        http_listen=ListenAddress(host="127.0.0.1", port=8025),
+        keyring_file=tmp_path / "smarthost-data/keyring.json",
+        admin_email=None,
+        base_domain=None,
+        default_relay=None,
+        helo_name="mail.example.com",
+        rate_limits=True,
+        trusted_networks=(),
+        log_format="json",
+        log_level="info",
+        ignored_names=(),
+    )
+
+
+def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) -> None:
+    config = load(
+        {
+            "SMARTHOST_DATA_DIR": "/srv/data",
+            "SMARTHOST_DATABASE_URL": "sqlite:///mail.db",
+            "SMARTHOST_HTTP_LISTEN": "[::1]:0",
+            "SMARTHOST_KEYRING_FILE": "keys/ring.json",
+            "SMARTHOST_ADMIN_EMAIL": "admin@EXAMPLE.com",
+            "SMARTHOST_BASE_DOMAIN": "Portals.Example.com",
+            "SMARTHOST_DEFAULT_RELAY_URL": "smtp://relay?sender=a@example.com",
+            "SMARTHOST_HELO_NAME": "out.example.com",
+            "SMARTHOST_RATE_LIMITS": "off",
+            "SMARTHOST_TRUSTED_NETWORKS": "10.0.0.0/8,2001:db8::/32",
+            "SMARTHOST_LOG_FORMAT": "console",
+            "SMARTHOST_LOG_LEVEL": "debug",
+        }
+    )
+    assert config.data_dir == Path("/srv/data")
+    assert config.database_file == tmp_path / "mail.db"
+    assert config.http_listen == ListenAddress(host="::1", port=0)
+    assert config.keyring_file == tmp_path / "keys/ring.json"
+    assert config.admin_email == "admin@example.com"
+    assert config.base_domain == "portals.example.com"
+    assert config.default_relay is not None
+    assert config.default_relay.host == "relay"
+    assert config.helo_name == "out.example.com"
+    assert config.rate_limits is False
+    assert config.trusted_networks == (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
+    assert config.log_format == "console"
+    assert config.log_level == "debug"
+
+
+def test_database_and_key_ring_follow_the_data_directory(load: Load) -> None:
+    config = load({"SMARTHOST_DATA_DIR": "/srv/data"})
+    assert config.database_file == Path("/srv/data/smarthost.db")
+    assert config.keyring_file == Path("/srv/data/keyring.json")
+
+
+def test_a_relative_working_directory_gives_absolute_paths() -> None:
+    config = load_config(
+        {}, working_directory=Path("x"), machine_name=str, stderr_is_terminal=True
+    )
+    assert config.data_dir == Path.cwd() / "x/smarthost-data"
+
+
+def test_empty_and_blank_are_not_set(load: Load) -> None:
+    config = load({"SMARTHOST_LOG_LEVEL": "", "SMARTHOST_HTTP_LISTEN": "  "})
+    assert config.log_level == "info"
+    assert config.http_listen.port == 8025
+
+
+def test_blanks_around_a_value_are_dropped(load: Load) -> None:
+    assert load({"SMARTHOST_LOG_LEVEL": " error "}).log_level == "error"
+
+
+def test_a_terminal_gets_the_console_format(load: Load) -> None:
+    assert load(stderr_is_terminal=True).log_format == "console"
+    assert load({"SMARTHOST_LOG_FORMAT": "json"}, stderr_is_terminal=True).log_format == "json"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "localhost",
+        "localhost.localdomain",
+        "box.localdomain",
+        "box",
+        "127.0.0.1",
+        "::1",
+        "1.0.0.127.in-addr.arpa",
+        "odd name",
+        "my_box.example.com",
+    ],
+)
+def test_a_machine_without_a_full_name_has_no_helo_name(load: Load, name: str) -> None:
+    assert load(machine_name=lambda: name).helo_name is None
+
+
+def test_the_machine_is_not_asked_for_its_name_when_one_is_set(load: Load) -> None:
+    def asked() -> str:
+        raise AssertionError
+
+    assert load({"SMARTHOST_HELO_NAME": "out.example.com"}, machine_name=asked).helo_name
+
+
+def test_all_faults_come_at_once_and_each_is_one_line(faults: Faults) -> None:
+    lines = faults(
+        {
+            "SMARTHOST_HTTP_LISTEN": "8025",
+            "SMARTHOST_RATE_LIMITS": "yes",
+            "SMARTHOST_LOG_LEVEL": "loud",
+            "SMARTHOST_TRUSTED_NETWORKS": "10.0.0.1/8, nonsense",
+            "SMARTHOST_LGO_LEVEL": "info",
+        },
+        toml='admin_email = "nobody"\nbase_domain = "10.0.0.1"\n',
+    )
+    assert [line.split(": ")[0] for line in lines] == [
+        "SMARTHOST_LGO_LEVEL",
+        "SMARTHOST_HTTP_LISTEN",
+        "smarthost.toml",
+        "smarthost.toml",
+        "SMARTHOST_RATE_LIMITS",
+        "SMARTHOST_TRUSTED_NETWORKS",
+        "SMARTHOST_TRUSTED_NETWORKS",
+        "SMARTHOST_LOG_LEVEL",
+    ]
+
+
+@pytest.mark.parametrize("odd", ["a\nb", "a\x00b", "a\x7fb", "a\u2028b", "a\u200bb", "a\udcffb"])
+def test_a_control_or_invisible_character_is_refused(faults: Faults, odd: str) -> None:
+    (line,) = faults({"SMARTHOST_DATA_DIR": odd})
+    assert line.isprintable()
+    assert "control character" in line
+
+
+def test_a_ca_file_that_cannot_be_read_is_a_fault(faults: Faults, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for ca in ("missing.pem", "folder", "x" * 5_000):
+        url = f"smtp://relay?sender=a@example.com&ca={ca}"
+        (line,) = faults({"SMARTHOST_DEFAULT_RELAY_URL": url})
+        assert line.startswith("SMARTHOST_DEFAULT_RELAY_URL: ca does not name a file")
+
+
+def test_a_ca_file_is_found_from_the_working_directory(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "my ca.pem").write_text("certificates")
+    url = "smtps://relay?sender=a@example.com&ca=my%20ca.pem"
+    relay = load({"SMARTHOST_DEFAULT_RELAY_URL": url}).default_relay
+    assert relay is not None
+    assert relay.ca_file == tmp_path / "my ca.pem"
+
+
+def test_the_password_of_the_default_relay_is_not_in_the_repr(load: Load) -> None:
+    url = "smtp://user:c4n4ry@relay?sender=a@example.com"
+    config = load({"SMARTHOST_DEFAULT_RELAY_URL": url})
+    assert "c4n4ry" not in repr(config)
+    assert config.default_relay is not None
+    assert config.default_relay.password is not None
+    assert config.default_relay.password.reveal() == "c4n4ry"

@@ -1,0 +1,231 @@
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smarthost.config import ListenAddress
+from smarthost.config.faults import InvalidValueError, shown
+from smarthost.config.values import (
+    parse_database_file,
+    parse_domain,
+    parse_email,
+    parse_helo_name,
+    parse_listen,
+    parse_log_format,
+    parse_log_level,
+    parse_networks,
+    parse_switch,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:8025", "127.0.0.1", 8025),
+        ("0.0.0.0:80", "0.0.0.0", 80),
+        ("localhost:0", "localhost", 0),
+        ("[::1]:8025", "::1", 8025),
+        ("[::]:65535", "::", 65535),
+        ("Box.Example.com:1", "box.example.com", 1),
+    ],
+)
+def test_a_listen_address_is_host_and_port(text: str, host: str, port: int) -> None:
+    assert parse_listen(text) == ListenAddress(host=host, port=port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8025",
+        ":8025",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:http",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "127.0.0.1:+1",
+        "127.0.0.1:1_0",
+        "127.0.0.1:000001",
+        "127.0.0.1:\u0661",
+        "127.0.0.1: 25",
+        "::1:8025",
+        "::1",
+        "[::1]",
+        "[::1]8025",
+        "[::1",
+        "[]:8025",
+        "[127.0.0.1]:8025",
+        "http://127.0.0.1:8025",
+        "127.1:8025",
+        "a b:8025",
+        "unix:/run/x",
+    ],
+)
+def test_anything_else_is_no_listen_address(text: str) -> None:
+    with pytest.raises(InvalidValueError):
+        parse_listen(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("sqlite:///mail.db", "mail.db"),
+        ("sqlite:///data/mail.db", "data/mail.db"),
+        ("sqlite:////srv/mail.db", "/srv/mail.db"),
+        ("SQLite:////srv/my%20mail%3f.db", "/srv/my mail?.db"),
+    ],
+)
+def test_a_database_url_names_an_sqlite_file(text: str, path: str) -> None:
+    assert parse_database_file(text) == Path(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mail.db",
+        "/srv/mail.db",
+        "sqlite:mail.db",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:////",
+        "sqlite://host/c4n4ry.db",
+        "sqlite:///:memory:",
+        "sqlite:///c4n4ry/",
+        "sqlite:///c4n4ry.db?mode=ro",
+        "sqlite:///c4n4ry.db#x",
+        "sqlite:///c4n4ry%00.db",
+        "sqlite:///c4n4ry%ff.db",
+        "mysql://user:c4n4ry@host/db",
+    ],
+)
+def test_anything_else_is_no_database_url_and_is_not_repeated(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="is not the URL of an SQLite file") as caught:
+        parse_database_file(text)
+    assert "c4n4ry" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "PostgreSQL", "postgresql+asyncpg"])
+def test_postgresql_is_refused_by_name_and_the_password_not_repeated(scheme: str) -> None:
+    with pytest.raises(InvalidValueError, match="stores in SQLite only") as caught:
+        parse_database_file(f"{scheme}://user:c4n4ry@host/db")
+    assert "c4n4ry" not in str(caught.value)
+
+
+def test_an_address_and_a_domain_come_in_their_canonical_form() -> None:
+    assert parse_email("admin@BÜCHER.example") == "admin@xn--bcher-kva.example"
+    assert parse_domain("Portale.BÜCHER.example.") == "portale.xn--bcher-kva.example"
+    assert parse_domain("localhost") == "localhost"
+    assert parse_helo_name("Out.Example.com.") == "out.example.com"
+
+
+def test_an_address_that_is_none_is_explained() -> None:
+    with pytest.raises(InvalidValueError, match="name"):
+        parse_email("Admin <admin@example.com>")
+
+
+@pytest.mark.parametrize(
+    "text", ["127.0.0.1", "::1", "a_b.example.com", "*.example.com", ".example.com", "a..b", "a b"]
+)
+def test_what_is_no_domain_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValueError):
+        parse_domain(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "localhost",
+        "LOCALHOST.",
+        "localhost.localdomain",
+        "mail.localhost",
+        "mail",
+        "192.0.2.1",
+        "[192.0.2.1]",
+        "2001:db8::1",
+        "a_b.example.com",
+        "1.0.0.127.in-addr.arpa",
+        "mail.example.com:25",
+    ],
+)
+def test_what_no_relay_can_look_up_is_no_helo_name(text: str) -> None:
+    with pytest.raises(InvalidValueError):
+        parse_helo_name(text)
+
+
+def test_networks_are_a_list_with_commas() -> None:
+    assert parse_networks("10.0.0.0/8 , 2001:db8::/32,192.0.2.1") == (
+        ip_network("10.0.0.0/8"),
+        ip_network("2001:db8::/32"),
+        ip_network("192.0.2.1/32"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("10.0.0.1/8", "Write 10.0.0.0/8 for the network, or 10.0.0.1 for the one address"),
+        ("2001:db8::1/32", "Write 2001:db8::/32 for the network"),
+    ],
+)
+def test_host_bits_in_a_network_are_refused_with_the_network(text: str, advice: str) -> None:
+    with pytest.raises(InvalidValueError, match=advice):
+        parse_networks(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["10.0.0.0/33", "10/8", "proxy", "10.0.0.0/8,", ",", "fe80::%eth0/64", "10.0.0.0/8/8"]
+)
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(InvalidValueError, match="is not a network"):
+        parse_networks(text)
+
+
+def test_every_wrong_network_is_named() -> None:
+    with pytest.raises(InvalidValueError) as caught:
+        parse_networks("one, 10.0.0.0/8, two")
+    assert len(caught.value.messages) == 2
+
+
+def test_choices_are_exact_and_the_message_lists_them() -> None:
+    assert (parse_switch("on"), parse_switch("off")) == (True, False)
+    assert parse_log_format("json") == "json"
+    assert parse_log_level("warning") == "warning"
+    with pytest.raises(InvalidValueError, match="“true” is not on or off"):
+        parse_switch("true")
+    with pytest.raises(InvalidValueError, match="“xml” is not console or json"):
+        parse_log_format("xml")
+    with pytest.raises(InvalidValueError, match="“INFO” is not debug, info, warning or error"):
+        parse_log_level("INFO")
+
+
+def test_what_is_shown_is_short_and_printable() -> None:
+    assert shown("a\nb\x1b[0m") == "a?b?[0m"
+    assert shown("x" * 60) == "x" * 60
+    assert shown("x" * 61) == "x" * 60 + "…"
+
+
+PARSERS: tuple[Callable[[str], object], ...] = (
+    parse_database_file,
+    parse_domain,
+    parse_email,
+    parse_helo_name,
+    parse_listen,
+    parse_networks,
+)
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@given(text=st.text(min_size=1) | st.text("0123456789.:/[]%,ab", min_size=1))
+def test_a_parser_gives_a_value_or_a_short_fault_of_one_line(
+    parse: Callable[[str], object], text: str
+) -> None:
+    messages: tuple[str, ...] = ("",)
+    try:
+        parse(text)
+    except InvalidValueError as error:
+        messages = error.messages
+    assert messages
+    assert all(message.isprintable() and len(message) < 400 for message in messages)

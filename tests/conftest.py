@@ -1,0 +1,58 @@
+"""What every test can rely on: no setting of the machine leaks in, and a test that needs a program
+that is not installed is left out and named at the end, so that a green run never hides a gap.
+"""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from operator import itemgetter
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None, derandomize=False, print_blob=True)
+settings.load_profile("default")
+
+# Debian keeps daemons in folders that are not on an ordinary user's path.
+SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+
+# The missing programs and the test, of each test left out.
+LEFT_OUT = pytest.StashKey[list[tuple[str, str]]]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment() -> Iterator[None]:
+    """Remove every setting of Smarthost, before the first server of a test starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", SEARCH_PATH)
+        for name in [name for name in os.environ if name.startswith("SMARTHOST_")]:
+            patch.delenv(name)
+        yield
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = []
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    programs = [name for marker in item.iter_markers("needs") for name in marker.args]
+    missing = [name for name in programs if shutil.which(name, path=SEARCH_PATH) is None]
+    if missing:
+        item.config.stash[LEFT_OUT].append((", ".join(missing), item.nodeid))
+        pytest.skip(f"needs {', '.join(missing)}")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    left_out = config.stash[LEFT_OUT]
+    if not left_out:
+        return
+    terminalreporter.section("left out", yellow=True)
+    for programs, group in itertools.groupby(sorted(left_out), key=itemgetter(0)):
+        tests = [test for _, test in group]
+        needs = "test needs" if len(tests) == 1 else "tests need"
+        terminalreporter.line(f"left out: {len(tests)} {needs} {programs} (not installed):")
+        for test in tests:
+            terminalreporter.line(f"  {test}")
