@@ -232,7 +232,7 @@ def test_a_head_of_300_megabytes_is_cut_off_early(start: Start) -> None:
             while sent < 300 << 20:
                 connection.sendall(b"a" * 65_536)
                 sent += 65_536
-    print("SENT", sent)
+    # The kernel's buffers hold some of it; the server itself reads 1 MiB more than the limit.
     assert sent < 8 << 20
     assert server.echo.asked == []
 
@@ -506,8 +506,11 @@ FOLLOWED = {
 
 
 @pytest.mark.parametrize("text", FOLLOWED.values(), ids=FOLLOWED)
-def test_what_follows_a_request_unasked_is_not_answered(quick: Running, text: bytes) -> None:
+def test_what_follows_a_request_unasked_is_not_answered(
+    quick: Running, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     assert statuses(exchange(quick, text)) == [200]
+    assert caplog.records == []
     assert "/smuggled" not in quick.echo.asked
 
 
@@ -558,7 +561,6 @@ def test_an_endless_body_after_an_early_answer_is_cut_off(start: Start) -> None:
             while sent < 300 << 20:
                 connection.sendall(b"10000\r\n" + b"a" * 65_536 + b"\r\n")
                 sent += 65_536
-    print("SENT2", sent)
     assert sent < 20 << 20
 
 

@@ -13,7 +13,7 @@ from smarthost.portals.model import ConflictError, NotFoundError, Portal, Role, 
 
 _PORTALS = "SELECT id, name, created_at, settings_allowed FROM portals"
 _PORTAL_BY_NAME = f"{_PORTALS} WHERE name = $1"
-_PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name"
+_PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name LIMIT $1"
 _ALLOW_SETTINGS = "UPDATE portals SET settings_allowed = $2 WHERE id = $1"
 _USERS = """
 SELECT portal_id, id, email, role, password_hash, created_at FROM users WHERE portal_id = $1"""
@@ -46,25 +46,33 @@ class PortalStore:
         rows = await self._database.fetch(_PORTAL_BY_NAME, name)
         return _portal(rows[0]) if rows else None
 
-    async def portals(self) -> list[Portal]:
-        """Return all portals, by name."""
-        rows = await self._database.fetch(_PORTALS_BY_NAME)
+    async def portals(self, at_most: int = 1_000_000_000) -> list[Portal]:
+        """Return the portals, by name."""
+        rows = await self._database.fetch(_PORTALS_BY_NAME, at_most)
         return [_portal(row) for row in rows]
 
     async def create_portal(self, name: str, by: Actor) -> Portal:
         """Create a portal. Raises `ConflictError` when the name is taken."""
-        portal = Portal(
-            id=self._ids.new(), name=name, created_at=self._clock.now(), settings_allowed=True
-        )
+        portal = self.new_portal(name)
 
         async def work(tx: Transaction) -> None:
-            if not await tx.execute(_INSERT_PORTAL, portal.id, portal.name, portal.created_at):
-                raise ConflictError(f"There is already a portal named {name}.")
-            event = Event(portal_id=portal.id, action="portal.created", subject=name)
-            await self._audit.record(tx, event, by)
+            await self.insert_portal(tx, portal, by)
 
         await self._database.transact(work)
         return portal
+
+    def new_portal(self, name: str) -> Portal:
+        """Return a portal that is not stored yet."""
+        return Portal(
+            id=self._ids.new(), name=name, created_at=self._clock.now(), settings_allowed=True
+        )
+
+    async def insert_portal(self, tx: Transaction, portal: Portal, by: Actor) -> None:
+        """Store a new portal in `tx`. Raises `ConflictError` when the name is taken."""
+        if not await tx.execute(_INSERT_PORTAL, portal.id, portal.name, portal.created_at):
+            raise ConflictError(f"There is already a portal named {portal.name}.")
+        event = Event(portal_id=portal.id, action="portal.created", subject=portal.name)
+        await self._audit.record(tx, event, by)
 
     async def allow_settings(self, portal: Portal, by: Actor, *, allowed: bool) -> None:
         """Switch the SMTP settings of a portal on or off."""
@@ -91,7 +99,17 @@ class PortalStore:
         self, portal_id: str, email: str, role: Role, password_hash: str | None, by: Actor
     ) -> User:
         """Create a user. Raises `ConflictError` when the address has one already."""
-        user = User(
+        user = self.new_user(portal_id, email, role, password_hash)
+
+        async def work(tx: Transaction) -> None:
+            await self.insert_user(tx, user, by)
+
+        await self._database.transact(work)
+        return user
+
+    def new_user(self, portal_id: str, email: str, role: Role, password_hash: str | None) -> User:
+        """Return a user that is not stored yet."""
+        return User(
             portal_id=portal_id,
             id=self._ids.new(),
             email=email_key(email),
@@ -99,15 +117,13 @@ class PortalStore:
             password_hash=password_hash,
             created_at=self._clock.now(),
         )
-        values = (portal_id, user.id, user.email, role.value, password_hash, user.created_at)
 
-        async def work(tx: Transaction) -> None:
-            if not await tx.execute(_INSERT_USER, *values):
-                raise ConflictError(f"The portal already has a user {user.email}.")
-            await self._audit.record(tx, _event("user.created", user, role=role.value), by)
-
-        await self._database.transact(work)
-        return user
+    async def insert_user(self, tx: Transaction, user: User, by: Actor) -> None:
+        """Store a new user in `tx`. Raises `ConflictError` when the address has one already."""
+        row = (user.portal_id, user.id, user.email, user.role.value, user.password_hash)
+        if not await tx.execute(_INSERT_USER, *row, user.created_at):
+            raise ConflictError(f"The portal already has a user {user.email}.")
+        await self._audit.record(tx, _event("user.created", user, role=user.role.value), by)
 
     async def set_password(self, user: User, password_hash: str, by: Actor) -> None:
         """Store a new password's hash and end the user's sessions."""

@@ -32,7 +32,7 @@ _DIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 
 _DESTINATION = frozenset({"host", "port", "enable_ssl", "use_ntlm", "user_name"})
 
-PASSWORD_NEEDED = (
+NOTHING_STORED = (
     "The password is needed: none is stored for this host, port, TLS setting and user name."
 )
 
@@ -83,7 +83,7 @@ def check(typed: SettingsInput, stored: SmtpSettings | None) -> Draft:
     if settings.enable_auth and password is None and "password" not in faults.faults:
         unknown = frozenset(faults.faults)
         if not same_destination(stored, settings, unknown):
-            faults.refuse("password", PASSWORD_NEEDED)
+            faults.refuse("password", NOTHING_STORED)
     if faults.faults:
         raise InvalidSettingsError(faults.faults)
     return Draft(settings=settings, password=password)

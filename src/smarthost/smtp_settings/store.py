@@ -19,7 +19,7 @@ from smarthost.smtp_settings.model import (
     SmtpSettings,
     no_revision,
 )
-from smarthost.smtp_settings.rules import PASSWORD_NEEDED, same_destination
+from smarthost.smtp_settings.rules import NOTHING_STORED, same_destination
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
 
 _CURRENT = """
@@ -73,7 +73,7 @@ class SettingsStore:
                 kept = same_destination(current.settings, draft.settings)
                 password = stored if kept else None
                 if password is None:
-                    raise InvalidSettingsError({"password": [PASSWORD_NEEDED]})
+                    raise InvalidSettingsError({"password": [NOTHING_STORED]})
             if current.settings == draft.settings and stored == password:
                 await self._record(tx, "settings.saved", current, by, changed=[])
                 return current
@@ -100,13 +100,11 @@ class SettingsStore:
 
         return await self._database.transact(work)
 
-    async def keys_in_use(self) -> frozenset[str]:
-        """Return the ids of all ring keys that passwords here were sealed with."""
-        return frozenset(row[0] for row in await self._database.fetch(_KEYS))
-
     async def note_active_key(self) -> None:
         """Write down that passwords will be sealed with the ring's active key."""
         key, now = self._key_ring.active, self._clock.now()
+        if key in await keys_in_use(self._database):
+            return
 
         async def work(tx: Transaction) -> None:
             await tx.execute(_USE_KEY, key, now)
@@ -169,6 +167,11 @@ class SettingsStore:
         await self._audit.record(tx, event, by)
 
 
+async def keys_in_use(database: Database) -> frozenset[str]:
+    """Return the ids of all ring keys that passwords in `database` were sealed with."""
+    return frozenset(row[0] for row in await database.fetch(_KEYS))
+
+
 def _changed(before: SmtpSettings | None, after: SmtpSettings | None) -> list[str]:
     fields = SmtpSettings.__struct_fields__
     return [name for name in fields if getattr(before, name, None) != getattr(after, name, None)]
@@ -176,13 +179,28 @@ def _changed(before: SmtpSettings | None, after: SmtpSettings | None) -> list[st
 
 def _row(revision: Revision) -> tuple[str | int | bytes | None, ...]:
     settings = revision.settings
-    head = (revision.portal_id, revision.number, revision.action.value, revision.saved_at,
-            revision.saved_by)  # fmt: skip
-    if settings is None:
-        return (*head, *[None] * 9)
-    return (*head, settings.host, settings.port, settings.sender_address,
-            settings.sender_display_name, settings.user_name, int(settings.enable_ssl),
-            int(settings.enable_auth), int(settings.use_ntlm), revision.sealed_password)  # fmt: skip
+    return (
+        revision.portal_id,
+        revision.number,
+        revision.action.value,
+        revision.saved_at,
+        revision.saved_by,
+        *((None,) * 8 if settings is None else _columns(settings)),
+        revision.sealed_password,
+    )
+
+
+def _columns(settings: SmtpSettings) -> tuple[str | int | None, ...]:
+    return (
+        settings.host,
+        settings.port,
+        settings.sender_address,
+        settings.sender_display_name,
+        settings.user_name,
+        int(settings.enable_ssl),
+        int(settings.enable_auth),
+        int(settings.use_ntlm),
+    )
 
 
 def _read(row: Row) -> Revision:

@@ -25,6 +25,7 @@ from smarthost.web.proxies import Networks, forwarded, rate_key
 from smarthost.web.rate_limit import RateLimit
 
 Responder = Callable[..., Awaitable[None]]
+WebApp = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
 log = structlog.get_logger("smarthost.web")
 
 _WORDS = {
@@ -107,9 +108,9 @@ class Middleware:
 
 def make_application(
     operations: Iterable[Operation], pipeline: Pipeline, middleware: Middleware, clock: Clock
-) -> falcon.asgi.App:
+) -> WebApp:
     """Return the ASGI application that serves `operations`."""
-    app = falcon.asgi.App(middleware=[middleware])
+    app: WebApp = falcon.asgi.App(middleware=[middleware])
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
         by_path[operation.path].append(operation)

@@ -83,6 +83,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the first request's time, or turn the connection away."""
         super().connection_made(transport)
+        self._exit = Exit(transport, finish=self._finish, left=self._left)
         if len(self.connections) > 2 * self._limits.connections:
             transport.abort()
         elif len(self.connections) > self._limits.connections:
@@ -129,9 +130,13 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; trailer fields are dropped (RFC 9112 section 7.1.2)."""
-        if self._part is _Part.HEAD:
-            # The parser leaves the blanks after a value (RFC 9110 section 5.5).
-            super().on_header(name, value.rstrip(b" \t"))
+        if self._part is not _Part.HEAD:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        # The parser leaves the blanks after a value (RFC 9110 section 5.5).
+        self.headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """Check the head and start the answer."""
@@ -185,7 +190,7 @@ class Connection(HttpToolsProtocol):
     def _new_answer(self, *, keep_alive: bool) -> Answer:
         return Answer(
             scope=self.scope,
-            transport=Exit(self.transport, finish=self._finish, left=self._left),
+            transport=self._exit,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -224,11 +229,15 @@ class Connection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as fault:
             self._fail(self._meaning(fault))
+            return
         else:
             self._look_at_limits()
+            return
+        # Not inside the `except`: a fault in the rest would lose the context that says why.
+        self._decline_upgrade(rest)
 
     def _look_at_limits(self) -> None:
         if self._octets > self._limits.head_octets:

@@ -14,13 +14,13 @@ class PortalFinder:
     """Finds portals by host name."""
 
     def __init__(self, store: PortalStore, base_domain: str | None, standalone: str) -> None:
-        """Take the base domain, None for a standalone installation with the portal `standalone`."""
+        """Take the base domain; None means one portal alone, named `standalone`."""
         self._store = store
         self._ending = None if base_domain is None else f".{base_domain.lower()}"
         self._standalone = standalone
 
     async def find(self, host: str) -> Portal:
-        """Return the portal of `host`, a name with or without port. Raises `RequestError` (404)."""
+        """Return the portal of `host`, with or without a port. Raises `RequestError` (404)."""
         name = self._standalone if self._ending is None else _label(host, self._ending)
         portal = await self._store.portal(name) if name else None
         if portal is None:

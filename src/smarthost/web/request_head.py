@@ -58,8 +58,10 @@ def check_head(*, method: str, target: bytes, version: str, headers: Headers) ->
     # Absolute-form is for proxies, and would be a second host beside the Host header.
     if _ORIGIN_FORM.fullmatch(target) is None and not (method == "OPTIONS" and target == b"*"):
         raise _bad("The request target must be a path that begins with a slash.")
-    _check_host([value for name, value in headers if name == b"host"])
-    _check_framing(version, headers)
+    hosts, codings, lengths = _framing_fields(headers)
+    _check_host(hosts)
+    if codings:
+        _check_framing(version, codings, lengths)
 
 
 def has_body(headers: Headers) -> bool:
@@ -68,6 +70,21 @@ def has_body(headers: Headers) -> bool:
         name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
         for name, value in headers
     )
+
+
+def _framing_fields(headers: Headers) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Return the values of Host, Transfer-Encoding and Content-Length, in one pass."""
+    hosts: list[bytes] = []
+    codings: list[bytes] = []
+    lengths: list[bytes] = []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding":
+            codings.append(value)
+        elif name == b"content-length":
+            lengths.append(value)
+    return hosts, codings, lengths
 
 
 def _check_host(values: list[bytes]) -> None:
@@ -80,13 +97,10 @@ def _check_host(values: list[bytes]) -> None:
         raise _bad("The Host header must be a host name or IP address, with or without a port.")
 
 
-def _check_framing(version: str, headers: Headers) -> None:
-    codings = [value for name, value in headers if name == b"transfer-encoding"]
-    if not codings:
-        return
+def _check_framing(version: str, codings: list[bytes], lengths: list[bytes]) -> None:
     # RFC 9112 section 6.1: faulty framing, whoever sent it. The parser refuses most of this by
     # itself, though not before it has reported the head.
-    if version == "1.0" or any(name == b"content-length" for name, _ in headers):
+    if version == "1.0" or lengths:
         raise _bad("Transfer-Encoding goes with neither Content-Length nor HTTP/1.0.")
     if len(codings) != 1 or codings[0].lower() != b"chunked":
         raise _bad("The only Transfer-Encoding understood here is chunked.")

@@ -4,14 +4,13 @@ The time is for people who clean up old keys, so that a request need not wait fo
 may lose the last half minute of it.
 """
 
-from smarthost.clock import MICROSECONDS, Clock
+from smarthost.clock import MICROSECONDS
 from smarthost.portals.keys.model import ApiKey
 from smarthost.portals.keys.store import KeyStore
 
 STEP = 60 * MICROSECONDS
 """How far apart two written times of one key are, at the least."""
 
-_FLUSH_SECONDS = 30.0
 _MOST_NOTED = 100_000
 _BATCH = 200
 
@@ -19,9 +18,8 @@ _BATCH = 200
 class LastUse:
     """Collects and writes."""
 
-    def __init__(self, store: KeyStore, clock: Clock) -> None:
+    def __init__(self, store: KeyStore) -> None:
         self._store = store
-        self._clock = clock
         self._noted: dict[tuple[str, str], int] = {}
 
     def note(self, key: ApiKey, now: int) -> None:
@@ -36,9 +34,3 @@ class LastUse:
         noted, self._noted = list(self._noted.items()), {}
         for start in range(0, len(noted), _BATCH):
             await self._store.record_uses(noted[start : start + _BATCH])
-
-    async def run(self) -> None:
-        """Write every half minute, until cancelled."""
-        while True:
-            await self._clock.sleep(_FLUSH_SECONDS)
-            await self.flush()

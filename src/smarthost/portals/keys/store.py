@@ -57,6 +57,18 @@ class KeyStore:
 
         Raises `ConflictError` when the user was removed meanwhile.
         """
+        key, token = self.new_key(user, name, permissions, expires_at)
+
+        async def work(tx: Transaction) -> None:
+            await self.insert(tx, key, token, by)
+
+        await self._database.transact(work)
+        return key, token
+
+    def new_key(
+        self, user: User, name: str, permissions: frozenset[Permission], expires_at: int | None
+    ) -> tuple[ApiKey, Token]:
+        """Return a key that is not stored yet, with its token."""
         token = new_token(TokenKind.API_KEY, self._ids.new())
         key = ApiKey(
             id=token.id,
@@ -68,23 +80,22 @@ class KeyStore:
             expires_at=expires_at,
             last_used_at=None,
         )
-        created = Event(
+        return key, token
+
+    async def insert(self, tx: Transaction, key: ApiKey, token: Token, by: Actor) -> None:
+        """Store a new key in `tx`. Raises `ConflictError` when its user was removed meanwhile."""
+        user = key.user
+        held = sorted(key.permissions)
+        row = (user.portal_id, key.id, user.id, key.name, " ".join(held), token.hash())
+        if not await tx.execute(_INSERT, *row, key.postfix, key.created_at, key.expires_at):
+            raise ConflictError(f"The user {user.email} was removed meanwhile.")
+        event = Event(
             portal_id=user.portal_id,
             action="key.created",
             subject=key.id,
-            details={"name": name, "user": user.email, "permissions": sorted(permissions)},
+            details={"name": key.name, "user": user.email, "permissions": held},
         )
-        held = " ".join(sorted(permissions))
-        row = (user.portal_id, key.id, user.id, name, held, token.hash(), key.postfix,
-               key.created_at, expires_at)  # fmt: skip
-
-        async def work(tx: Transaction) -> None:
-            if not await tx.execute(_INSERT, *row):
-                raise ConflictError(f"The user {user.email} was removed meanwhile.")
-            await self._audit.record(tx, created, by)
-
-        await self._database.transact(work)
-        return key, token
+        await self._audit.record(tx, event, by)
 
     async def find(self, portal_id: str, token: Token) -> ApiKey | None:
         """Return the key that `token` is, if it is valid and has not expired."""

@@ -1,0 +1,1 @@
+"""Builds the parts of a running Smarthost and owns their start and stop."""

@@ -1,0 +1,151 @@
+"""Opens what every command works with: the store, the key ring, and the rooms on top of them.
+
+One place builds them all and hands them in, so that no room reaches for another's, and a test
+can build the same from a folder of its own.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from smarthost.audit.store import AuditLog
+from smarthost.clock import Clock, SystemClock
+from smarthost.config import Config, DefaultRelay
+from smarthost.database.engine import Database, StoreUnavailableError
+from smarthost.database.migrate import migrate
+from smarthost.database.sqlite import SqliteDatabase
+from smarthost.ids import Ids
+from smarthost.portals.keys.last_use import LastUse
+from smarthost.portals.keys.store import KeyStore
+from smarthost.portals.sign_in.passwords import Passwords
+from smarthost.portals.sign_in.sign_in import SignIn
+from smarthost.portals.sign_in.store import SignInStore
+from smarthost.portals.store import PortalStore
+from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring, load_key_ring
+from smarthost.smtp_settings.model import SmtpSettings
+from smarthost.smtp_settings.sealing import KeyRing
+from smarthost.smtp_settings.store import SettingsStore, keys_in_use
+
+log = structlog.get_logger("smarthost.app")
+
+
+class NotInitialisedError(Exception):
+    """There is no installation in the data directory yet; the message holds the line to type."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(
+            f"There is no installation in {data_dir} yet. Make one with:\n"
+            "  smarthost init --admin-email you@example.com"
+        )
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """An open installation."""
+
+    clock: Clock
+    ids: Ids
+    database: Database
+    key_ring: KeyRing
+    portals: PortalStore
+    keys: KeyStore
+    last_use: LastUse
+    passwords: Passwords
+    sign_ins: SignInStore
+    sign_in: SignIn
+    settings: SettingsStore
+    default_relay: SmtpSettings | None
+
+
+@asynccontextmanager
+async def open_parts(
+    config: Config, *, create: bool, clock: Clock | None = None
+) -> AsyncIterator[Parts]:
+    """Open the installation that `config` names, and close it at the end.
+
+    With `create` a missing data directory, database and key ring are made. Raises
+    `NotInitialisedError`, `StoreUnavailableError`, `KeyRingError`.
+    """
+    clock = clock or SystemClock()
+    _prepare_folder(config, create=create)
+    database = SqliteDatabase(config.database_file)
+    try:
+        await migrate(database, clock)
+        key_ring = await _key_ring(config, database)
+        parts = _build(config, database, key_ring, clock)
+        await parts.settings.note_active_key()
+        try:
+            yield parts
+        finally:
+            parts.passwords.close()
+    finally:
+        await database.close()
+
+
+def _prepare_folder(config: Config, *, create: bool) -> None:
+    if not create and not config.database_file.exists():
+        raise NotInitialisedError(config.data_dir)
+    try:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The data directory {config.data_dir} cannot be made: {error.strerror}."
+        ) from error
+
+
+async def _key_ring(config: Config, database: Database) -> KeyRing:
+    """Load the ring; make one only where nothing was ever sealed."""
+    path = config.keyring_file
+    needed = await keys_in_use(database)
+    if not needed and not path.exists():
+        return create_key_ring(path)
+    try:
+        ring = load_key_ring(path)
+    except KeyRingError as error:
+        raise KeyRingError(f"{error} Set SMARTHOST_KEYRING_FILE, or restore it.") from error
+    if needed and not needed & ring.key_ids:
+        raise KeyRingError(
+            f"The key ring {path} belongs to another installation: none of the keys that this "
+            "database was sealed with is in it. Set SMARTHOST_KEYRING_FILE, or restore the file."
+        )
+    if missing := sorted(needed - ring.key_ids):
+        log.warning("keys missing from the ring", path=str(path), key_ids=missing)
+    return ring
+
+
+def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) -> Parts:
+    ids = Ids(clock)
+    audit = AuditLog(clock, ids)
+    portals = PortalStore(database, audit, clock, ids)
+    keys = KeyStore(database, audit, clock, ids)
+    passwords = Passwords()
+    sign_ins = SignInStore(database, clock, ids)
+    return Parts(
+        clock=clock,
+        ids=ids,
+        database=database,
+        key_ring=key_ring,
+        portals=portals,
+        keys=keys,
+        last_use=LastUse(keys),
+        passwords=passwords,
+        sign_ins=sign_ins,
+        sign_in=SignIn(portals, sign_ins, passwords),
+        settings=SettingsStore(database, audit, clock, key_ring),
+        default_relay=None if config.default_relay is None else _settings(config.default_relay),
+    )
+
+
+def _settings(relay: DefaultRelay) -> SmtpSettings:
+    return SmtpSettings(
+        host=relay.host,
+        port=relay.port,
+        sender_address=relay.sender_address,
+        sender_display_name=relay.sender_display_name or None,
+        user_name=relay.user_name or None,
+        enable_ssl=relay.enable_ssl,
+        enable_auth=relay.enable_auth,
+        use_ntlm=False,
+    )

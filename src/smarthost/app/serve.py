@@ -1,0 +1,127 @@
+"""Runs the service: binds, opens, announces, serves, and stops in order.
+
+The socket is bound before anything else is touched, so that a port in use changes nothing. On
+SIGTERM or SIGINT the server stops accepting, requests in flight get five seconds to finish, and
+then the store is closed.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import structlog
+
+from smarthost.app.first_start import FirstStart, initialise
+from smarthost.app.parts import NotInitialisedError, Parts, open_parts
+from smarthost.app.web import make_web
+from smarthost.config import Config
+from smarthost.database.engine import StoreUnavailableError
+from smarthost.portals.model import Portal
+from smarthost.web.server import Server, bind, make_server
+
+log = structlog.get_logger("smarthost.app")
+
+Announce = Callable[[str, FirstStart | None], None]
+"""Takes the service's URL, and what was made if this was the first start."""
+
+
+LAST_USE_SECONDS = 30.0
+
+
+class SeveralPortalsError(Exception):
+    """A standalone installation has one portal, and this one has more."""
+
+
+async def serve(config: Config, announce: Announce) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` is called once connections are taken.
+
+    Raises what `open_parts` raises, `ListenError`, `SeveralPortalsError`, and
+    `StoreUnavailableError` when the store fails while serving.
+    """
+    with contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening:
+        async with open_parts(config, create=config.admin_email is not None) as parts:
+            first = await _first_start(config, parts)
+            portal = first.portal if first else await _standalone_portal(config, parts)
+            server = make_server(make_web(config, parts, portal))
+            url = service_url(config, portal, listening.getsockname()[1])
+            announce(url, first)
+            log.info("serving", url=url)
+            if config.ignored_names:
+                log.info("variables of a container platform ignored", names=config.ignored_names)
+            await _until_stopped(server, listening, parts)
+    log.info("stopped")
+
+
+def service_url(config: Config, portal: Portal, port: int) -> str:
+    """Return where a person on this machine reaches the portal."""
+    host = config.http_listen.host
+    if config.base_domain is not None:
+        host = f"{portal.name}.{config.base_domain}"
+    elif host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _first_start(config: Config, parts: Parts) -> FirstStart | None:
+    if await parts.portals.portals(at_most=1):
+        return None
+    if config.admin_email is None:
+        raise NotInitialisedError(config.data_dir)
+    return await initialise(parts, config.admin_email)
+
+
+async def _standalone_portal(config: Config, parts: Parts) -> Portal:
+    portals = await parts.portals.portals(at_most=2)
+    if config.base_domain is None and len(portals) > 1:
+        raise SeveralPortalsError(
+            "This installation has several portals. Set SMARTHOST_BASE_DOMAIN to the domain that "
+            "their host names are under."
+        )
+    return portals[0]
+
+
+async def _until_stopped(server: Server, listening: socket.socket, parts: Parts) -> None:
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    failing = asyncio.create_task(parts.database.wait_failed())
+    noting = asyncio.create_task(_note_last_uses(parts))
+    with _signals(server.stop):
+        await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
+        server.stop()
+        await serving
+    noting.cancel()
+    failing.cancel()
+    ended = await asyncio.gather(noting, failing, return_exceptions=True)
+    if ended[1] is None:
+        raise StoreUnavailableError("The disk failed. Start again when it can be written.")
+
+
+async def _note_last_uses(parts: Parts) -> None:
+    """Write the times of keys' last use every now and then, and once more at the end."""
+    try:
+        while True:
+            await parts.clock.sleep(LAST_USE_SECONDS)
+            await _flush(parts)
+    finally:
+        await _flush(parts)
+
+
+async def _flush(parts: Parts) -> None:
+    try:
+        await parts.last_use.flush()
+    except StoreUnavailableError as error:
+        log.warning("times of last use not written", reason=str(error))
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

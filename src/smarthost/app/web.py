@@ -1,0 +1,48 @@
+"""Puts the HTTP application together from the parts of an installation."""
+
+from functools import partial
+
+from smarthost.app.parts import Parts
+from smarthost.config import Config
+from smarthost.portals.model import Portal
+from smarthost.web.api.authentication import AuthenticationApi
+from smarthost.web.api.keys import KeysApi
+from smarthost.web.api.service import Health, OpenApi, Ready
+from smarthost.web.api.smtp_settings import SmtpSettingsApi
+from smarthost.web.application import Middleware, WebApp, make_application
+from smarthost.web.auth import Authenticator
+from smarthost.web.openapi import openapi_document
+from smarthost.web.operations import Operation
+from smarthost.web.pipeline import Pipeline
+from smarthost.web.portal_finder import PortalFinder
+from smarthost.web.rate_limit import RateLimit
+
+
+def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
+    """Return the application; `portal` is the one of a standalone installation."""
+    clock = parts.clock
+    rate_limit = RateLimit(clock, enforced=config.rate_limits)
+    finder = PortalFinder(parts.portals, config.base_domain, portal.name)
+    authenticator = Authenticator(parts.keys, parts.last_use, parts.sign_ins, parts.sign_in, clock)
+    operations = all_operations(config, parts)
+    app = make_application(
+        operations,
+        Pipeline(finder, authenticator, rate_limit, clock),
+        Middleware(config.trusted_networks, rate_limit, clock, parts.ids),
+        clock,
+    )
+    app.add_route("/healthz", Health())
+    app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
+    app.add_route("/openapi.json", OpenApi(openapi_document(operations)))
+    return app
+
+
+def all_operations(config: Config, parts: Parts) -> list[Operation]:
+    """Return the table of all operations of the API."""
+    # With several portals the default relay's details are the operator's own.
+    shown_default = parts.default_relay if config.base_domain is None else None
+    return [
+        *SmtpSettingsApi(parts.settings, shown_default).operations(),
+        *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
+        *KeysApi(parts.keys, parts.last_use, parts.clock).operations(),
+    ]
