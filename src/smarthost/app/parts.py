@@ -84,6 +84,14 @@ async def open_parts(
         await database.close()
 
 
+def shown_default_relay(config: Config, parts: Parts) -> SmtpSettings | None:
+    """Return what a portal may see of the default relay, None for nothing.
+
+    With several portals its details are the operator's own.
+    """
+    return parts.default_relay if config.base_domain is None else None
+
+
 def _prepare_folder(config: Config, *, create: bool) -> None:
     if not create and not config.database_file.exists():
         raise NotInitialisedError(config.data_dir)

@@ -40,7 +40,12 @@ async def serve(config: Config, announce: Announce) -> None:
     Raises what `open_parts` raises, `ListenError`, `SeveralPortalsError`, and
     `StoreUnavailableError` when the store fails while serving.
     """
-    with contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening:
+    stopped = asyncio.Event()
+    with (
+        contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,
+        # From here on, so that a signal during the start is an orderly stop too.
+        _signals(stopped.set),
+    ):
         async with open_parts(config, create=config.admin_email is not None) as parts:
             first = await _first_start(config, parts)
             portal = first.portal if first else await _standalone_portal(config, parts)
@@ -50,7 +55,7 @@ async def serve(config: Config, announce: Announce) -> None:
             log.info("serving", url=url)
             if config.ignored_names:
                 log.info("variables of a container platform ignored", names=config.ignored_names)
-            await _until_stopped(server, listening, parts)
+            await _until_stopped(stopped, server, listening, parts)
     log.info("stopped")
 
 
@@ -82,17 +87,19 @@ async def _standalone_portal(config: Config, parts: Parts) -> Portal:
     return portals[0]
 
 
-async def _until_stopped(server: Server, listening: socket.socket, parts: Parts) -> None:
+async def _until_stopped(
+    stopped: asyncio.Event, server: Server, listening: socket.socket, parts: Parts
+) -> None:
+    stopping = asyncio.create_task(stopped.wait())
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     failing = asyncio.create_task(parts.database.wait_failed())
     noting = asyncio.create_task(_note_last_uses(parts))
-    with _signals(server.stop):
-        await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
-        server.stop()
-        await serving
-    noting.cancel()
-    failing.cancel()
-    ended = await asyncio.gather(noting, failing, return_exceptions=True)
+    await asyncio.wait({serving, failing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.stop()
+    await serving
+    for task in (noting, failing, stopping):
+        task.cancel()
+    ended = await asyncio.gather(noting, failing, stopping, return_exceptions=True)
     if ended[1] is None:
         raise StoreUnavailableError("The disk failed. Start again when it can be written.")
 

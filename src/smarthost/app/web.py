@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from smarthost.app.parts import Parts
+from smarthost.app.parts import Parts, shown_default_relay
 from smarthost.config import Config
 from smarthost.portals.model import Portal
 from smarthost.web.api.authentication import AuthenticationApi
@@ -39,10 +39,8 @@ def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
 
 def all_operations(config: Config, parts: Parts) -> list[Operation]:
     """Return the table of all operations of the API."""
-    # With several portals the default relay's details are the operator's own.
-    shown_default = parts.default_relay if config.base_domain is None else None
     return [
-        *SmtpSettingsApi(parts.settings, shown_default).operations(),
+        *SmtpSettingsApi(parts.settings, shown_default_relay(config, parts)).operations(),
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
         *KeysApi(parts.keys, parts.last_use, parts.clock).operations(),
     ]

@@ -26,6 +26,8 @@ def network_filesystem_of(folder: Path, mounts: Path = _MOUNTS) -> str | None:
         for point, kind in map(_mount, lines)
         if target == point or point in target.parents
     ]
+    # Of two at one point the later hides the earlier; `max` takes the first that it sees.
+    found.reverse()
     kind = max(found, key=lambda hit: len(hit[0].parts), default=(target, ""))[1]
     return kind if kind in _NETWORK or kind.startswith(_NETWORK_PREFIXES) else None
 

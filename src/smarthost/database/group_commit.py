@@ -1,25 +1,36 @@
-"""One writer thread whose commits are shared.
+"""Commits that are shared: one fsync for all the changes that wait while the disk works.
 
-A durable commit costs one fsync however many changes are in it, so the changes that wait while
-the disk works go into the next commit together. Each has a savepoint of its own: what one raises
-takes back that one alone. Only when the commit itself fails is each tried again by itself.
+A durable commit costs one fsync however many changes are in it, so those that come while one is
+under way go into the next together. Each has a savepoint of its own: what one raises takes back
+that one alone. Only when the commit itself fails is each tried again by itself.
+
+Statements run on the event loop and only what waits (for the disk, for another process's lock)
+in a thread: a thread for all of it would hand the interpreter's lock to and fro at every
+statement, which costs a third of the saves (`docs/decisions/0002-statements-on-the-loop.md`).
 """
 
 import asyncio
 import contextlib
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import apsw
 
 from smarthost.database.engine import Row, StoreUnavailableError, T, Value, Work
 from smarthost.database.parameters import numbered
-from smarthost.database.sqlite_errors import ENVIRONMENT_ERRORS
+from smarthost.database.sqlite_errors import ENGINE_ERRORS
 
 MOST_TOGETHER = 256
 """How many units of work share a commit at the most."""
+
+_UNITS_A_TURN = 16
+"""How many run before others on the event loop get their turn."""
+
+# Other I/O errors (no room for the WAL's index, a disk quota) are like a full disk: nothing was
+# taken for written, and a later try may succeed.
+_FSYNC_FAILED = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
 Translate = Callable[[Exception], StoreUnavailableError]
 
@@ -36,7 +47,7 @@ class _Unit:
         self.error: BaseException | None = None
 
     def resolve(self) -> None:
-        """Tell the one who waits; runs on the event loop."""
+        """Tell the one who waits."""
         if self.future.done():
             return  # it was cancelled; the change stands all the same
         if self.error is None:
@@ -58,7 +69,9 @@ class _Transaction:
     async def execute(self, sql: str, *values: Value) -> int:
         before = self._connection.total_changes()
         self._connection.execute(self._numbered(sql), values or None)
-        return self._connection.total_changes() - before
+        # The total has the rows that a foreign key removed along with these; `changes` has not,
+        # but keeps the number of an earlier statement when this one changed none.
+        return self._connection.changes() if self._connection.total_changes() > before else 0
 
     def _numbered(self, sql: str) -> str:
         known = self._sql.get(sql)
@@ -68,106 +81,133 @@ class _Transaction:
 
 
 class GroupCommit:
-    """The only writer of this process. Owns its connection and its thread."""
+    """The only writer of this process. Owns its connection."""
 
-    def __init__(self, connection: apsw.Connection, translate: Translate) -> None:
+    def __init__(
+        self, connection: apsw.Connection, translate: Translate, busy_seconds: float
+    ) -> None:
         self._connection = connection
         self._translate = translate
+        self._busy_milliseconds = int(busy_seconds * 1000)
         self._transaction = _Transaction(connection)
-        self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-commit")
+        self._waiting: deque[_Unit] = deque()
+        self._performing: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
         self._broken: apsw.IOError | None = None
-        self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
-        self._thread.start()
+        self._closed = False
+        connection.set_busy_timeout(0)
 
     async def submit(self, work: Work[T]) -> T:
         """Run `work`, commit, and return its result when the commit is on the disk."""
-        self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._units.put(_Unit(work, future))
+        if self._closed:
+            raise self._translate(apsw.ConnectionClosedError())
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.append(_Unit(work, future))
+        if self._performing is None:
+            self._performing = loop.create_task(self._perform_all())
         return await future
 
     async def wait_failed(self) -> None:
         """Return once a commit has failed in a way that a new attempt must not hide."""
         await self._failed.wait()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Finish all that was submitted and close the connection."""
-        self._units.put(None)
-        self._thread.join()
+        self._closed = True
+        if self._performing is not None:
+            await self._performing
+        self._thread.shutdown()
         self._connection.close()
 
-    def _run(self) -> None:
-        while (first := self._units.get()) is not None:
-            together, last = [first], False
-            with contextlib.suppress(queue.Empty):
-                while len(together) < MOST_TOGETHER:
-                    unit = self._units.get_nowait()
-                    if unit is None:
-                        last = True
-                        break
-                    together.append(unit)
-            self._perform(together)
-            if last:
-                return
-
-    def _perform(self, units: list[_Unit]) -> None:
-        if not self._commit(units) and len(units) > 1:
+    async def _perform_all(self) -> None:
+        while self._waiting:
+            many = min(len(self._waiting), MOST_TOGETHER)
+            units = [self._waiting.popleft() for _ in range(many)]
+            await self._perform(units)
             for unit in units:
-                self._commit([unit])
-        self._tell(lambda: _resolve(units))
+                unit.resolve()
+        self._performing = None
 
-    def _commit(self, units: list[_Unit]) -> bool:
-        """Run all in one transaction; False, with the error on each unit, if that was lost."""
+    async def _perform(self, units: list[_Unit]) -> None:
+        if not await self._begin(units) or await self._commit(units) or len(units) == 1:
+            return
+        for position, unit in enumerate(units):
+            # No transaction to be had for this one: none for the rest either. Each would wait
+            # for the same lock once more.
+            if not await self._begin(units[position:]):
+                return
+            await self._commit([unit])
+
+    async def _begin(self, units: list[_Unit]) -> bool:
+        """Start a transaction; False, with the error on each unit, if there is none to be had."""
         try:
             if self._broken is not None:
                 raise self._broken
-            self._execute("BEGIN IMMEDIATE")
-            for unit in units:
+            await self._begin_or_wait()
+        except apsw.Error as error:
+            self._lost(units, error)
+            return False
+        return True
+
+    async def _begin_or_wait(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            await self._in_thread(self._wait_for_lock)
+
+    def _wait_for_lock(self) -> None:
+        self._connection.set_busy_timeout(self._busy_milliseconds)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.set_busy_timeout(0)
+
+    async def _commit(self, units: list[_Unit]) -> bool:
+        """Run all and commit; False, with the error on each unit, if that was lost."""
+        try:
+            for position, unit in enumerate(units, 1):
                 self._step(unit)
-            self._execute("COMMIT")
-        except ENVIRONMENT_ERRORS as error:
+                if position % _UNITS_A_TURN == 0:
+                    await asyncio.sleep(0)
+            await self._in_thread(self._connection.execute, "COMMIT")
+        except apsw.Error as error:
             self._lost(units, error)
             return False
         return True
 
     def _step(self, unit: _Unit) -> None:
         unit.error = None
-        self._execute("SAVEPOINT unit")
+        self._connection.execute("SAVEPOINT unit")
         try:
             unit.result = _complete(unit.work, self._transaction)
-        except ENVIRONMENT_ERRORS:
+        except ENGINE_ERRORS:
             raise  # SQLite may have ended the whole transaction by itself
-        except Exception as error:  # noqa: BLE001 - it belongs to the one who waits
+        except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
             unit.error = error
-            self._execute("ROLLBACK TO unit")
-        self._execute("RELEASE unit")
+            self._connection.execute("ROLLBACK TO unit")
+        self._connection.execute("RELEASE unit")
 
-    def _lost(self, units: list[_Unit], error: Exception) -> None:
+    def _lost(self, units: list[_Unit], error: apsw.Error) -> None:
         with contextlib.suppress(apsw.Error):
             if not self._connection.getautocommit():
-                self._execute("ROLLBACK")
+                self._connection.execute("ROLLBACK")
+        environment = isinstance(error, ENGINE_ERRORS)
         for unit in units:
-            unit.error = self._translate(error)
-        if isinstance(error, apsw.IOError):
+            unit.error = self._translate(error) if environment else error
+        if isinstance(error, apsw.IOError) and _code(error) in _FSYNC_FAILED:
             # After a failed fsync the kernel may drop the pages and call the next one good:
             # only a process that reads the file anew knows what is in it.
             self._broken = error
-            self._tell(self._failed.set)
+            self._failed.set()
 
-    def _tell(self, callback: Callable[[], object]) -> None:
-        if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended; nobody waits
-                self._loop.call_soon_threadsafe(callback)
-
-    def _execute(self, sql: str) -> None:
-        self._connection.execute(sql)
+    async def _in_thread(self, function: Callable[..., object], *values: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, function, *values)
 
 
-def _resolve(units: list[_Unit]) -> None:
-    for unit in units:
-        unit.resolve()
+def _code(error: apsw.IOError) -> object:
+    return getattr(error, "extendedresult", None)  # apsw's type stubs leave it out
 
 
 def _complete(work: Work[T], transaction: _Transaction) -> T:
@@ -178,4 +218,5 @@ def _complete(work: Work[T], transaction: _Transaction) -> T:
     except StopIteration as done:
         result: T = done.value
         return result
+    coroutine.close()  # now, lest its `finally` change rows in somebody else's transaction
     raise TypeError("a unit of work awaits nothing but its transaction")

@@ -33,7 +33,7 @@ def migrations(dialect: str) -> list[Migration]:
     folder = resources.files("smarthost.database") / "migrations"
     ending = f".{dialect}.sql"
     found = [file for file in folder.iterdir() if file.name.endswith(ending)]
-    return sorted((_read(file.name.removesuffix(ending), file.read_text()) for file in found),
+    return sorted((_read(file.name.removesuffix(ending), file.read_text(encoding="utf-8")) for file in found),
                   key=lambda migration: migration.version)  # fmt: skip
 
 

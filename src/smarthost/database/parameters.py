@@ -6,10 +6,11 @@ first appearance: `select $2, $1` with (1, 2) gives (1, 2), silently.
 
 import re
 
-# Quoted text is matched first, so that a `$1` inside it stays.
-_PARAMETER = re.compile(r"'[^']*'|\$([1-9][0-9]*)")
+# Quoted text, quoted names and comments are matched first, so that a `$1` inside them stays and
+# an apostrophe in a comment opens nothing.
+_PARAMETER = re.compile(r"""'[^']*'|"[^"]*"|--[^\n]*|\$([1-9][0-9]*)""")
 
 
 def numbered(sql: str) -> str:
-    """Return `sql` with every `$n` outside quoted text as `?n`."""
+    """Return `sql` with every `$n` outside quoted text and comments as `?n`."""
     return _PARAMETER.sub(lambda hit: f"?{hit[1]}" if hit[1] else hit[0], sql)

@@ -10,9 +10,10 @@ import apsw
 
 from smarthost.database.engine import StoreUnavailableError
 
-ENVIRONMENT_ERRORS = (
+ENGINE_ERRORS = (
     apsw.BusyError,
     apsw.CantOpenError,
+    apsw.ConnectionClosedError,
     apsw.CorruptError,
     apsw.FullError,
     apsw.IOError,
@@ -22,9 +23,11 @@ ENVIRONMENT_ERRORS = (
     apsw.PermissionsError,
     apsw.ProtocolError,
     apsw.ReadOnlyError,
-    OSError,
 )
+"""What SQLite says of the machine."""
 
+ENVIRONMENT_ERRORS = (*ENGINE_ERRORS, OSError)
+"""The same, and what the machine says itself while a file is opened."""
 
 _WHAT_HAPPENED: tuple[tuple[type[Exception], str], ...] = (
     (apsw.FullError, "cannot grow: the disk is full. Free some space; nothing was lost."),
@@ -33,6 +36,7 @@ _WHAT_HAPPENED: tuple[tuple[type[Exception], str], ...] = (
     (apsw.NotADBError, "is damaged, or is no SQLite database. Restore it from a back-up."),
     (apsw.CorruptError, "is damaged. Restore it from a back-up."),
     (apsw.IOError, "could not be read or written: the disk reports an I/O error."),
+    (apsw.ConnectionClosedError, "is closed already: the service is stopping."),
     (apsw.ReadOnlyError, "is not writable. Give the user that runs Smarthost write access."),
 )
 

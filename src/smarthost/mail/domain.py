@@ -7,6 +7,7 @@ short, octal and hexadecimal ones are read differently by different programs.
 
 import ipaddress
 import string
+from functools import lru_cache
 
 import idna
 
@@ -23,10 +24,12 @@ class DomainError(ValueError):
     """The text is no domain name or no IP address; the message says why in plain words."""
 
 
+@lru_cache(maxsize=2048)
 def to_a_labels(text: str, *, underscore: bool = False) -> str:
     """Give a domain name as lower-case A-labels (RFC 5891, mapped by UTS 46).
 
-    The caller caps the length of `text`; no final dot. With `underscore` an ASCII label may
+    The caller caps the length of `text`; no final dot. The same few domains come again and
+    again, so the last ones are kept. With `underscore` an ASCII label may
     contain `_`. A name of digits alone passes: see `ends_in_number`.
 
     Raises `DomainError` when the text is not a name.
@@ -94,8 +97,8 @@ def _a_label(label: str, allowed: frozenset[str]) -> str:
         raise DomainError(f"The part between two dots has at most {_LABEL_LIMIT} characters.")
     if not label.isascii():
         return idna.alabel(label).decode("ascii")
-    wrong = next((char for char in label if char not in allowed), None)
-    if wrong is not None:
+    if not allowed.issuperset(label):
+        wrong = next(char for char in label if char not in allowed)
         raise DomainError(
             f"It contains {named(wrong)}, but only letters, digits, hyphens and dots are allowed."
         )

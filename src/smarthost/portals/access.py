@@ -19,7 +19,8 @@ class Action(Enum):
     MANAGE_KEYS = Permission.ALL
 
 
-_OF_THE_SETTINGS = frozenset({Action.READ_SETTINGS, Action.CHANGE_SETTINGS})
+OF_THE_SETTINGS = frozenset({Action.READ_SETTINGS, Action.CHANGE_SETTINGS})
+"""What the operator can switch off for a portal."""
 
 
 class SettingsSwitchedOffError(PortalsError):
@@ -32,7 +33,7 @@ class ForbiddenError(PortalsError):
 
 def authorize(action: Action, caller: Caller, portal: Portal) -> None:
     """Return if `caller` may do `action`; otherwise raise one of the two errors above."""
-    if action in _OF_THE_SETTINGS:
+    if action in OF_THE_SETTINGS:
         if not portal.settings_allowed:
             raise SettingsSwitchedOffError(
                 "SMTP settings are switched off for this portal. Ask the operator of the "

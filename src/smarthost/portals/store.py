@@ -140,12 +140,12 @@ class PortalStore:
         """Remove a user with all keys and sessions; the last administrator stays."""
 
         async def work(tx: Transaction) -> None:
-            if user.role is Role.ADMINISTRATOR and await _administrators(tx, user.portal_id) == 1:
+            if not await tx.execute(_REMOVE_USER, user.portal_id, user.id):
+                raise NotFoundError(f"The portal has no user {user.email} any more.")
+            if user.role is Role.ADMINISTRATOR and not await _administrators(tx, user.portal_id):
                 raise ConflictError(
                     f"{user.email} is the portal's last administrator. Create another one first."
                 )
-            if not await tx.execute(_REMOVE_USER, user.portal_id, user.id):
-                raise NotFoundError(f"The portal has no user {user.email} any more.")
             await self._audit.record(tx, _event("user.removed", user), by)
 
         await self._database.transact(work)

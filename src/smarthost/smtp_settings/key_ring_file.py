@@ -87,7 +87,7 @@ def _parse(content: bytes, path: Path) -> KeyRing:
     try:
         ring = msgspec.json.decode(content, type=_File)
         keys = {name: base64.b64decode(text, validate=True) for name, text in ring.keys.items()}
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         raise damaged from None
     right = all(len(key) == KEY_OCTETS and key_id(key) == name for name, key in keys.items())
     if ring.version != 1 or ring.active not in keys or not right:

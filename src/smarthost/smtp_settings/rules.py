@@ -28,10 +28,12 @@ LONGEST_PASSWORD = 1000
 # Line and paragraph separators end a line for some readers; the directional formatting
 # characters make a name look like another one (Unicode TR 36, section 2.6).
 _REFUSED = {"Cc", "Cs", "Zl", "Zp"}
+_NOT_IN_PASSWORDS = {"Cc", "Cs"}
 _DIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _DESTINATION = frozenset({"host", "port", "enable_ssl", "use_ntlm", "user_name"})
 
+_PASSWORD_TOO_LONG = f"A password may have at most {LONGEST_PASSWORD} octets."
 NOTHING_STORED = (
     "The password is needed: none is stored for this host, port, TLS setting and user name."
 )
@@ -59,11 +61,15 @@ class _Check:
             return stand_in
 
 
-def check(typed: SettingsInput, stored: SmtpSettings | None) -> Draft:
+def check(
+    typed: SettingsInput, stored: SmtpSettings | None, unread: frozenset[str] = frozenset()
+) -> Draft:
     """Return the settings that `typed` asks for.
 
     `stored` are the settings in force: with `enable_auth` and no password, theirs stays if the
-    destination is the same. Raises `InvalidSettingsError` with every wrong field.
+    destination is the same. Raises `InvalidSettingsError` with every wrong field. `unread` names
+    the fields whose values here are stand-ins, since what was typed was no value at all: whoever
+    asks with some refuses the draft in any case, and wants to know what else is wrong.
     """
     faults = _Check()
     settings = SmtpSettings(
@@ -80,10 +86,10 @@ def check(typed: SettingsInput, stored: SmtpSettings | None) -> Draft:
         use_ntlm=typed.use_ntlm,
     )
     password = _password(typed, faults)
-    if settings.enable_auth and password is None and "password" not in faults.faults:
-        unknown = frozenset(faults.faults)
-        if not same_destination(stored, settings, unknown):
-            faults.refuse("password", NOTHING_STORED)
+    unknown = unread.union(faults.faults)
+    left_out = settings.enable_auth and password is None and "password" not in unknown
+    if left_out and not same_destination(stored, settings, unknown):
+        faults.refuse("password", NOTHING_STORED)
     if faults.faults:
         raise InvalidSettingsError(faults.faults)
     return Draft(settings=settings, password=password)
@@ -137,18 +143,24 @@ def _user_name(typed: SettingsInput, faults: _Check) -> str | None:
 
 def _password(typed: SettingsInput, faults: _Check) -> Secret | None:
     text = typed.password.reveal() if typed.password else ""
-    if len(text) > LONGEST_PASSWORD or len(text.encode()) > LONGEST_PASSWORD:
-        faults.refuse("password", f"A password may have at most {LONGEST_PASSWORD} octets.")
-    elif any(unicodedata.category(letter) == "Cc" for letter in text):
+    if len(text) > LONGEST_PASSWORD:
+        faults.refuse("password", _PASSWORD_TOO_LONG)
+    elif not text.isprintable() and any(
+        unicodedata.category(letter) in _NOT_IN_PASSWORDS for letter in text
+    ):
         faults.refuse(
             "password", "The password has a control character in it, such as a tab or a line end."
         )
+    elif len(text.encode()) > LONGEST_PASSWORD:  # after the lone surrogates, which have no octets
+        faults.refuse("password", _PASSWORD_TOO_LONG)
     return typed.password if text and typed.enable_auth else None
 
 
 def _line(text: str) -> str:
     """Return one line of text, trimmed, for a header or a login."""
     text = text.strip(" ")
+    if text.isprintable():  # so it has none of the categories below; nearly all texts are
+        return text
     for letter in text:
         if unicodedata.category(letter) in _REFUSED or letter in _DIRECTIONAL:
             raise ValueError(

@@ -67,13 +67,12 @@ class SettingsStore:
 
         async def work(tx: Transaction) -> Revision:
             current = await self._matching(tx, portal_id, if_match)
-            stored = self._password(current)
-            password = draft.password
-            if draft.keeps_password:
-                kept = same_destination(current.settings, draft.settings)
-                password = stored if kept else None
-                if password is None:
-                    raise InvalidSettingsError({"password": [NOTHING_STORED]})
+            # Another destination's password is none here, not even to compare with.
+            same = same_destination(current.settings, draft.settings)
+            stored = self._password(current) if same else None
+            password = stored if draft.keeps_password else draft.password
+            if draft.keeps_password and password is None:
+                raise InvalidSettingsError({"password": [NOTHING_STORED]})
             if current.settings == draft.settings and stored == password:
                 await self._record(tx, "settings.saved", current, by, changed=[])
                 return current

@@ -41,14 +41,27 @@ class Exit(asyncio.Transport):
         self._transport = transport
         self._finish = finish
         self._left = left
+        self._waiting: list[bytes | bytearray | memoryview] = []
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write, or drop what comes too late."""
-        if not self._left():
-            self._transport.write(data)
+        """Write, or drop what comes too late.
+
+        What is written within one turn of the loop goes out together: uvicorn hands over head
+        and body apart, and each write would be a system call and a packet of its own.
+        """
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._waiting.append(data)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        waiting, self._waiting = self._waiting, []
+        if waiting and not self._left():
+            self._transport.write(b"".join(waiting))
 
     def close(self) -> None:
         """Say that this answer was the last."""
+        self.flush()
         self._finish()
 
     def is_closing(self) -> bool:

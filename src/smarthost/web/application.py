@@ -4,6 +4,7 @@ Falcon routes and keeps the headers; everything that decides is in the pipeline.
 and Falcon's own, leave by one door in the contract's envelope.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from smarthost.web.operations import Operation
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.proxies import Networks, forwarded, rate_key
 from smarthost.web.rate_limit import RateLimit
+from smarthost.web.resource import Resource
 
 Responder = Callable[..., Awaitable[None]]
 WebApp = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
@@ -40,10 +42,6 @@ _OWN_FAULT = Refusal(
 )
 
 
-class _Resource:
-    """One path: Falcon looks for its methods as `on_get`, `on_post`, …."""
-
-
 class Middleware:
     """What every request gets first and every answer last."""
 
@@ -52,6 +50,9 @@ class Middleware:
         self._rate_limit = rate_limit
         self._clock = clock
         self._ids = ids
+        # Bound once: the lazy logger would look for its configuration at every request.
+        self._log = log.bind()
+        self._debugging = self._log.is_enabled_for(logging.DEBUG)
 
     async def process_request(
         self, request: falcon.asgi.Request, _response: falcon.asgi.Response
@@ -73,6 +74,17 @@ class Middleware:
             started=self._clock.monotonic(),
         )
 
+    async def process_resource(
+        self,
+        request: falcon.asgi.Request,
+        _response: falcon.asgi.Response,
+        resource: object,
+        _path: dict[str, Any],
+    ) -> None:
+        """Refuse a method that Falcon has never heard of, which it would answer with 400."""
+        if isinstance(resource, Resource) and request.method not in resource.methods:
+            raise falcon.HTTPMethodNotAllowed(resource.methods)
+
     async def process_response(
         self,
         request: falcon.asgi.Request,
@@ -92,13 +104,21 @@ class Middleware:
             "X-Request-Id": exchange.request_id,
         }
         response.set_headers(headers)
+        self._note(exchange, request, response.status_code)
+
+    def _note(self, exchange: Exchange, request: falcon.asgi.Request, status: int) -> None:
+        # Pages poll once a second: a read that went well is a line for debugging alone.
+        is_news = status >= HTTPStatus.BAD_REQUEST or request.method not in ("GET", "HEAD")
+        if not is_news and not self._debugging:
+            return
         elapsed = self._clock.monotonic() - exchange.started
-        log.info(
+        self._log.log(
+            logging.INFO if is_news else logging.DEBUG,
             "request",
             request_id=exchange.request_id,
             method=request.method,
             path=request.path,
-            status=response.status_code,
+            status=status,
             milliseconds=round(elapsed * 1000, 1),
             client=exchange.client.address,
             host=exchange.client.host,
@@ -117,7 +137,9 @@ def make_application(
     for path, of_path in by_path.items():
         responders = {operation.method: _responder(operation, pipeline) for operation in of_path}
         app.add_route(path, _resource(responders))
-    app.add_error_handler(Exception, _error_handler(clock))
+    # Falcon has handlers of its own for HTTPError, which one for Exception would not replace.
+    for kind in (falcon.HTTPError, Exception):
+        app.add_error_handler(kind, _error_handler(clock))
     return app
 
 
@@ -132,19 +154,11 @@ def _responder(operation: Operation, pipeline: Pipeline) -> Responder:
     return respond
 
 
-def _resource(responders: dict[str, Responder]) -> _Resource:
-    resource = _Resource()
+def _resource(responders: dict[str, Responder]) -> Resource:
     if "GET" in responders:
         responders["HEAD"] = responders["GET"]
-    allow = ", ".join([*sorted(responders), "OPTIONS"])
-
-    async def options(
-        _request: falcon.asgi.Request, response: falcon.asgi.Response, **_path: str
-    ) -> None:
-        response.status = falcon.HTTP_204
-        response.set_header("Allow", allow)
-
-    for method, responder in {**responders, "OPTIONS": options}.items():
+    resource = Resource(responders)
+    for method, responder in responders.items():
         setattr(resource, f"on_{method.lower()}", responder)
     return resource
 

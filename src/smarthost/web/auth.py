@@ -49,6 +49,17 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the request has none at all."""
         return not (self.authorization or self.api_key_bearer or self.cookie)
 
+    @property
+    def token_in_a_header(self) -> bool:
+        """Whether a header holds a token of ours.
+
+        Where it is not valid, the cookie that a browser adds by itself does not stand in for it:
+        the request was meant for another portal or another user. A proxy's own `Authorization`
+        is none of ours and changes nothing.
+        """
+        _, _, rest = (self.authorization or "").rpartition(" ")
+        return any(map(parse_token, (rest, self.api_key_bearer or "")))
+
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """A caller, and whether the cookie alone says so."""
@@ -88,7 +99,7 @@ class Authenticator:
         by_header = [caller for caller in in_headers if caller is not None]
         by_cookie = await self._token(shown.cookie, portal)
         valid = by_header if by_cookie is None else [*by_header, by_cookie]
-        if not valid:
+        if not valid or (not by_header and shown.token_in_a_header):
             raise unauthorized(_NONE_VALID)
         if len({caller.user.id for caller in valid}) > 1:
             raise unauthorized(_TWO_USERS)
@@ -159,13 +170,13 @@ class Authenticator:
         )
 
 
-def cookie_of(header: str | None) -> str | None:
-    """Return the value of our cookie in a `Cookie` header (RFC 6265 section 5.4).
+def cookie_of(header: str) -> str | None:
+    """Return the value of our cookie in a `Cookie` header (RFC 6265 section 5.4), maybe empty.
 
     Raises `RequestError` (401) when it is there twice: a second one can be set for the whole
     base domain by somebody else.
     """
-    if not header:
+    if COOKIE not in header:
         return None
     pairs = (pair.partition("=") for pair in header.split(";"))
     values = [value.strip() for name, _, value in pairs if name.strip() == COOKIE]

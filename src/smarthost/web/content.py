@@ -13,38 +13,58 @@ LARGEST_BODY = 64 * 1024
 
 JSON = "application/json"
 _ANSWERS = {
-    "application/json": JSON,
+    JSON: JSON,
     "text/json": "text/json; charset=utf-8",
     "text/plain": "text/plain; charset=utf-8",
-    "application/*": JSON,
-    "text/*": "text/json; charset=utf-8",
-    "*/*": JSON,
 }
+"""The media types that answers come in, the one to choose where it does not matter first, and
+what each is called in full."""
+
 _LONGEST_HEADER = 1024
+"""Characters of a header that are read, which also bounds what the caches here hold."""
 
 
-@lru_cache(maxsize=256)
 def answer_type(accept: str) -> str:
     """Return the Content-Type for an answer to a request with this `Accept`.
 
-    The highest weight wins, the first among equals (RFC 9110 section 12.5.1). Raises
-    `RequestError` (406) when nothing that we answer is acceptable.
+    The highest weight wins, the first in the header among equals (RFC 9110 section 12.5.1).
+    Raises `RequestError` (406) when nothing that we answer is acceptable.
     """
+    return _chosen(accept[:_LONGEST_HEADER])
+
+
+@lru_cache(maxsize=256)
+def _chosen(accept: str) -> str:
     if not accept.strip():
         return JSON
-    best, chosen = 0.0, ""
-    for item in accept[:_LONGEST_HEADER].split(","):
-        media_type, _, parameters = item.partition(";")
-        answer = _ANSWERS.get(media_type.strip().lower())
-        weight = _weight(parameters)
-        if answer is not None and weight > best:
-            best, chosen = weight, answer
-    if not chosen:
+    ranges = [_range(item) for item in accept.split(",")]
+    weights = [_weight_of(media_type, ranges) for media_type in _ANSWERS]
+    (weight, _), chosen = max(
+        zip(weights, _ANSWERS.values(), strict=True), key=lambda offer: offer[0]
+    )
+    if not weight:
         raise RequestError(
             HTTPStatus.NOT_ACCEPTABLE,
             "Answers are JSON. Ask for application/json, text/json or text/plain in Accept.",
         )
     return chosen
+
+
+def _range(item: str) -> tuple[str, float]:
+    media_range, _, parameters = item.partition(";")
+    return media_range.strip().lower(), _weight(parameters)
+
+
+def _weight_of(media_type: str, ranges: list[tuple[str, float]]) -> tuple[float, int]:
+    """Return a media type's weight and its place in the header, the first being the largest.
+
+    The most specific range that covers it decides: `*/*;q=1, text/plain;q=0` leaves that out.
+    """
+    for covering in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
+        for place, (media_range, weight) in enumerate(ranges):
+            if media_range == covering:
+                return weight, -place
+    return 0.0, 0
 
 
 def _weight(parameters: str) -> float:
@@ -58,9 +78,13 @@ def _weight(parameters: str) -> float:
     return 1.0
 
 
-@lru_cache(maxsize=256)
 def check_body_type(content_type: str, content_encoding: str) -> None:
     """Return if a body of this type is read; otherwise raise `RequestError` (415)."""
+    _check_body_type(content_type[:_LONGEST_HEADER], content_encoding[:_LONGEST_HEADER])
+
+
+@lru_cache(maxsize=256)
+def _check_body_type(content_type: str, content_encoding: str) -> None:
     media_type, _, parameters = content_type.partition(";")
     media_type = media_type.strip().lower()
     is_json = media_type in ("application/json", "text/json") or (

@@ -5,9 +5,10 @@ one place and everything under `/api/2.0` uses them.
 """
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 # HTTPStatus names it differently from one Python to the next; this is RFC 9110's name.
 _NAMES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "contentTooLarge"}
@@ -24,10 +25,12 @@ class Success(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An answer; `response` is left out where the value is null, and `count` is 0 then."""
 
     response: Any = msgspec.UNSET
-    count: int
+    count: Annotated[
+        int, Meta(ge=0, description="How many values there are: of a list, its length.")
+    ]
     links: list[Link]
-    status: int = 0
-    status_code: int = 200
+    status: Literal[0] = 0
+    status_code: Literal[200] = 200
 
 
 class ErrorWords(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +50,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A refusal; `response` is there where single fields are wrong."""
 
     error: ErrorWords
-    status: int = 1
-    status_code: int
+    status: Literal[1] = 1
+    status_code: Annotated[int, Meta(ge=400, le=599, description="The HTTP status.")]
     response: FieldErrors | msgspec.UnsetType = msgspec.UNSET
 
 

@@ -204,6 +204,7 @@ class Connection(HttpToolsProtocol):
 
     def _finish(self) -> None:
         """Close after an answer that was the last one."""
+        self._exit.flush()
         if self._part is _Part.NOTHING:
             self.transport.close()
         else:
@@ -293,6 +294,7 @@ class Connection(HttpToolsProtocol):
                 self._refuse(refusal)
 
     def _refuse(self, refusal: Refusal) -> None:
+        self._exit.flush()
         if not self._left():
             default = self.server_state.default_headers
             self.transport.write(refusal_octets(refusal, default))

@@ -16,6 +16,9 @@ from smarthost.web.proxies import Client
 
 C = TypeVar("C", bound=Caller | None)
 
+NEEDED = {"needed": True}
+"""`Meta.extra` of a field that the rules, not its type, ask for."""
+
 
 class Call(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     """A request whose portal, caller and body are known. `C` is None without a caller."""
@@ -68,8 +71,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """`If-Match` is honoured."""
     body_examples: dict[str, Example] = {}
     answer_examples: dict[str, Example] = {}
-    path_parameters: dict[str, str] = {}
-    """Name to description."""
+    path_parameters: dict[str, Any] = {}
+    """Name to type."""
     may_conflict: bool = False
     """409 is one of the answers."""
     may_be_missing: bool = False

@@ -1,6 +1,6 @@
 """The way of every request under /api/2.0, in the order that the contract gives its refusals.
 
-Portal by host name (404), credentials (401), rate limit (429), cross-site rule and permission
+Portal by host name (404), credentials (401), rate limit (429), permission and cross-site rule
 (402, 403), answer type (406), body type and size (415, 413), body (400); only then does the end
 point run. What any of these raises is answered by `application.py`.
 """
@@ -69,7 +69,9 @@ class Pipeline:
         )
         answer = await operation.handler(call)
         response.content_type = content_type
-        response.data = success(answer.value, href=exchange.url, action=request.method)
+        # HEAD has the Content-Length that GET would have (RFC 9110 section 8.6).
+        action = "GET" if request.method == "HEAD" else request.method
+        response.data = success(answer.value, href=exchange.url, action=action)
         for name, value in answer.headers.items():
             response.set_header(name, value)
 
@@ -86,12 +88,13 @@ class Pipeline:
         shown = Shown(
             authorization=request.get_header("Authorization"),
             api_key_bearer=request.get_header("ApiKeyBearer"),
-            cookie=cookie_of(request.get_header("Cookie")),
+            cookie=cookie_of(_all_cookies(request)),
         )
         identity = await self._authenticator.identify(shown, portal, exchange.client)
         caller = identity.caller
         exchange.caller = caller
         self._count(caller.user.id, exchange)
+        authorize(operation.action, caller, portal)
         if identity.by_cookie_alone:
             check_same_origin(
                 fetch_site=request.get_header("Sec-Fetch-Site"),
@@ -99,7 +102,6 @@ class Pipeline:
                 referer=request.get_header("Referer"),
                 client=exchange.client,
             )
-        authorize(operation.action, caller, portal)
         return caller
 
     def _count(self, subject: str, exchange: Exchange) -> None:
@@ -111,6 +113,12 @@ class Pipeline:
                 f"Too many requests: at most {quota.limit} a minute. Wait {wait} seconds.",
                 headers={"Retry-After": str(wait)},
             )
+
+
+def _all_cookies(request: falcon.asgi.Request) -> str:
+    """Join all `Cookie` fields: Falcon keeps the last alone, which would hide a second token."""
+    fields = [value for name, value in request.scope["headers"] if name == b"cookie"]
+    return b"; ".join(fields).decode("latin-1")
 
 
 def _actor(caller: Caller | None, exchange: Exchange) -> Actor:

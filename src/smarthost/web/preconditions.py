@@ -2,7 +2,9 @@
 
 import re
 
-_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"', re.IGNORECASE)
+# Tags are compared octet by octet: "07" is not "7".
+_REVISION = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 def entity_tag(revision: int) -> str:
@@ -18,6 +20,4 @@ def revisions_that_match(if_match: str | None) -> frozenset[int] | None:
     if if_match is None or if_match.strip() == "*":
         return None
     strong = [tag for weak, tag in _ENTITY_TAG.findall(if_match) if not weak]
-    return frozenset(
-        int(tag) for tag in strong if tag.isascii() and tag.isdigit() and len(tag) < 19
-    )
+    return frozenset(int(tag) for tag in strong if _REVISION.fullmatch(tag))

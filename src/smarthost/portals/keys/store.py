@@ -4,6 +4,8 @@ A key is found by its id within the portal that the request is for, so that one 
 nothing at all in another.
 """
 
+from functools import lru_cache
+
 from smarthost.audit.model import Actor, Event
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
@@ -141,13 +143,18 @@ class KeyStore:
         await self._database.transact(work)
 
 
+@lru_cache(maxsize=32)
+def _permissions(stored: str) -> frozenset[Permission]:
+    return frozenset(map(Permission, stored.split()))
+
+
 def _read(row: Row) -> ApiKey:
     key_id, name, permissions, postfix, created_at, expires_at, last_used_at = row[6:13]
     return ApiKey(
         id=key_id,
         user=read_user(row[:6]),
         name=name,
-        permissions=frozenset(map(Permission, permissions.split())),
+        permissions=_permissions(permissions),
         postfix=postfix,
         created_at=created_at,
         expires_at=expires_at,

@@ -9,11 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 
+from smarthost.portals.model import PortalsError
 from smarthost.secret import Secret
 
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1000
 """Characters; NIST SP 800-63B asks for at least 8 and no rules about their kinds."""
+
+
+class PasswordError(PortalsError):
+    """The text cannot be somebody's password; the message never quotes it."""
+
+
+def check_password(password: Secret) -> None:
+    """Return if `password` may become somebody's. Raises `PasswordError`."""
+    if not SHORTEST_PASSWORD <= len(password.reveal()) <= LONGEST_PASSWORD:
+        raise PasswordError(
+            f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters."
+        )
 
 
 class Passwords:
@@ -52,4 +65,4 @@ class Passwords:
             self._hasher.verify(stored or self._nobody, password.reveal())
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
-        return stored is not None
+        return bool(stored)

@@ -24,7 +24,7 @@ _FORGET = "DELETE FROM sign_in_failures WHERE window_start < $1"
 _INSERT = """
 INSERT INTO sessions (portal_id, id, user_id, secret_hash, created_at, expires_at)
 SELECT $1, $2, $3, $4, $5, $6
-WHERE EXISTS (SELECT 1 FROM users WHERE portal_id = $1 AND id = $3)"""
+WHERE EXISTS (SELECT 1 FROM users WHERE portal_id = $1 AND id = $3 AND password_hash = $7)"""
 _TIDY = "DELETE FROM sessions WHERE portal_id = $1 AND expires_at < $2"
 _END = "DELETE FROM sessions WHERE portal_id = $1 AND id = $2"
 _FIND = """
@@ -63,15 +63,20 @@ class SignInStore:
         return self._window() + WINDOW
 
     async def create_session(self, user: User) -> tuple[Session, Token]:
-        """Start a session for a user who has just proved who they are."""
+        """Start a session for a user who has just proved who they are.
+
+        A password that was changed since ended all sessions: this one then never begins, and its
+        token is worth nothing.
+        """
         now = self._clock.now()
         token = new_token(TokenKind.SESSION, self._ids.new())
         session = Session(id=token.id, user=user, expires_at=now + SESSION_LIFE)
         row = (user.portal_id, token.id, user.id, token.hash(), now, session.expires_at)
+        proved = user.password_hash
 
         async def work(tx: Transaction) -> None:
             await tx.execute(_TIDY, user.portal_id, now)
-            await tx.execute(_INSERT, *row)
+            await tx.execute(_INSERT, *row, proved)
 
         await self._database.transact(work)
         return session, token

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from smarthost.clock import MICROSECONDS
 from smarthost.portals.access import Action, ForbiddenError
@@ -19,19 +20,22 @@ PATH = "/api/2.0/authentication"
 TAG = "Authentication"
 
 
-class AuthRequestsDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class AuthRequestsDto(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
     """Who signs in."""
 
-    user_name: Annotated[str, msgspec.Meta(min_length=1, max_length=254)]
-    """The user's e-mail address."""
-    password: Secret
+    user_name: Annotated[
+        str, Meta(min_length=1, max_length=254, description="The user's e-mail address.")
+    ]
+    password: Annotated[Secret, Meta(description="The user's password.")]
 
 
 class AuthenticationTokenDto(msgspec.Struct, frozen=True, kw_only=True):
     """A session, to be sent as the cookie `asc_auth_key` or in `Authorization`."""
 
-    token: str
-    expires: datetime
+    token: Annotated[str, Meta(description="The session's token; shown this once.")]
+    expires: Annotated[datetime, Meta(tz=True, description="When the session ends, UTC.")]
 
 
 class AuthenticationApi:
@@ -65,7 +69,8 @@ class AuthenticationApi:
                 "Only a session is signed out. An API key ends with DELETE /api/2.0/keys/{id}."
             )
         await self._store.end_session(call.portal.id, caller.credential_id)
-        return Answer(value=True)
+        # Official clients take text or nothing here; a boolean is an error to them.
+        return Answer(value=None)
 
     def operations(self) -> list[Operation]:
         """Return the rows of the table of operations."""
@@ -85,7 +90,17 @@ class AuthenticationApi:
                 body_examples={
                     "password": Example(
                         summary="An e-mail address and a password",
-                        value={"userName": "admin@example.com", "password": "correct horse"},
+                        value={"userName": "jane@example.com", "password": "correct horse"},
+                    )
+                },
+                answer_examples={
+                    "password": Example(
+                        summary="A session",
+                        value={
+                            "token": "ss_01a20468-4c81-7568-b9c7-f3a45b943b40_"
+                            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+                            "expires": "2026-11-23T17:57:53.921928Z",
+                        },
                     )
                 },
             ),
@@ -99,6 +114,7 @@ class AuthenticationApi:
                 handler=self.is_signed_in,
                 action=Action.SIGNED_IN,
                 answer=bool,
+                answer_examples={"valid": Example(summary="They are", value=True)},
             ),
             Operation(
                 operation_id="logout",
@@ -109,6 +125,7 @@ class AuthenticationApi:
                 description="Ends the session whose token is sent.",
                 handler=self.sign_out,
                 action=Action.SIGNED_IN,
-                answer=bool,
+                answer=None,
+                answer_examples={"ended": Example(summary="The session has ended", value=None)},
             ),
         ]

@@ -10,13 +10,18 @@ import falcon.asgi
 
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.web.errors import RETRY_STORE_SECONDS
+from smarthost.web.resource import Resource
 
+_READING = ("GET", "HEAD")
 _OK = b'{"status":"ok"}'
 _NOT_READY = b'{"status":"not ready","reason":"the store cannot be reached"}'
 
 
-class Health:
+class Health(Resource):
     """`/healthz`: the process answers. Nothing behind it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(_READING)
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Answer that the process lives."""
@@ -25,11 +30,12 @@ class Health:
     on_head = on_get
 
 
-class Ready:
+class Ready(Resource):
     """`/readyz`: requests can be served now, the store included."""
 
     def __init__(self, probe: Callable[[], Awaitable[object]]) -> None:
         """Take a read that raises `StoreUnavailableError` when the store does not answer."""
+        super().__init__(_READING)
         self._probe = probe
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
@@ -46,10 +52,11 @@ class Ready:
     on_head = on_get
 
 
-class OpenApi:
+class OpenApi(Resource):
     """`/openapi.json`: the description that clients are made from."""
 
     def __init__(self, document: bytes) -> None:
+        super().__init__(_READING)
         self._document = document
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:

@@ -4,142 +4,26 @@ The names and rules of the fields are those of the DocSpace API; the rules thems
 `smtp_settings/rules.py`, so that the command line has the same.
 """
 
-from typing import Annotated
-
-import msgspec
-
 from smarthost.portals.access import Action
 from smarthost.portals.model import Caller
-from smarthost.secret import Secret
-from smarthost.smtp_settings.model import (
-    DEFAULT_PORT,
-    InvalidSettingsError,
-    Revision,
-    SettingsInput,
-    SmtpSettings,
-)
-from smarthost.smtp_settings.rules import LONGEST_TEXT, check
+from smarthost.smtp_settings.model import Draft, InvalidSettingsError, Revision, SmtpSettings
+from smarthost.smtp_settings.rules import check
 from smarthost.smtp_settings.store import SettingsStore
+from smarthost.web.api.smtp_settings_dto import (
+    BODY_EXAMPLES,
+    CONTRACT_NAMES,
+    DEFAULT_EXAMPLES,
+    OWN_EXAMPLES,
+    SmtpSettingsDto,
+    SmtpSettingsRequestDto,
+    settings_dto,
+)
 from smarthost.web.decoding import Decoded
-from smarthost.web.operations import Answer, Call, Example, Operation
+from smarthost.web.operations import Answer, Call, Operation
 from smarthost.web.preconditions import entity_tag
 
 PATH = "/api/2.0/smtpsettings/smtp"
 TAG = "SMTP settings"
-
-Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-Digits = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,5}$")]
-
-
-class SmtpSettingsDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The settings in force. Fields without a value are left out."""
-
-    host: Text | msgspec.UnsetType = msgspec.UNSET
-    port: Port = DEFAULT_PORT
-    sender_address: Text | msgspec.UnsetType = msgspec.UNSET
-    sender_display_name: Text | msgspec.UnsetType = msgspec.UNSET
-    credentials_user_name: Text | msgspec.UnsetType = msgspec.UNSET
-    credentials_user_password: str = ""
-    enable_ssl: bool = msgspec.field(default=False, name="enableSSL")
-    enable_auth: bool = False
-    use_ntlm: bool = False
-    is_default_settings: bool = False
-
-
-class SmtpSettingsRequestDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The settings to save."""
-
-    host: Text | None = None
-    port: Port | Digits | None = None
-    sender_address: Text | None = None
-    sender_display_name: Text | None = None
-    credentials_user_name: Text | None = None
-    credentials_user_password: Secret | None = None
-    enable_ssl: bool = msgspec.field(default=False, name="enableSSL")
-    enable_auth: bool = False
-    use_ntlm: bool = False
-    is_default_settings: bool = False
-    """Taken and ignored: official clients send back what they have read."""
-
-    def typed(self) -> SettingsInput:
-        """Return what was typed, for the rules."""
-        return SettingsInput(
-            host=self.host,
-            port=None if self.port is None else int(self.port),
-            sender_address=self.sender_address,
-            sender_display_name=self.sender_display_name,
-            user_name=self.credentials_user_name,
-            password=self.credentials_user_password,
-            enable_ssl=self.enable_ssl,
-            enable_auth=self.enable_auth,
-            use_ntlm=self.use_ntlm,
-        )
-
-
-CONTRACT_NAMES = {
-    "host": "host",
-    "port": "port",
-    "sender_address": "senderAddress",
-    "sender_display_name": "senderDisplayName",
-    "user_name": "credentialsUserName",
-    "password": "credentialsUserPassword",
-    "enable_ssl": "enableSSL",
-    "enable_auth": "enableAuth",
-    "use_ntlm": "useNtlm",
-}
-"""The fields of `SettingsInput` by the names of the contract."""
-
-
-_EXAMPLE = {
-    "host": "mail.example.com",
-    "port": 587,
-    "senderAddress": "notify@example.com",
-    "senderDisplayName": "Postman",
-    "credentialsUserName": "notify@example.com",
-    "enableSSL": True,
-    "enableAuth": True,
-}
-BODY_EXAMPLES = {
-    "login": Example(
-        summary="A relay with TLS and a login",
-        value={**_EXAMPLE, "credentialsUserPassword": "correct horse battery staple"},
-    ),
-    "open": Example(
-        summary="A relay that takes mail from this machine without a login",
-        value={"host": "192.0.2.25", "port": 25, "senderAddress": "notify@example.com"},
-    ),
-}
-ANSWER_EXAMPLES = {
-    "login": Example(
-        summary="Settings of the portal's own",
-        value={
-            **_EXAMPLE,
-            "credentialsUserPassword": "",
-            "useNtlm": False,
-            "isDefaultSettings": False,
-        },
-    ),
-}
-
-
-def settings_dto(revision: Revision, default: SmtpSettings | None) -> SmtpSettingsDto:
-    """Return how a revision is answered; `default` is what is shown of the default relay."""
-    settings = revision.settings or default
-    is_default = revision.settings is None
-    if settings is None:
-        return SmtpSettingsDto(is_default_settings=is_default)
-    return SmtpSettingsDto(
-        host=settings.host,
-        port=settings.port,
-        sender_address=settings.sender_address,
-        sender_display_name=settings.sender_display_name or msgspec.UNSET,
-        credentials_user_name=settings.user_name or msgspec.UNSET,
-        enable_ssl=settings.enable_ssl,
-        enable_auth=settings.enable_auth,
-        use_ntlm=settings.use_ntlm,
-        is_default_settings=is_default,
-    )
 
 
 class SmtpSettingsApi:
@@ -158,9 +42,7 @@ class SmtpSettingsApi:
         """Save the settings and answer what was stored."""
         body: Decoded[SmtpSettingsRequestDto] = call.body
         try:
-            typed = body.value.typed()
-            current = await self._store.current(call.portal.id)
-            draft = check(typed, current.settings)
+            draft = await self._checked(body, call.portal.id)
             body.checked()
             revision = await self._store.save(call.portal.id, draft, call.actor, call.if_match)
         except InvalidSettingsError as error:
@@ -171,6 +53,14 @@ class SmtpSettingsApi:
     async def reset(self, call: Call[Caller]) -> Answer:
         """Put the installation's default in force and answer what that is."""
         return self._answer(await self._store.reset(call.portal.id, call.actor, call.if_match))
+
+    async def _checked(self, body: Decoded[SmtpSettingsRequestDto], portal_id: str) -> Draft:
+        typed = body.value.typed()
+        stored = None
+        if typed.enable_auth and not typed.password:
+            stored = (await self._store.current(portal_id)).settings
+        unread = frozenset(ours for ours, name in CONTRACT_NAMES.items() if body.lacks(name))
+        return check(typed, stored, unread)
 
     def _answer(self, revision: Revision) -> Answer:
         return Answer(
@@ -193,7 +83,7 @@ class SmtpSettingsApi:
                 action=Action.READ_SETTINGS,
                 answer=SmtpSettingsDto,
                 entity_tagged=True,
-                answer_examples=ANSWER_EXAMPLES,
+                answer_examples=OWN_EXAMPLES | DEFAULT_EXAMPLES,
             ),
             Operation(
                 operation_id="saveSmtpSettings",
@@ -211,7 +101,7 @@ class SmtpSettingsApi:
                 entity_tagged=True,
                 conditional=True,
                 body_examples=BODY_EXAMPLES,
-                answer_examples=ANSWER_EXAMPLES,
+                answer_examples=OWN_EXAMPLES,
             ),
             Operation(
                 operation_id="resetSmtpSettings",
@@ -226,5 +116,6 @@ class SmtpSettingsApi:
                 answer=SmtpSettingsDto,
                 entity_tagged=True,
                 conditional=True,
+                answer_examples=DEFAULT_EXAMPLES,
             ),
         ]

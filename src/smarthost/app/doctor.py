@@ -1,0 +1,245 @@
+"""Looks an installation over and says what is wrong with it and what to do, changing nothing.
+
+One function a check, each of which gives findings and raises nothing that can be expected. What
+depends on something broken is left out: a missing database has one finding, not five.
+"""
+
+import asyncio
+import http.client
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from smarthost.audit.store import AuditLog, last_event_at
+from smarthost.clock import MICROSECONDS, Clock
+from smarthost.config import Config, ConfigError
+from smarthost.database.engine import Database, StoreUnavailableError
+from smarthost.database.filesystem import network_filesystem_of
+from smarthost.database.migrate import migrations
+from smarthost.database.sqlite import SqliteDatabase
+from smarthost.ids import Ids
+from smarthost.portals.model import Portal
+from smarthost.portals.store import PortalStore
+from smarthost.smtp_settings.key_ring_file import KeyRingError, load_key_ring
+from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
+from smarthost.smtp_settings.store import SettingsStore, keys_in_use
+from smarthost.web.server import ListenError, bind
+
+LEAST_FREE = 100 * 1024 * 1024
+"""Octets of free space below which the disk counts as nearly full."""
+
+_FIRST_RELEASE = 1_793_491_200 * MICROSECONDS
+"""2026-11-01; a clock before this was never set."""
+
+_ANSWER_SECONDS = 2.0
+_QUICK_CHECK = "PRAGMA quick_check(1)"
+_HAS_SCHEMA = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'"
+_SCHEMA_VERSION = "SELECT max(version) FROM schema_migrations"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check has found; `message` says what to do if it is not `ok`."""
+
+    check: str
+    ok: bool
+    message: str
+
+
+def _good(check: str, message: str) -> Finding:
+    return Finding(check=check, ok=True, message=message)
+
+
+def _bad(check: str, message: str) -> Finding:
+    return Finding(check=check, ok=False, message=message)
+
+
+async def examine(read_config: Callable[[], Config], clock: Clock) -> list[Finding]:
+    """Return the findings of all checks; without a valid configuration only its faults."""
+    try:
+        config = read_config()
+    except ConfigError as error:
+        return [_bad("configuration", str(fault)) for fault in error.faults]
+    return [
+        _good("configuration", "Every setting is valid."),
+        check_data_directory(config),
+        *check_disk(config.database_file.parent),
+        *await check_store(config, clock),
+        check_helo_name(config),
+        await check_port(config),
+    ]
+
+
+def check_data_directory(config: Config) -> Finding:
+    """Look whether the directory is there, ours to write, and nobody else's."""
+    folder = config.data_dir
+    if not folder.is_dir():
+        return _bad("data directory", f"{folder} is missing. `smarthost init` makes it.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        message = f"{folder} cannot be written. Give the user that runs Smarthost write access."
+        return _bad("data directory", message)
+    if folder.stat().st_mode & 0o022:
+        message = f"Other users can replace what is in {folder}. Type: chmod go-w '{folder}'"
+        return _bad("data directory", message)
+    return _good("data directory", f"{folder} is there and can be written.")
+
+
+def check_disk(folder: Path) -> list[Finding]:
+    """Look at the file system of the database: a local one, with room."""
+    if not folder.is_dir():
+        return []
+    kind = network_filesystem_of(folder)
+    free = shutil.disk_usage(folder).free
+    room = f"{free // 2**20} MiB are free on the disk of {folder}."
+    return [
+        _good("file system", f"{folder} is on a local file system.")
+        if kind is None
+        else _bad(
+            "file system",
+            f"{folder} is on a network file system ({kind}), where SQLite's locks do not hold. "
+            "Move it to a local disk and set SMARTHOST_DATA_DIR.",
+        ),
+        _good("free space", room)
+        if free >= LEAST_FREE
+        else _bad("free space", f"{room} Make room: saving fails when the disk is full."),
+    ]
+
+
+async def check_store(config: Config, clock: Clock) -> list[Finding]:
+    """Open the database as it is, and look at what it holds."""
+    path = config.database_file
+    if not path.exists():
+        return [_bad("database", f"There is no database {path}. `smarthost init` makes it.")]
+    try:
+        database = SqliteDatabase(path)
+    except StoreUnavailableError as error:
+        return [_bad("database", str(error))]
+    try:
+        findings = [await check_database(database, path)]
+        if findings[0].ok:
+            findings += await check_key_ring(config, database, clock)
+            findings.append(await check_clock(database, clock))
+    except StoreUnavailableError as error:
+        return [_bad("database", str(error))]
+    finally:
+        await database.close()
+    return findings
+
+
+async def check_database(database: Database, path: Path) -> Finding:
+    """Look at the file's mode, its pages and the version of its tables."""
+    if (await asyncio.to_thread(path.stat)).st_mode & 0o077:
+        return _bad("database", f"Other users can read {path}. Type: chmod 600 '{path}'")
+    if (told := (await database.fetch(_QUICK_CHECK))[0][0]) != "ok":
+        return _bad("database", f"{path} is damaged ({told}). Restore it from a back-up.")
+    known = migrations(database.dialect)[-1].version
+    if not await database.fetch(_HAS_SCHEMA):
+        return _bad("database", f"{path} has no tables. `smarthost init` makes them.")
+    version = (await database.fetch(_SCHEMA_VERSION))[0][0] or 0
+    if version > known:
+        words = f"{path} has schema version {version}; this program knows up to {known}."
+        return _bad("database", f"{words} Start the newer Smarthost that made it.")
+    if version < known:
+        words = f"{path} has schema version {version}; this program needs {known}."
+        return _bad("database", f"{words} `smarthost serve` brings it there.")
+    return _good("database", f"{path} is whole, with schema version {version}.")
+
+
+async def check_key_ring(config: Config, database: Database, clock: Clock) -> list[Finding]:
+    """Look whether the ring loads, has every key that was used, and opens every password."""
+    path = config.keyring_file
+    try:
+        ring = load_key_ring(path)
+    except KeyRingError as error:
+        return [_bad("key ring", f"{error} Set SMARTHOST_KEYRING_FILE, or restore it.")]
+    if missing := sorted(await keys_in_use(database) - ring.key_ids):
+        words = f"{path} lacks keys that this database needs: {', '.join(missing)}."
+        return [_bad("key ring", f"{words} Restore the file that has them.")]
+    return [
+        _good("key ring", f"{path} has every key that this database needs."),
+        await check_stored_passwords(database, ring, clock),
+    ]
+
+
+async def check_stored_passwords(database: Database, ring: KeyRing, clock: Clock) -> Finding:
+    """Open the password of every portal's settings in force."""
+    audit = AuditLog(clock, Ids(clock))
+    settings = SettingsStore(database, audit, clock, ring)
+    opened, broken = 0, []
+    for portal in await _portals(database, clock):
+        revision = await settings.current(portal.id)
+        if revision.settings is None or revision.sealed_password is None:
+            continue
+        try:
+            ring.open(revision.sealed_password, revision.settings.destination(portal.id))
+            opened += 1
+        except SealBrokenError:
+            broken.append(portal.name)
+    if broken:
+        words = f"{len(broken)} of {opened + len(broken)} stored passwords do not open"
+        return _bad(
+            "stored passwords",
+            f"{words} (the first: portal {broken[0]}). Save those portals' passwords again.",
+        )
+    return _good("stored passwords", f"All that are in force open: {opened}.")
+
+
+async def check_clock(database: Database, clock: Clock) -> Finding:
+    """Look whether the clock was ever set, and whether it has gone back since the last change."""
+    now = clock.now()
+    if now < _FIRST_RELEASE:
+        return _bad("clock", "The machine's clock was never set. Set it, or start its NTP client.")
+    portals = await _portals(database, clock)
+    times = [await last_event_at(database, portal.id) for portal in portals]
+    behind = max((at for at in times if at is not None), default=now) - now
+    if behind > 0:
+        return _bad(
+            "clock",
+            f"The last change was recorded {behind // MICROSECONDS} seconds in the future. Set "
+            "the machine's clock, or start its NTP client.",
+        )
+    return _good("clock", "The machine's clock is not behind any recorded change.")
+
+
+def check_helo_name(config: Config) -> Finding:
+    """Look whether there is a name to give to relays in EHLO (RFC 5321, section 4.1.1.1)."""
+    if config.helo_name is None:
+        return _bad(
+            "EHLO name",
+            "This machine has no full domain name. Set SMARTHOST_HELO_NAME to the one that the "
+            "DNS has for its address, or relays may refuse its mail.",
+        )
+    return _good("EHLO name", f"Relays are told {config.helo_name}.")
+
+
+async def check_port(config: Config) -> Finding:
+    """Look whether the HTTP address can be listened on, or is held by a running Smarthost."""
+    host, port = config.http_listen.host, config.http_listen.port
+    try:
+        with closing(bind(host, port)):
+            return _good("HTTP address", f"{host} port {port} is free to listen on.")
+    except ListenError as error:
+        if await asyncio.to_thread(_answers_as_smarthost, host, port):
+            return _good("HTTP address", f"A running Smarthost answers at {host} port {port}.")
+        return _bad("HTTP address", str(error))
+
+
+def _answers_as_smarthost(host: str, port: int) -> bool:
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    connection = http.client.HTTPConnection(reached, port, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/openapi.json")
+        return bool(json.load(connection.getresponse())["info"]["title"] == "Smarthost")
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return False
+    finally:
+        connection.close()
+
+
+async def _portals(database: Database, clock: Clock) -> list[Portal]:
+    ids = Ids(clock)
+    return await PortalStore(database, AuditLog(clock, ids), clock, ids).portals()

@@ -1,0 +1,90 @@
+"""Shows what a first start has made: the key once, and a line that tries it.
+
+On a terminal the key is shown and kept nowhere. Without one, output may end in a log that many
+can read, so the key goes to a file that its owner alone can.
+"""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import typer
+
+from smarthost.cli.exit_codes import AlreadyThereError
+
+if TYPE_CHECKING:
+    from smarthost.app.first_start import FirstStart
+    from smarthost.config import Config
+
+_EXAMPLE = (
+    '{"host": "mail.example.com", "port": 587, "enableSSL": true,'
+    ' "senderAddress": "notify@example.com"}'
+)
+
+
+def refuse_left_over_key(config: "Config") -> None:
+    """Raise `AlreadyThereError` where a first key could not be written down.
+
+    To be asked before anything is made: afterwards the key would be lost.
+    """
+    path = key_file(config)
+    if not sys.stdout.isatty() and os.path.lexists(path):
+        raise AlreadyThereError(
+            f"{path} is left from an earlier installation. Remove it and try again."
+        )
+
+
+def show_first_start(config: "Config", first: "FirstStart", url: str) -> None:
+    """Print what was made, the key or where it is, and a `curl` line that saves settings."""
+    typer.echo(f"Made the portal {first.portal.name} and its administrator.")
+    typer.echo(f"  administrator: {first.administrator.email}")
+    key = first.key.reveal()
+    if sys.stdout.isatty():
+        typer.echo(f"  API key:       {key}")
+        typer.echo("Keep the key: it is not shown again.")
+    else:
+        path = key_file(config)
+        _write_new(path, key)
+        typer.echo(f"  API key:       in {path}")
+        key = f"$(cat {shlex.quote(str(path))})"
+    typer.echo("Save the portal's mail settings, for example:")
+    typer.echo(f"  {_curl(config, url, key)}")
+
+
+def key_file(config: "Config") -> Path:
+    """Return where a first key goes that no terminal shows."""
+    return config.data_dir / "first-key"
+
+
+def _write_new(path: Path, key: str) -> None:
+    try:
+        with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(f"{key}\n")
+    except OSError as error:
+        raise AlreadyThereError(
+            f"The first key could not be written to {path}: {error.strerror}. "
+            "Make another one with: smarthost key create --name first --permission '*'"
+        ) from error
+
+
+def _curl(config: "Config", url: str, key: str) -> str:
+    """Return a line to copy into a shell; the key may be a command substitution."""
+    options = ""
+    if config.base_domain is not None:
+        # The portal's name need not be in the DNS yet.
+        there = urlsplit(url).netloc
+        options = f"--connect-to {there}:{_local(config)}:{urlsplit(url).port} "
+    return (
+        f'curl {options}-H "Authorization: Bearer {key}" -H "Content-Type: application/json" '
+        f"-d {shlex.quote(_EXAMPLE)} {url}/api/2.0/smtpsettings/smtp"
+    )
+
+
+def _local(config: "Config") -> str:
+    host = config.http_listen.host
+    if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

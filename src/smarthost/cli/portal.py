@@ -1,0 +1,90 @@
+"""`portal`: the tenants of the installation."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smarthost.cli.installation import run
+from smarthost.cli.options import AsJson
+from smarthost.cli.printing import print_json, print_table
+
+if TYPE_CHECKING:
+    from smarthost.app.parts import Parts
+    from smarthost.config import Config
+    from smarthost.portals.model import Portal
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The portal's name, one DNS label.")]
+
+
+def create(name: Name, *, as_json: AsJson = False) -> None:
+    """Create a portal; it is reached at NAME under SMARTHOST_BASE_DOMAIN."""
+    portal = run(lambda config, parts: _create(config, parts, name))
+    if as_json:
+        _print_json(portal)
+        return
+    typer.echo(f"Created the portal {portal.name}. Next, its administrator:")
+    typer.echo(f"  smarthost user create --portal {portal.name} --role administrator EMAIL")
+
+
+def list_portals(*, as_json: AsJson = False) -> None:
+    """List the portals, by name."""
+    from smarthost.cli.rows import portal_row, shown_time
+
+    rows = [portal_row(portal) for portal in run(lambda _, parts: parts.portals.portals())]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("NAME", "SETTINGS", "CREATED", "ID"),
+        [
+            (
+                row.name,
+                "allowed" if row.settings_allowed else "denied",
+                shown_time(row.created_at),
+                row.id,
+            )
+            for row in rows
+        ],
+    )
+
+
+def allow_settings(name: Name, *, as_json: AsJson = False) -> None:
+    """Let a portal have SMTP settings of its own, which is how it starts."""
+    portal = run(lambda _, parts: _switch(parts, name, allowed=True))
+    if as_json:
+        _print_json(portal)
+    else:
+        typer.echo(f"The portal {portal.name} may have SMTP settings of its own.")
+
+
+def deny_settings(name: Name, *, as_json: AsJson = False) -> None:
+    """Refuse a portal its SMTP settings: the API answers 402, and what is saved stays."""
+    portal = run(lambda _, parts: _switch(parts, name, allowed=False))
+    if as_json:
+        _print_json(portal)
+    else:
+        typer.echo(f"The portal {portal.name} can no longer see or change its SMTP settings.")
+
+
+async def _create(config: "Config", parts: "Parts", name: str) -> "Portal":
+    from smarthost.cli.choices import BY_OPERATOR
+    from smarthost.portals.rules import parse_portal_name, refuse_second_portal
+
+    parsed = parse_portal_name(name)
+    existing = await parts.portals.portals(at_most=1)
+    refuse_second_portal(len(existing), config.base_domain)
+    return await parts.portals.create_portal(parsed, BY_OPERATOR)
+
+
+async def _switch(parts: "Parts", name: str, *, allowed: bool) -> "Portal":
+    from smarthost.cli.choices import BY_OPERATOR, named_portal
+
+    portal = await named_portal(parts, name)
+    await parts.portals.allow_settings(portal, BY_OPERATOR, allowed=allowed)
+    return await named_portal(parts, name)
+
+
+def _print_json(portal: "Portal") -> None:
+    from smarthost.cli.rows import portal_row
+
+    print_json(portal_row(portal))

@@ -1,0 +1,95 @@
+"""`serve` and `init`: the installation's start, and its first start."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smarthost.cli.exit_codes import UsageError
+from smarthost.cli.first_key import refuse_left_over_key, show_first_start
+from smarthost.cli.installation import read_config, run
+from smarthost.cli.options import AsJson
+from smarthost.cli.printing import print_json
+
+if TYPE_CHECKING:
+    from smarthost.app.first_start import FirstStart
+    from smarthost.app.parts import Parts
+    from smarthost.config import Config
+
+
+def serve(*, as_json: AsJson = False) -> None:
+    """Run the service until Ctrl-C or SIGTERM.
+
+    With SMARTHOST_ADMIN_EMAIL set, an empty data directory gets its first portal, administrator
+    and key. Addresses go to standard output, logs to standard error.
+    """
+    import socket
+
+    import uvloop
+
+    from smarthost.app.logs import configure_logs
+    from smarthost.app.serve import serve as serve_installation
+
+    config = read_config(socket.getfqdn)
+    configure_logs(config.log_format, config.log_level)
+    if config.admin_email is not None and not config.database_file.exists() and not as_json:
+        refuse_left_over_key(config)
+
+    def announce(url: str, first: "FirstStart | None") -> None:
+        if as_json:
+            print_json({"url": url} if first is None else _made(first, url))
+            return
+        typer.echo(f"Smarthost is at {url}")
+        if first is None:
+            typer.echo("For a key: smarthost key create --name NAME --permission '*'")
+        else:
+            show_first_start(config, first, url)
+
+    uvloop.run(serve_installation(config, announce))
+
+
+def init(
+    *,
+    admin_email: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EMAIL", help="The first administrator. [default: SMARTHOST_ADMIN_EMAIL]"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the first portal, its administrator and a key.
+
+    Run again it changes nothing and exits with 4.
+    """
+    from smarthost.mail.address import parse_address
+
+    config = read_config()
+    email = admin_email or config.admin_email
+    if email is None:
+        raise UsageError("Say who the administrator is: smarthost init --admin-email EMAIL")
+    address = str(parse_address(email))
+    if not config.database_file.exists() and not as_json:
+        refuse_left_over_key(config)
+    first, url = run(lambda config, parts: _initialise(config, parts, address), create=True)
+    if as_json:
+        print_json(_made(first, url))
+        return
+    show_first_start(config, first, url)
+    typer.echo("They work once the service runs: smarthost serve")
+
+
+async def _initialise(config: "Config", parts: "Parts", email: str) -> "tuple[FirstStart, str]":
+    from smarthost.app.first_start import initialise
+    from smarthost.app.serve import service_url
+
+    first = await initialise(parts, email)
+    return first, service_url(config, first.portal, config.http_listen.port)
+
+
+def _made(first: "FirstStart", url: str) -> dict[str, str]:
+    return {
+        "portal": first.portal.name,
+        "url": url,
+        "adminEmail": first.administrator.email,
+        "key": first.key.reveal(),
+    }

@@ -1,0 +1,163 @@
+"""Puts the document together: one entry an operation, and what they share.
+
+Nothing is described by hand that the table of operations or a type already says, so that the
+document cannot promise what the service does not do.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from smarthost import __version__
+from smarthost.web.auth import COOKIE
+from smarthost.web.envelope import success
+from smarthost.web.openapi.headers import ON_ALL, header_components, header_references
+from smarthost.web.openapi.refusals import refusal_components, refusals_of
+from smarthost.web.openapi.schemas import component_schemas, reference, schema_of, wrapper_name
+from smarthost.web.openapi.service_paths import TAG, service_paths
+from smarthost.web.operations import Example, Operation
+
+_DESCRIPTION = """\
+Keeps each portal's outgoing-mail (SMTP) settings. The portal is the one that the request's host \
+name belongs to.
+
+Every answer under /api/2.0 is an envelope: `response` holds the value, and a failure has \
+`error.message` in plain words for the person behind the client. `HEAD` is answered like `GET`, \
+`OPTIONS` with 204 and `Allow`. What is no well-formed HTTP request, or comes while too many \
+connections are open, is refused in the same envelope before anything is known about it, and \
+without the headers about limits."""
+
+_REQUEST_TYPES = ("application/json", "application/*+json", "text/json")
+_ANSWER_TYPES = ("application/json", "text/json", "text/plain")
+_EXAMPLE_ADDRESS = "https://mail.example.com"
+_IF_MATCH = "if-match"
+
+
+def openapi_document(operations: Sequence[Operation]) -> bytes:
+    """Return the document (OpenAPI 3.1) as JSON text."""
+    paths: dict[str, dict[str, Any]] = defaultdict(dict)
+    for operation in operations:
+        paths[operation.path][operation.method.lower()] = _operation(operation)
+    tags = dict.fromkeys([*(operation.tag for operation in operations), TAG])
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Smarthost",
+                "version": __version__,
+                "description": _DESCRIPTION,
+                "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+            },
+            "servers": [{"url": "/"}],
+            "tags": [{"name": tag} for tag in tags],
+            "security": [{name: []} for name in _SECURITY],
+            "paths": paths | service_paths(),
+            "components": {
+                "schemas": component_schemas(operations),
+                "responses": refusal_components(),
+                "headers": header_components(),
+                "parameters": {_IF_MATCH: _IF_MATCH_PARAMETER},
+                "securitySchemes": _SECURITY,
+            },
+        }
+    )
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.operation_id,
+        "summary": operation.summary,
+        "description": _description(operation),
+        "tags": [operation.tag],
+        "responses": {"200": _answer(operation), **refusals_of(operation)},
+    }
+    if operation.action is None:
+        described["security"] = []
+    if parameters := _parameters(operation):
+        described["parameters"] = parameters
+    if operation.body is not None:
+        described["requestBody"] = _request(operation.body, operation.body_examples)
+    return described
+
+
+def _description(operation: Operation) -> str:
+    needed = operation.action and operation.action.value
+    if needed is None:
+        return operation.description
+    return f"{operation.description} An API key needs the permission `{needed}` for this."
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    in_path = [_path_parameter(name, kind) for name, kind in operation.path_parameters.items()]
+    if operation.conditional:
+        return [*in_path, {"$ref": f"#/components/parameters/{_IF_MATCH}"}]
+    return in_path
+
+
+def _path_parameter(name: str, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type
+    schema = schema_of(kind)
+    described = {"description": schema.pop("description")}
+    return {"name": name, "in": "path", "required": True, "schema": schema} | described
+
+
+def _request(body: type[msgspec.Struct], examples: dict[str, Example]) -> dict[str, Any]:
+    content = {"schema": reference(body.__name__), "examples": msgspec.to_builtins(examples)}
+    return {"required": True, "content": dict.fromkeys(_REQUEST_TYPES, content)}
+
+
+def _answer(operation: Operation) -> dict[str, Any]:
+    schema = reference(wrapper_name(operation.answer))
+    examples = {
+        name: {"summary": example.summary, "value": _enveloped(operation, example.value)}
+        for name, example in operation.answer_examples.items()
+    }
+    content = {"schema": schema, "examples": examples}
+    tagged = ("ETag",) if operation.entity_tagged else ()
+    return {
+        "description": "Done.",
+        "headers": header_references(*ON_ALL, *tagged),
+        "content": dict.fromkeys(_ANSWER_TYPES, content),
+    }
+
+
+def _enveloped(operation: Operation, value: object) -> Any:  # noqa: ANN401 - JSON
+    href = _EXAMPLE_ADDRESS + operation.path
+    return msgspec.json.decode(success(value, href=href, action=operation.method))
+
+
+_IF_MATCH_PARAMETER = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The `ETag` of the settings that the caller has seen, or several, or `*`. If "
+    "others are in force, nothing is changed and the answer is 412.",
+    "schema": {"type": "string"},
+    "example": "*",
+}
+
+_SECURITY = {
+    COOKIE: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "An API key or a session token.",
+    },
+    "ApiKeyBearer": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "ApiKeyBearer",
+        "description": "An API key or a session token.",
+    },
+    "Bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key or a session token; `Authorization` takes it without the word "
+        "Bearer too.",
+    },
+    "Basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "A user's e-mail address and password.",
+    },
+}

@@ -1,0 +1,196 @@
+"""What every refusal looks like, and which ones an operation can answer with.
+
+One row a status. The words of the examples are those that the service says; a test makes it say
+them.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from smarthost.portals.access import OF_THE_SETTINGS
+from smarthost.web.decoding import BodyDecoder
+from smarthost.web.envelope import failure
+from smarthost.web.errors import RequestError
+from smarthost.web.openapi.headers import ON_ALL, header_references
+from smarthost.web.openapi.schemas import reference
+from smarthost.web.operations import Operation
+
+Applies = Callable[[Operation], bool]
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: a status, what it means, and an example of what is told."""
+
+    name: str
+    status: HTTPStatus
+    description: str
+    message: str
+    headers: tuple[str, ...] = ()
+    applies: Applies = lambda _operation: True
+
+
+BAD_REQUEST = Refusal(
+    name="BadRequest",
+    status=HTTPStatus.BAD_REQUEST,
+    description="The request is malformed. A body is missing, is not JSON, or has a field "
+    "that is missing, unknown, doubled, of the wrong type or out of range; every wrong field "
+    "is named at once.",
+    message="This is not a well-formed HTTP request.",
+)
+METHOD_NOT_ALLOWED = Refusal(
+    name="MethodNotAllowed",
+    status=HTTPStatus.METHOD_NOT_ALLOWED,
+    description="Another method than those of this path.",
+    message="This path does not take this method; the header Allow lists those that it takes.",
+    headers=("Allow",),
+)
+INTERNAL_SERVER_ERROR = Refusal(
+    name="InternalServerError",
+    status=HTTPStatus.INTERNAL_SERVER_ERROR,
+    description="A fault of the service; the operator finds it in the log.",
+    message="Something went wrong here. The operator finds it in the log by the X-Request-Id.",
+)
+REFUSALS = (
+    BAD_REQUEST,
+    Refusal(
+        name="Unauthorized",
+        status=HTTPStatus.UNAUTHORIZED,
+        description="No credentials, or none that are valid; several of different users.",
+        message="This API key, session or password is not valid: it is wrong, has expired, was "
+        "revoked or belongs to another portal.",
+        headers=("WWW-Authenticate",),
+    ),
+    Refusal(
+        name="PaymentRequired",
+        status=HTTPStatus.PAYMENT_REQUIRED,
+        description="The operator has switched SMTP settings off for this portal.",
+        message="SMTP settings are switched off for this portal. Ask the operator of the "
+        "installation to switch them on.",
+        applies=lambda operation: operation.action in OF_THE_SETTINGS,
+    ),
+    Refusal(
+        name="Forbidden",
+        status=HTTPStatus.FORBIDDEN,
+        description="The credentials are valid and may not do this, or a request from another "
+        "site carries the cookie alone.",
+        message="This key lacks the permission 'write'. Use one that has it, or one with '*'.",
+        applies=lambda operation: operation.action is not None,
+    ),
+    Refusal(
+        name="NotFound",
+        status=HTTPStatus.NOT_FOUND,
+        description="The host name belongs to no portal.",
+        message="There is no portal at this address. Check the host name.",
+        applies=lambda operation: not operation.may_be_missing,
+    ),
+    Refusal(
+        name="NothingThere",
+        status=HTTPStatus.NOT_FOUND,
+        description="The path names nothing in this portal, or the host name belongs to none.",
+        message="There is no such key.",
+        applies=lambda operation: operation.may_be_missing,
+    ),
+    METHOD_NOT_ALLOWED,
+    Refusal(
+        name="NotAcceptable",
+        status=HTTPStatus.NOT_ACCEPTABLE,
+        description="`Accept` takes none of application/json, text/json, text/plain.",
+        message="Answers are JSON. Ask for application/json, text/json or text/plain in Accept.",
+    ),
+    Refusal(
+        name="Conflict",
+        status=HTTPStatus.CONFLICT,
+        description="The user was removed meanwhile.",
+        message="The user admin@example.com was removed meanwhile.",
+        applies=lambda operation: operation.may_conflict,
+    ),
+    Refusal(
+        name="PreconditionFailed",
+        status=HTTPStatus.PRECONDITION_FAILED,
+        description="`If-Match` does not name the settings' revision; nothing was changed.",
+        message="These are not the settings in force: none have been saved yet. Read them again.",
+        applies=lambda operation: operation.conditional,
+    ),
+    Refusal(
+        name="ContentTooLarge",
+        status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        description="The body is larger than 64 KiB.",
+        message="The body is too large: at most 64 KiB are read.",
+        applies=lambda operation: operation.body is not None,
+    ),
+    Refusal(
+        name="UnsupportedMediaType",
+        status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        description="The body is not JSON in UTF-8, or is compressed.",
+        message="Send the body as JSON in UTF-8, with the header Content-Type: application/json.",
+        applies=lambda operation: operation.body is not None,
+    ),
+    Refusal(
+        name="TooManyRequests",
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        description="Too many requests within a minute, or too many wrong passwords.",
+        message="Too many requests: at most 1500 a minute. Wait 12 seconds.",
+        headers=("Retry-After",),
+    ),
+    INTERNAL_SERVER_ERROR,
+    Refusal(
+        name="ServiceUnavailable",
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        description="The store cannot be reached; nothing was changed.",
+        message="The store cannot be reached just now and nothing was changed. Try again soon.",
+        headers=("Retry-After",),
+    ),
+)
+
+
+def refusals_of(operation: Operation) -> dict[str, Any]:
+    """Return the Responses of OpenAPI that say no, by status."""
+    applying = [refusal for refusal in REFUSALS if refusal.applies(operation)]
+    responses = {str(refusal.status.value): refusal_reference(refusal) for refusal in applying}
+    if operation.body is not None:
+        bad = _bad_bodies(operation.body)
+        responses["400"] = _response(BAD_REQUEST, bad)
+    return responses
+
+
+def refusal_reference(refusal: Refusal) -> dict[str, Any]:
+    """Return a reference to a refusal of the document."""
+    return {"$ref": f"#/components/responses/{refusal.name}"}
+
+
+def refusal_components() -> dict[str, Any]:
+    """Return all refusals by name."""
+    return {refusal.name: _response(refusal, _example(refusal)) for refusal in REFUSALS}
+
+
+def _response(refusal: Refusal, examples: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": refusal.description,
+        "headers": header_references(*ON_ALL, *refusal.headers),
+        "content": {"application/json": {"schema": reference("Failure"), "examples": examples}},
+    }
+
+
+def _example(refusal: Refusal) -> dict[str, Any]:
+    value = msgspec.json.decode(failure(refusal.status, refusal.message))
+    return {"refused": {"summary": refusal.status.phrase, "value": value}}
+
+
+def _bad_bodies(body: type[msgspec.Struct]) -> dict[str, Any]:
+    """Let the decoder of this body's type refuse two of them."""
+    bad = {"notJson": ("No JSON at all", b"port=25"), "field": ("A wrong field", b'{"prot":25}')}
+    return {
+        name: {"summary": summary, "value": msgspec.json.decode(_refused(body, octets))}
+        for name, (summary, octets) in bad.items()
+    }
+
+
+def _refused(body: type[msgspec.Struct], octets: bytes) -> bytes:
+    try:
+        BodyDecoder(body).decode(octets).checked()
+    except RequestError as error:
+        return failure(error.status, error.message, error.fields)
+    raise ValueError("this body is not to be refused")

@@ -1,0 +1,127 @@
+"""JSON Schemas of what is sent and answered, from the types that decode and encode it.
+
+msgspec makes them; what it cannot know is added here: which fields an answer always has, and
+which ones the rules behind a request ask for.
+"""
+
+from collections.abc import Iterable
+from typing import Any, get_args, get_origin
+
+import msgspec
+from msgspec import inspect
+
+from smarthost.secret import Secret
+from smarthost.web.envelope import Failure, Success
+from smarthost.web.operations import Operation
+
+Schema = dict[str, Any]
+
+_PREFIX = "#/components/schemas/"
+_PYTHON_END = r"(?!\n)$"
+_STEMS = {bool: "Boolean", None: "Empty"}
+
+
+def reference(name: str) -> Schema:
+    """Return a reference to a schema of the document."""
+    return {"$ref": _PREFIX + name}
+
+
+def schema_of(kind: Any) -> Schema:  # noqa: ANN401 - a type, as msgspec takes it
+    """Return the schema of a type, with references to the document's schemas."""
+    (schema,), _ = _schemas([kind])
+    return schema
+
+
+def wrapper_name(answer: Any) -> str:  # noqa: ANN401
+    """Return what the envelope around an answer's type is called."""
+    if get_origin(answer) is list:
+        return wrapper_name(get_args(answer)[0]).replace("Wrapper", "ArrayWrapper")
+    stem = _STEMS.get(answer) or answer.__name__.removesuffix("Dto")
+    return f"{stem}Wrapper"
+
+
+def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
+    """Return all schemas that the operations need, by name."""
+    operations = list(operations)
+    bodies = [operation.body for operation in operations if operation.body]
+    _, sent = _schemas(bodies)
+    for body in bodies:
+        sent[body.__name__]["required"] = _needed(body)
+    answers = [operation.answer for operation in operations]
+    _, answered = _schemas([*answers, Success, Failure])
+    for schema in answered.values():
+        _require_what_is_always_there(schema)
+    envelope = answered.pop("Success")
+    wrappers = {wrapper_name(answer): _wrapped(envelope, answer) for answer in answers}
+    return dict(sorted({**sent, **answered, **wrappers}.items()))
+
+
+def _schemas(kinds: Iterable[Any]) -> tuple[tuple[Schema, ...], dict[str, Schema]]:
+    schemas = msgspec.json.schema_components(
+        kinds, schema_hook=_secret, ref_template=_PREFIX + "{name}"
+    )
+    portable: tuple[tuple[Schema, ...], dict[str, Schema]] = _portable(schemas)
+    return portable
+
+
+def _portable(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
+    """Write patterns as JSON Schema asks (its section 6.4), without lookaheads.
+
+    Only Python's `$` lets a line end pass, and RE2, which many clients have, knows none.
+    """
+    match schema:
+        case str():
+            return schema.replace(_PYTHON_END, "$")
+        case dict():
+            return {name: _portable(part) for name, part in schema.items()}
+        case list() | tuple():
+            return type(schema)(map(_portable, schema))
+        case _:
+            return schema
+
+
+def _secret(kind: type) -> Schema:
+    if kind is not Secret:
+        raise NotImplementedError
+    return {"type": "string", "format": "password", "writeOnly": True}
+
+
+def _needed(body: type[msgspec.Struct]) -> list[str]:
+    information = inspect.type_info(body)
+    assert isinstance(information, inspect.StructType)  # noqa: S101 - what a body is
+    return [field.encode_name for field in information.fields if _is_needed(field)]
+
+
+def _is_needed(field: inspect.Field) -> bool:
+    kind = field.type
+    extra = kind.extra if isinstance(kind, inspect.Metadata) else None
+    return field.required or bool((extra or {}).get("needed"))
+
+
+def _require_what_is_always_there(schema: Schema) -> None:
+    """Defaults are written out in answers; only a field that may be unset has none."""
+    properties = schema.get("properties", {})
+    always = [
+        name
+        for name, of_field in properties.items()
+        if of_field.pop("default", None) is not None or name in schema["required"]
+    ]
+    if properties:
+        schema["required"] = always
+
+
+def _wrapped(envelope: Schema, answer: Any) -> Schema:  # noqa: ANN401
+    properties = dict(envelope["properties"])
+    required = envelope["required"]
+    if answer is None:
+        del properties["response"]
+    else:
+        properties["response"] = schema_of(answer)
+        required = ["response", *required]
+    return {
+        "title": wrapper_name(answer),
+        "description": "The envelope of an answer.",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+    }

@@ -1,0 +1,76 @@
+"""The paths that machines ask outside the API: no credentials, no envelope."""
+
+from typing import Any
+
+from smarthost.web.openapi.headers import ON_ALL, header_references
+from smarthost.web.openapi.refusals import (
+    BAD_REQUEST,
+    INTERNAL_SERVER_ERROR,
+    METHOD_NOT_ALLOWED,
+    refusal_reference,
+)
+
+TAG = "Service"
+
+_STATUS = {
+    "type": "object",
+    "properties": {"status": {"type": "string"}, "reason": {"type": "string"}},
+    "required": ["status"],
+}
+_OK = {"status": "ok"}
+_NOT_READY = {"status": "not ready", "reason": "the store cannot be reached"}
+
+
+def service_paths() -> dict[str, Any]:
+    """Return the Path Items of OpenAPI by path."""
+    return {
+        "/healthz": _path(
+            "getHealth",
+            "Ask whether the process lives",
+            {"200": _answer("It does.", _STATUS, {"alive": {"value": _OK}})},
+        ),
+        "/readyz": _path(
+            "getReadiness",
+            "Ask whether requests can be served now",
+            {
+                "200": _answer("They can.", _STATUS, {"ready": {"value": _OK}}),
+                "503": _answer(
+                    "The store cannot be reached.",
+                    _STATUS,
+                    {"notReady": {"value": _NOT_READY}},
+                    "Retry-After",
+                ),
+            },
+        ),
+        "/openapi.json": _path(
+            "getOpenApi",
+            "Get this document",
+            {"200": _answer("This document.", {"type": "object"}, {})},
+        ),
+    }
+
+
+def _path(operation_id: str, summary: str, answers: dict[str, Any]) -> dict[str, Any]:
+    possible = (BAD_REQUEST, METHOD_NOT_ALLOWED, INTERNAL_SERVER_ERROR)
+    refusals = {str(refusal.status.value): refusal_reference(refusal) for refusal in possible}
+    return {
+        "get": {
+            "operationId": operation_id,
+            "summary": summary,
+            "description": "Answers on any host name.",
+            "tags": [TAG],
+            "security": [],
+            "responses": dict(sorted({**refusals, **answers}.items())),
+        }
+    }
+
+
+def _answer(
+    description: str, schema: dict[str, Any], examples: dict[str, Any], *headers: str
+) -> dict[str, Any]:
+    content = {"schema": schema} | ({"examples": examples} if examples else {})
+    return {
+        "description": description,
+        "headers": header_references(*ON_ALL, *headers),
+        "content": {"application/json": content},
+    }

@@ -1,0 +1,28 @@
+"""One path: which methods it takes, said the same way by every path.
+
+Falcon's own answer to `OPTIONS` is another one, and a method that it has never heard of would get
+400 from it; with the methods known here, both are answered as the contract says.
+"""
+
+from collections.abc import Iterable
+
+import falcon
+import falcon.asgi
+
+
+class Resource:
+    """What Falcon routes to: it looks for the methods as `on_get`, `on_post`, …."""
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        """Take the methods that there are responders for; `OPTIONS` is always added."""
+        self.methods = sorted({*methods, "OPTIONS"})
+
+    async def on_options(
+        self,
+        _request: falcon.asgi.Request,
+        response: falcon.asgi.Response,
+        **_path: str,
+    ) -> None:
+        """Answer with the methods."""
+        response.status = falcon.HTTP_204
+        response.set_header("Allow", ", ".join(self.methods))

@@ -1,0 +1,138 @@
+"""The real program as a user starts it: a process of its own, with an empty home directory."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ADMIN = "admin@example.com"
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """`smarthost` on one data directory."""
+
+    folder: Path
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    def __call__(self, *arguments: str, typed: str = "", **environ: str) -> Ended:
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(environ),
+            cwd=self.folder,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+        return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "smarthost", *arguments]
+
+    def environment(self, environ: dict[str, str]) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            "PYTHONWARNINGS": "error",
+            "SMARTHOST_DATA_DIR": str(self.data_dir),
+            "SMARTHOST_HTTP_LISTEN": "127.0.0.1:0",
+            "SMARTHOST_HELO_NAME": "smarthost.example.com",
+            **environ,
+        }
+
+    def init(self, **environ: str) -> str:
+        """Make an installation and return the first key."""
+        ended = self("init", "--admin-email", ADMIN, "--json", **environ)
+        assert ended.code == 0, ended.err
+        return str(ended.json()["key"])
+
+    @contextmanager
+    def serving(self, *arguments: str, **environ: str) -> Iterator[list[str]]:
+        """Run `serve` and give what it has printed on standard output once it serves."""
+        with (
+            (self.folder / "log").open("ab") as log,
+            subprocess.Popen(
+                self.command("serve", *arguments),
+                env=self.environment(environ),
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            ) as process,
+        ):
+            assert process.stdout is not None
+            try:
+                yield _announced(process.stdout.fileno())
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(_PATIENCE) == 0
+
+    def at_terminal(self, *arguments: str, answers: tuple[str, ...] = ()) -> Ended:
+        """Run a command at a terminal, and answer each hidden question (it ends in `: `)."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            self.command(*arguments),
+            env=self.environment({"TERM": "dumb", "COLUMNS": "200"}),
+            cwd=self.folder,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        waiting = list(answers)
+        seen, told = "", ""
+        until = time.monotonic() + _PATIENCE
+        try:
+            while select.select([ours], [], [], max(0, until - time.monotonic()))[0]:
+                try:
+                    seen += os.read(ours, 65536).decode()
+                except OSError:  # the other end is closed
+                    break
+                if waiting and seen.endswith(": "):
+                    told, seen = told + seen, ""
+                    os.write(ours, waiting.pop(0).encode())
+            code = process.wait(_PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+        return Ended(code=code, out=(told + seen).replace("\r\n", "\n"), err="")
+
+
+def _announced(pipe: int) -> list[str]:
+    """Return the lines that a service prints when it takes connections, once it pauses."""
+    told = b""
+    while select.select([pipe], [], [], 0.3 if told else _PATIENCE)[0]:
+        octets = os.read(pipe, 65536)
+        if not octets:
+            break
+        told += octets
+    return told.decode().splitlines()

@@ -1,0 +1,166 @@
+"""The fixed exit codes: each by the real program, and the table against all errors there are."""
+
+import importlib
+import pkgutil
+import socket
+from collections.abc import Iterator
+from typing import TypeVar
+
+import pytest
+
+import smarthost
+from smarthost.cli.exit_codes import ERRORS, MEANINGS, ExitCode, exit_code
+from tests.cli.program import Program
+
+NEVER_LEAVES_A_COMMAND = {
+    "smarthost.config.faults.InvalidValueError": "becomes a fault of ConfigError",
+    "smarthost.mail.domain.DomainError": "becomes an AddressError or HostError",
+    "smarthost.mail.host.HostError": "becomes a fault of the settings or of the configuration",
+    "smarthost.portals.access.SettingsSwitchedOffError": "the operator is not bound by it",
+    "smarthost.portals.model.PortalsError": "the base of others",
+    "smarthost.portals.sign_in.model.TooManyFailuresError": "the operator does not sign in",
+    "smarthost.smtp_settings.model.InvalidSettingsError": "becomes a UsageError",
+    "smarthost.smtp_settings.model.SmtpSettingsError": "the base of others",
+    "smarthost.smtp_settings.sealing.SealBrokenError": "becomes a finding of doctor",
+    "smarthost.web.errors.RequestError": "answers a request",
+}
+
+T = TypeVar("T")
+
+
+def test_done_is_0(program: Program) -> None:
+    assert program("--version").code == 0
+
+
+def test_no_is_1(installed: Program) -> None:
+    assert installed("user", "remove", "nobody@example.com").code == 1
+    assert installed("key", "revoke", "no-uuid").code == 1
+    assert installed("settings", "show", "--portal", "nowhere").code == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["settings", "erase"],
+        ["settings", "show", "--colour"],
+        ["settings", "show", "--portal", "No Label"],
+        ["user", "create", "no address"],
+        ["user", "create", "a@example.com", "--role", "king"],
+        ["user", "password", "a@example.com"],
+        ["user", "password", "a@example.com", "--password-stdin", "--password-file", "x"],
+        ["key", "create", "--name", "x", "--permission", "all"],
+        ["portal", "create", "-acme"],
+    ],
+)
+def test_usage_is_2(installed: Program, arguments: list[str]) -> None:
+    ended = installed(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("place", ["portal", "name", "email", "host"])
+def test_octets_that_are_no_text_are_a_usage_error(installed: Program, place: str) -> None:
+    odd = "\udcff"
+    line = {
+        "portal": ("user", "list", "--portal", odd),
+        "name": ("key", "create", "--permission", "read", "--name", odd),
+        "email": ("user", "create", f"{odd}@example.com"),
+        "host": ("settings", "save", "--sender-address", "a@a.test", "--host", odd),
+    }[place]
+    ended = installed(*line)
+    assert ended.code == 2
+    assert ended.err.startswith("smarthost: ")
+
+
+def test_configuration_is_3_with_every_fault_on_a_line(program: Program) -> None:
+    ended = program("user", "list", SMARTHOST_COLOUR="red", SMARTHOST_LOG_LEVEL="loud")
+    assert (ended.code, ended.out) == (3, "")
+    assert len(ended.err.splitlines()) == 2
+    assert all(line.startswith("smarthost: SMARTHOST_") for line in ended.err.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["user", "list"], ["settings", "show"], ["key", "list"], ["portal", "list"]]
+)
+def test_an_empty_folder_is_3_and_stays_empty(program: Program, arguments: list[str]) -> None:
+    ended = program(*arguments)
+    assert ended.code == 3
+    assert "smarthost init" in ended.err
+    assert not program.data_dir.exists()
+
+
+def test_a_missing_key_ring_is_3(installed: Program) -> None:
+    (installed.data_dir / "keyring.json").unlink()
+    ended = installed("settings", "show")
+    assert ended.code == 3
+    assert "key ring" in ended.err
+
+
+def test_a_port_in_use_is_3(installed: Program) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        ended = installed("serve", SMARTHOST_HTTP_LISTEN=f"127.0.0.1:{port}")
+    assert ended.code == 3
+    assert ended.err.count("\n") == 1
+    assert "port is in use" in ended.err
+
+
+def test_several_portals_without_a_base_domain_are_3(installed: Program) -> None:
+    installed("portal", "create", "acme", SMARTHOST_BASE_DOMAIN="portals.test")
+    ended = installed("serve")
+    assert ended.code == 3
+    assert "SMARTHOST_BASE_DOMAIN" in ended.err
+
+
+def test_a_store_that_cannot_be_opened_is_5(program: Program) -> None:
+    program.data_dir.mkdir()
+    (program.data_dir / "smarthost.db").write_bytes(b"no database at all" * 100)
+    ended = program("user", "list")
+    assert (ended.code, ended.out) == (5, "")
+    assert ended.err.startswith("smarthost: ")
+    assert "Traceback" not in ended.err
+
+
+def test_a_data_directory_that_cannot_be_made_is_5(program: Program) -> None:
+    (program.folder / "file").write_text("")
+    ended = program(
+        "init", "--admin-email", "a@example.com", SMARTHOST_DATA_DIR=str(program.folder / "file/x")
+    )
+    assert ended.code == 5
+    assert ended.err.startswith("smarthost: The data directory")
+
+
+def test_every_error_in_the_table_is_one() -> None:
+    for name in ERRORS:
+        module, _, error = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), error), Exception), name
+
+
+def test_every_error_of_the_rooms_has_a_code_or_never_leaves_a_command() -> None:
+    errors = {
+        f"{kind.__module__}.{kind.__qualname__}": kind
+        for kind in descendants(Exception)
+        if kind.__module__.startswith("smarthost.") and not kind.__name__.startswith("_")
+    }
+    without = {
+        name
+        for name, kind in errors.items()
+        if not any(f"{one.__module__}.{one.__qualname__}" in ERRORS for one in kind.__mro__)
+    }
+    assert without == set(NEVER_LEAVES_A_COMMAND)
+
+
+def test_every_code_has_a_meaning_and_our_own_faults_have_none() -> None:
+    assert set(MEANINGS) == set(ExitCode)
+    assert exit_code(ZeroDivisionError()) is None
+
+
+def descendants(kind: type[T]) -> Iterator[type[T]]:
+    for module in pkgutil.walk_packages(smarthost.__path__, "smarthost."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    waiting = [kind]
+    while waiting:
+        for child in waiting.pop().__subclasses__():
+            waiting.append(child)
+            yield child

@@ -1,0 +1,66 @@
+"""The program as a whole: its help, its documentation, its start."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from smarthost import __version__
+from smarthost.cli.exit_codes import MEANINGS
+from smarthost.cli.program import COMMANDS, GROUPS
+from tests.cli.program import Program
+
+NAMES = [name for name, *_ in COMMANDS] + [
+    f"{group} {name}" for group, _, commands in GROUPS for name, *_ in commands
+]
+PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+HEAVY = {"apsw", "argon2", "cryptography", "falcon", "rich", "structlog", "uvicorn", "uvloop"}
+
+
+def test_the_version_is_told(program: Program) -> None:
+    assert program("--version").out == f"smarthost {__version__}\n"
+
+
+def test_help_names_every_command_and_group(program: Program) -> None:
+    told = program("--help").out
+    for name, *_ in (*COMMANDS, *GROUPS):
+        assert re.search(rf"^  {name} ", told, re.MULTILINE), name
+
+
+def test_help_of_a_command_ends_in_examples_as_they_are_typed(program: Program) -> None:
+    told = program("key", "create", "--help").out
+    assert told.rstrip().splitlines()[-1].startswith("    smarthost key create --name shop ")
+
+
+def test_nothing_heavy_is_loaded_for_help() -> None:
+    script = (
+        "import sys; from smarthost.cli.program import make_program; import typer.main\n"
+        "typer.main.get_command(make_program())\n"
+        f"print({HEAVY!r} & set(sys.modules))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert told.stdout == "set()\n"
+
+
+def test_the_shell_is_offered_commands(program: Program) -> None:
+    ended = program(_SMARTHOST_COMPLETE="complete_bash", COMP_WORDS="smarthost k", COMP_CWORD="1")
+    assert ended.out.split() == ["key"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_is_documented_with_an_example(name: str) -> None:
+    section = PAGE.partition(f"### `smarthost {name}`\n")[2].partition("\n#")[0]
+    assert f"\nsmarthost {name}" in section
+
+
+def test_no_other_command_is_documented() -> None:
+    assert re.findall(r"^### `smarthost (.*)`$", PAGE, re.MULTILINE).sort() == list(NAMES).sort()
+
+
+def test_every_exit_code_is_documented() -> None:
+    for code, meaning in MEANINGS.items():
+        assert f"| {code.value} | {meaning} |" in PAGE

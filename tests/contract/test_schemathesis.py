@@ -1,0 +1,47 @@
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from tests.contract.service import SETTINGS, Service
+
+HERE = Path(__file__).parent
+CONFIGURATION = HERE / "schemathesis.toml"
+# More than the configuration's `max-time`, which bounds a run by itself.
+PATIENCE = 120
+
+
+def schemathesis(service: Service, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION)]
+    environment = os.environ | {
+        "CONTRACT_KEY": service.key,
+        "SCHEMATHESIS_HOOKS": str(HERE / "schemathesis_hooks.py"),
+    }
+    return subprocess.run(
+        [*command, "run", f"{service.url}/openapi.json"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_the_service_does_what_its_document_says(service: Service, tmp_path: Path) -> None:
+    run = schemathesis(service, tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    seed = tomllib.loads(CONFIGURATION.read_text())["seed"]
+    assert f"Seed: {seed}" in run.stdout
+    for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
+        assert f"✅ {phase}" in run.stdout, run.stdout
+    # A run that had lost its key would have seen nothing but 401.
+    assert service.ask("GET", SETTINGS, key=service.key).status == 200
+
+
+def test_no_check_is_switched_off() -> None:
+    configuration = tomllib.loads(CONFIGURATION.read_text())
+    assert set(configuration["checks"]) == {"positive_data_acceptance"}
+    assert set(configuration["checks"]["positive_data_acceptance"]) == {"expected-statuses"}
+    assert "phases" not in configuration

@@ -1,0 +1,264 @@
+"""What every store promises, whichever engine is behind it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from smarthost.database.engine import Database, StoreUnavailableError, Transaction
+from tests.engines import ENGINES, executing, open_database
+from tests.processes import run_python
+
+INSERT = "INSERT INTO notes (id, text) VALUES ($1, $2)"
+COUNT = "SELECT count(*) FROM notes"
+
+WRITE_ONE = """
+import asyncio, sys
+from pathlib import Path
+from tests.engines import executing, open_database
+
+async def main():
+    database = open_database(sys.argv[1], Path(sys.argv[2]))
+    await database.transact(executing("INSERT INTO notes (id) VALUES ($1)", sys.argv[3]))
+    print(await database.fetch("SELECT id FROM notes ORDER BY id"))
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+async def count(database: Database) -> int:
+    return int((await database.fetch(COUNT))[0][0])
+
+
+async def test_a_value_goes_where_its_number_is(database: Database) -> None:
+    sql = "SELECT CAST($2 AS TEXT), CAST($1 AS TEXT), CAST($2 AS TEXT), '$1'"
+    expected = [("b", "a", "b", "$1")]
+    assert await database.fetch(sql, "a", "b") == expected
+
+    async def work(tx: Transaction) -> object:
+        return await tx.fetch(sql, "a", "b")
+
+    assert await database.transact(work) == expected
+
+
+async def test_values_come_back_as_they_were(database: Database) -> None:
+    sql = "SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), $3, CAST($4 AS TEXT)"
+    values = ("naïve \U0001f4e7 ' ; --", 2**62, 1.5, None)
+    assert await database.fetch(sql, *values) == [values]
+
+
+async def test_what_a_unit_of_work_returns_is_its_answer(database: Database) -> None:
+    async def work(tx: Transaction) -> str:
+        await tx.execute(INSERT, "a", "first")
+        rows = await tx.fetch("SELECT text FROM notes WHERE id = $1", "a")
+        return f"it reads its own: {rows[0][0]}"
+
+    assert await database.transact(work) == "it reads its own: first"
+
+
+@pytest.mark.parametrize(
+    ("sql", "changed"),
+    [
+        ("UPDATE notes SET text = 'x'", 3),
+        ("UPDATE notes SET text = 'x' WHERE id = 'a'", 1),
+        ("UPDATE notes SET text = 'x' WHERE id = 'none'", 0),
+        ("DELETE FROM notes WHERE id > 'a'", 2),
+        ("INSERT INTO notes (id) VALUES ('a') ON CONFLICT DO NOTHING", 0),
+        (
+            "INSERT INTO notes (id) VALUES ('a') ON CONFLICT (id) DO UPDATE SET text = 'again'",
+            1,
+        ),
+        ("CREATE TABLE others (id TEXT)", 0),
+    ],
+)
+async def test_a_statement_tells_how_many_rows_it_changed(
+    database: Database, sql: str, changed: int
+) -> None:
+    for name in "abc":
+        await database.transact(executing(INSERT, name, ""))
+    assert await database.transact(executing(sql)) == changed
+
+
+async def test_rows_that_a_foreign_key_removes_are_not_counted(database: Database) -> None:
+    for sql in (
+        "CREATE TABLE lines (note TEXT NOT NULL REFERENCES notes (id) ON DELETE CASCADE)",
+        "INSERT INTO notes (id) VALUES ('a')",
+        "INSERT INTO lines (note) VALUES ('a'), ('a'), ('a')",
+    ):
+        await database.transact(executing(sql))
+    assert await database.transact(executing("DELETE FROM notes")) == 1
+    assert await database.fetch("SELECT count(*) FROM lines") == [(0,)]
+
+
+async def test_a_foreign_key_holds(database: Database) -> None:
+    await database.transact(
+        executing("CREATE TABLE lines (note TEXT NOT NULL REFERENCES notes (id))")
+    )
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
+        await database.transact(executing("INSERT INTO lines (note) VALUES ('none')"))
+
+
+async def test_a_read_sees_what_was_committed_just_before(database: Database) -> None:
+    for number in range(50):
+        await database.transact(executing(INSERT, f"{number}", ""))
+        assert await count(database) == number + 1
+
+
+async def test_a_read_sees_the_commits_of_another_opener(
+    database: Database, open_another: Callable[[], Database]
+) -> None:
+    other = open_another()
+    for number in range(50):
+        await (database, other)[number % 2].transact(executing(INSERT, f"{number}", ""))
+        assert await count(database) == await count(other) == number + 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_two_processes_see_each_others_commits_at_once(engine: str, tmp_path: Path) -> None:
+    database = open_database(engine, tmp_path)
+    try:
+        await database.transact(executing("CREATE TABLE notes (id TEXT, text TEXT)"))
+        await database.transact(executing(INSERT, "mine", ""))
+        other = await asyncio.to_thread(run_python, WRITE_ONE, engine, tmp_path, "yours")
+        assert other.lines == ["[('mine',), ('yours',)]"], other.errors
+        assert await count(database) == 2
+    finally:
+        await database.close()
+
+
+async def test_a_unit_that_raises_is_taken_back_alone(database: Database) -> None:
+    async def failing(tx: Transaction) -> None:
+        await tx.execute(INSERT, "bad", "")
+        raise ValueError("its own")
+
+    units = [
+        database.transact(failing if number % 10 == 5 else executing(INSERT, f"{number}", ""))
+        for number in range(100)
+    ]
+    results = await asyncio.gather(*units, return_exceptions=True)
+    assert [str(got) for got in results] == [
+        "its own" if number % 10 == 5 else "1" for number in range(100)
+    ]
+    assert await count(database) == 90
+
+
+@pytest.mark.parametrize("error", [TimeoutError("a kind of OSError"), asyncio.CancelledError()])
+async def test_whatever_a_unit_raises_is_raised_where_it_was_asked_for(
+    database: Database, error: BaseException
+) -> None:
+    async def failing(tx: Transaction) -> None:
+        await tx.execute(INSERT, "bad", "")
+        raise error
+
+    units = [database.transact(executing(INSERT, f"{number}", "")) for number in range(3)]
+    told, *others = await asyncio.gather(
+        database.transact(failing), *units, return_exceptions=True
+    )
+    assert type(told) is type(error)
+    assert others == [1, 1, 1]
+    assert await count(database) == 3
+
+
+async def test_a_failing_statement_takes_back_its_unit_alone(database: Database) -> None:
+    async def twice(tx: Transaction) -> None:
+        await tx.execute(INSERT, "a", "")
+        await tx.execute(INSERT, "a", "")
+
+    told, other = await asyncio.gather(
+        database.transact(twice),
+        database.transact(executing(INSERT, "b", "")),
+        return_exceptions=True,
+    )
+    assert isinstance(told, Exception)
+    assert not isinstance(told, StoreUnavailableError), "our own fault, not the machine's"
+    assert other == 1
+    assert await database.fetch("SELECT id FROM notes") == [("b",)]
+
+
+async def test_a_caught_failure_leaves_the_rest_of_its_unit(database: Database) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.execute(INSERT, "a", "")
+        inserted = await tx.execute(f"{INSERT} ON CONFLICT DO NOTHING", "a", "")
+        await tx.execute(INSERT, "b", str(inserted))
+
+    await database.transact(work)
+    assert await database.fetch("SELECT id, text FROM notes ORDER BY id") == [
+        ("a", ""),
+        ("b", "0"),
+    ]
+
+
+async def test_the_writes_of_one_task_keep_their_order(database: Database) -> None:
+    def append(letter: str) -> str:
+        return (
+            "INSERT INTO notes (id, text) VALUES ('log', '"
+            f"{letter}') ON CONFLICT (id) DO UPDATE SET text = notes.text || excluded.text"
+        )
+
+    letters = [chr(97 + number % 26) for number in range(300)]
+    await asyncio.gather(*(database.transact(executing(append(letter))) for letter in letters))
+    assert await database.fetch("SELECT text FROM notes") == [("".join(letters),)]
+
+
+async def test_a_unit_sees_the_one_before_it_in_the_same_commit(database: Database) -> None:
+    async def increment(tx: Transaction) -> int:
+        rows = await tx.fetch(COUNT)
+        await tx.execute(INSERT, f"{rows[0][0]}", "")
+        return int(rows[0][0])
+
+    seen = await asyncio.gather(*(database.transact(increment) for _ in range(1000)))
+    assert sorted(seen) == list(range(1000)), "each decided on what was there at that moment"
+
+
+async def test_who_stops_waiting_does_not_disturb_the_others(database: Database) -> None:
+    tasks = [
+        asyncio.ensure_future(database.transact(executing(INSERT, f"{number}", "")))
+        for number in range(20)
+    ]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert results[1::2] == [1] * 10
+    assert await database.transact(executing(INSERT, "later", "")) == 1
+    assert await count(database) == 21, "what was submitted is written, whoever still waits"
+
+
+async def test_closing_finishes_what_was_submitted(
+    database: Database, open_another: Callable[[], Database]
+) -> None:
+    reader = open_another()
+    tasks = [
+        asyncio.ensure_future(database.transact(executing(INSERT, f"{number}", "")))
+        for number in range(600)
+    ]
+    await asyncio.sleep(0)
+    await database.close()
+    assert await asyncio.gather(*tasks) == [1] * 600
+    assert await count(reader) == 600
+
+
+async def test_a_closed_store_says_so_and_may_be_closed_again(database: Database) -> None:
+    await database.close()
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await asyncio.wait_for(database.transact(executing(INSERT, "a", "")), 5)
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await database.fetch(COUNT)
+    await database.close()
+
+
+async def test_what_comes_while_it_closes_is_refused_and_does_not_wait(database: Database) -> None:
+    closing = asyncio.ensure_future(database.close())
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await asyncio.wait_for(database.transact(executing(INSERT, "a", "")), 5)
+    await closing
+
+
+async def test_a_store_in_order_is_not_told_to_have_failed(database: Database) -> None:
+    failed = asyncio.ensure_future(database.wait_failed())
+    await database.transact(executing(INSERT, "a", ""))
+    assert not failed.done()
+    failed.cancel()

@@ -1,0 +1,55 @@
+"""Small programs of their own process: what one must not see of another, and what kills them."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a program ended."""
+
+    status: int
+    lines: list[str]
+    errors: str
+
+
+def run_python(source: str, *arguments: object, under: Sequence[str] = ()) -> Ended:
+    """Run Python `source` to its end, perhaps `under` another program."""
+    with start_python(source, *arguments, under=under) as process:
+        try:
+            output, errors = process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return Ended(status=process.returncode, lines=output.splitlines(), errors=errors)
+
+
+def start_python(
+    source: str, *arguments: object, under: Sequence[str] = ()
+) -> "subprocess.Popen[str]":
+    """Start Python `source`; whoever starts it ends it."""
+    return subprocess.Popen(
+        [*under, sys.executable, "-c", source, *map(str, arguments)],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def need_tracing() -> None:
+    """Leave the test out where this machine lets no process trace another."""
+    tried = subprocess.run(
+        ["strace", "-qq", "-e", "trace=none", "true"], capture_output=True, timeout=10, check=False
+    )
+    if tried.returncode != 0:
+        pytest.skip("strace may not trace processes here")

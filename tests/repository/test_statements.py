@@ -1,0 +1,231 @@
+"""Every SQL statement of every `store.py`: valid, portable, and of one portal alone.
+
+A statement that forgets its portal works in every test with one portal and shows one tenant's
+rows to another in the field. So all of them are read here, and SQLite is asked how it finds
+each row.
+"""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from smarthost.database.migrate import migrations
+from smarthost.database.parameters import numbered
+
+SOURCE = Path(__file__).parents[2] / "src" / "smarthost"
+STORES = sorted(SOURCE.rglob("store.py"))
+# Where SQL stands besides the stores: the engine itself.
+OUTSIDE_THE_STORES = sorted(
+    file
+    for file in SOURCE.rglob("*.py")
+    if file not in STORES and SOURCE / "database" not in file.parents
+)
+SQL = re.compile(
+    r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+|CREATE |DROP |ALTER |REPLACE |"
+    r"PRAGMA |BEGIN|COMMIT|ROLLBACK|SAVEPOINT)\b"
+)
+PORTALS_KEY = "portal_id"
+# What belongs to the installation as a whole, and portals themselves where they are looked up
+# by name, listed and made.
+OF_THE_INSTALLATION = {"sign_in_failures", "sealing_keys", "schema_migrations"}
+PORTALS_AT_LARGE = re.compile(r"\s*(SELECT\b.* FROM portals\b|INSERT INTO portals\b)", re.DOTALL)
+
+
+def is_sql(text: str) -> bool:
+    return SQL.match(text) is not None
+
+
+def statements() -> dict[str, str]:
+    """Every statement by the place where it stands."""
+    found = {}
+    for file in STORES:
+        module = ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts)
+        for name, value in vars(importlib.import_module(module)).items():
+            if isinstance(value, str) and is_sql(value):
+                found[f"{module}.{name}"] = value
+    return found
+
+
+STATEMENTS = statements()
+every_statement = pytest.mark.parametrize("name", STATEMENTS)
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[apsw.Connection]:
+    connection = apsw.Connection(":memory:")
+    for migration in migrations("sqlite"):
+        connection.execute(migration.script)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def portal_tables(connection: apsw.Connection) -> frozenset[str]:
+    """The tables whose rows belong to one portal each."""
+    rows = connection.execute(
+        "SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c "
+        "WHERE t.type = 'table' AND c.name = ?",
+        (PORTALS_KEY,),
+    ).fetchall()
+    return frozenset(str(row[0]) for row in rows)
+
+
+def parameters(sql: str) -> set[int]:
+    return {int(number) for number in re.findall(r"\?(\d+)", numbered(sql))}
+
+
+def tables(sql: str) -> set[str]:
+    return set(re.findall(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+([a-z_]+)", sql))
+
+
+def insert_names_the_portal(sql: str) -> bool:
+    """Whether `INSERT INTO t (portal_id, …)` takes its first value from `$1`."""
+    return bool(
+        re.match(r"\s*INSERT INTO \w+\s*\(portal_id,[^)]*\)\s*(VALUES \(|SELECT )\$1,", sql)
+    )
+
+
+def inside_functions(tree: ast.AST) -> Iterator[ast.Constant]:
+    """Every text in a function that is no docstring."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from texts(node)
+
+
+def texts(tree: ast.AST) -> Iterator[ast.Constant]:
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings:
+            yield node
+
+
+def sql_in(found: Iterator[ast.Constant]) -> list[str]:
+    return [
+        f"line {node.lineno}: {node.value[:60]}"
+        for node in found
+        if isinstance(node.value, str) and is_sql(node.value)
+    ]
+
+
+def test_the_stores_and_their_statements_are_found() -> None:
+    assert len(STORES) >= 5
+    for file in STORES:
+        module = ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts)
+        assert any(name.startswith(f"{module}.") for name in STATEMENTS), f"no SQL in {file}"
+
+
+@pytest.mark.parametrize("file", STORES, ids=str)
+def test_no_function_of_a_store_makes_sql(file: Path) -> None:
+    assert sql_in(inside_functions(ast.parse(file.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize("file", STORES, ids=str)
+def test_a_store_runs_nothing_but_its_constants(file: Path) -> None:
+    """The first argument of `fetch` and `execute` is a constant's name, never put together."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if node.func.attr in ("fetch", "execute"):
+            first = node.args[0]
+            assert isinstance(first, ast.Name), f"line {node.lineno}"
+            assert re.fullmatch(r"_[A-Z_]+", first.id), f"line {node.lineno}: {first.id}"
+
+
+@pytest.mark.parametrize("file", OUTSIDE_THE_STORES, ids=str)
+def test_sql_on_a_portals_rows_stands_in_stores_alone(
+    file: Path, portal_tables: frozenset[str]
+) -> None:
+    for text in texts(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(text.value, str) and is_sql(text.value):
+            assert not tables(text.value) & {*portal_tables, "portals"}, f"line {text.lineno}"
+
+
+@every_statement
+def test_it_is_valid(name: str, connection: apsw.Connection) -> None:
+    sql = numbered(STATEMENTS[name])
+    connection.execute(f"EXPLAIN {sql}", (None,) * len(parameters(sql))).fetchall()
+
+
+@every_statement
+def test_its_values_are_numbered_without_a_gap(name: str) -> None:
+    used = parameters(STATEMENTS[name])
+    assert used == set(range(1, len(used) + 1))
+
+
+@every_statement
+def test_it_is_portable(name: str) -> None:
+    text = re.sub(r"'[^']*'", "''", STATEMENTS[name])
+    for word in ("::", "?", "[", '"', ";", "`", "->"):
+        assert word not in text
+    dialect = (
+        r"now\s*\(|any\s*\(|ifnull|rowid|or\s+(replace|ignore)|glob|ilike|datetime|true|false"
+    )
+    assert not re.search(rf"\b({dialect})", text, re.IGNORECASE)
+
+
+@every_statement
+def test_it_names_its_portal(name: str, portal_tables: frozenset[str]) -> None:
+    sql = STATEMENTS[name]
+    touched = tables(sql)
+    assert touched, "a statement without a table that this test can see"
+    unknown = touched - portal_tables - OF_THE_INSTALLATION - {"portals"}
+    assert not unknown, f"the tables {unknown} have no portal_id: whose are they?"
+    if touched <= OF_THE_INSTALLATION or (touched == {"portals"} and PORTALS_AT_LARGE.match(sql)):
+        return
+    if touched == {"portals"}:
+        assert re.search(r"WHERE id = \$\d", sql), sql
+        return
+    assert re.search(r"portal_id = \$\d", sql) or insert_names_the_portal(sql), sql
+    assert " OR " not in sql, "an OR beside the portal's condition opens it"
+
+
+@every_statement
+def test_every_row_of_a_portal_is_found_through_the_portal(
+    name: str, connection: apsw.Connection, portal_tables: frozenset[str]
+) -> None:
+    """Ask SQLite: each table is searched by `portal_id = …`, and none is read through."""
+    sql = numbered(STATEMENTS[name])
+    plan = connection.execute(
+        f"EXPLAIN QUERY PLAN {sql}", (None,) * len(parameters(sql))
+    ).fetchall()
+    aliases = dict(re.findall(r"\b(?:FROM|JOIN)\s+([a-z_]+)\s+([a-z])\b", sql))
+    theirs = portal_tables | {aliases[table] for table in portal_tables & aliases.keys()}
+    steps = [str(row[-1]) for row in plan]
+    for step in steps:
+        access = re.match(r"(SCAN|SEARCH) (\w+)", step)
+        if access and access[2] in theirs:
+            assert "portal_id=?" in step, step
+    read = tables(sql) & portal_tables
+    if read and not sql.lstrip().startswith("INSERT INTO"):
+        assert any("portal_id=?" in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM users WHERE email = $1",
+        "SELECT id FROM users WHERE portal_id = portal_id AND email = $1",
+        "DELETE FROM api_keys WHERE id = $1",
+        "UPDATE users SET role = $1",
+        "SELECT u.id FROM users u JOIN sessions s ON s.user_id = u.id WHERE u.portal_id = $1",
+    ],
+)
+def test_a_statement_that_forgets_its_portal_would_be_seen(
+    sql: str, connection: apsw.Connection, portal_tables: frozenset[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STATEMENTS, "planted", sql)
+        with pytest.raises(AssertionError):  # noqa: PT012 - one of the two sees it
+            test_it_names_its_portal("planted", portal_tables)
+            test_every_row_of_a_portal_is_found_through_the_portal(
+                "planted", connection, portal_tables
+            )
