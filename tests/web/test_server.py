@@ -564,6 +564,20 @@ def test_an_endless_body_after_an_early_answer_is_cut_off(start: Start) -> None:
     assert sent < 20 << 20
 
 
+def test_a_body_that_trickles_is_refused(start: Start) -> None:
+    server = start(replace(PATIENT, body_seconds=0.5, linger_seconds=0.5))
+    with server.connect() as connection:
+        connection.sendall(POST + b"Content-Length: 100000\r\n\r\n")
+        assert_refused(trickle(connection, b"a" * 300), 408, "requestTimeout")
+
+
+def test_a_body_that_never_comes_is_refused(start: Start) -> None:
+    server = start(replace(PATIENT, body_seconds=0.5, linger_seconds=0.5))
+    with server.connect() as connection:
+        connection.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        assert_refused(read_all(connection), 408, "requestTimeout")
+
+
 def test_a_body_that_trickles_after_an_early_answer_is_cut_off(start: Start) -> None:
     server = start(replace(QUICK, idle_seconds=20.0))
     with server.connect() as connection:

@@ -149,12 +149,15 @@ class Connection(HttpToolsProtocol):
         version = self.parser.get_http_version()
         check_head(method=method, target=self.url, version=version, headers=self.headers)
         upgrade = self.parser.should_upgrade()
-        self._upgrade_body = upgrade and has_body(self.headers)
+        bodied = has_body(self.headers)
+        self._upgrade_body = upgrade and bodied
         self._octets = 0
         self._part = _Part.BODY
         self._fill_scope(method, version)
         keep_alive = version == "1.1" and self.parser.should_keep_alive() and not upgrade
         self.cycle = self._current = self._new_answer(keep_alive=keep_alive)
+        if bodied:
+            self._arm(self._limits.body_seconds, self._body_overdue)
         self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:
@@ -309,6 +312,9 @@ class Connection(HttpToolsProtocol):
             self._refuse(_OVERDUE)
         else:
             self.transport.close()
+
+    def _body_overdue(self) -> None:
+        self._fail(_OVERDUE)
 
     def _await_next(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(

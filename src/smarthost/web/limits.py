@@ -11,7 +11,8 @@ class Limits:
     """What one connection, and all of them, may use.
 
     A head is the request line and the header fields. `head_seconds` runs from the start of the
-    connection for its first request, from the first octet for a later one. `idle_seconds` is how
+    connection for its first request, from the first octet for a later one; `body_seconds` from
+    the end of the head to the end of the body. `idle_seconds` is how
     long a connection stays open between requests: above the 60 seconds that are common in
     reverse proxies, so that the proxy ends it first. `drain_octets` and `linger_seconds` bound
     what is read and dropped of a body that was answered before its end. `stop_seconds` is what
@@ -21,6 +22,7 @@ class Limits:
     head_octets: int = 65_536
     head_fields: int = 100
     head_seconds: float = 10.0
+    body_seconds: float = 30.0
     idle_seconds: float = 65.0
     drain_octets: int = 16 << 20
     linger_seconds: float = 5.0
