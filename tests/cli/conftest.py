@@ -1,4 +1,4 @@
-"""The program on an empty folder, and on an installation that others only read."""
+"""The program on an empty folder, on an installation, and on one that no test changes."""
 
 from pathlib import Path
 
@@ -14,5 +14,12 @@ def program(tmp_path: Path) -> Program:
 
 @pytest.fixture
 def installed(program: Program) -> Program:
+    program.init()
+    return program
+
+
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    program = Program(folder=tmp_path_factory.mktemp("untouched"))
     program.init()
     return program

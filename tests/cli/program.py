@@ -16,6 +16,13 @@ from typing import Any
 
 ADMIN = "admin@example.com"
 _PATIENCE = 60.0
+# Ctrl-C reaches a program at its controlling terminal, which is the first that the leader of a
+# session opens.
+_TAKE_TERMINAL = """
+import os, sys
+os.open(sys.argv[1], os.O_RDWR)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +105,7 @@ class Program:
         """Run a command at a terminal, and answer each hidden question (it ends in `: `)."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            self.command(*arguments),
+            [sys.executable, "-c", _TAKE_TERMINAL, os.ttyname(theirs), *self.command(*arguments)],
             env=self.environment({"TERM": "dumb", "COLUMNS": "200"}),
             cwd=self.folder,
             stdin=theirs,

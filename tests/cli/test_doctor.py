@@ -61,8 +61,8 @@ def test_every_fault_of_the_configuration_is_a_finding(program: Program) -> None
     assert [one["check"] for one in ended.json()] == ["configuration", "configuration"]
 
 
-def test_without_json_a_table_is_printed(installed: Program) -> None:
-    ended = installed("doctor", SMARTHOST_HELO_NAME="")
+def test_without_json_a_table_is_printed(untouched: Program) -> None:
+    ended = untouched("doctor", SMARTHOST_HELO_NAME="")
     assert "ok\tdatabase\t" in ended.out
 
 
@@ -124,19 +124,19 @@ def test_a_clock_behind_the_last_change_is_found(installed: Program) -> None:
     assert "seconds in the future" in wrong(installed)["clock"]
 
 
-def test_a_machine_without_a_full_name_is_told_what_to_set(installed: Program) -> None:
-    told = findings(installed, SMARTHOST_HELO_NAME="")["EHLO name"]
+def test_a_machine_without_a_full_name_is_told_what_to_set(untouched: Program) -> None:
+    told = findings(untouched, SMARTHOST_HELO_NAME="")["EHLO name"]
     assert told["ok"] or "SMARTHOST_HELO_NAME" in told["message"]
 
 
 def test_a_port_held_by_another_program_is_found_and_our_own_is_known(
-    installed: Program,
+    untouched: Program,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         address = f"127.0.0.1:{held.getsockname()[1]}"
-        assert "in use" in wrong(installed, SMARTHOST_HTTP_LISTEN=address)["HTTP address"]
-    with installed.serving("--json") as lines:
+        assert "in use" in wrong(untouched, SMARTHOST_HTTP_LISTEN=address)["HTTP address"]
+    with untouched.serving("--json") as lines:
         address = json.loads(lines[0])["url"].removeprefix("http://")
-        told = findings(installed, SMARTHOST_HTTP_LISTEN=address)["HTTP address"]
+        told = findings(untouched, SMARTHOST_HTTP_LISTEN=address)["HTTP address"]
     assert told["ok"]
     assert "running Smarthost" in told["message"]

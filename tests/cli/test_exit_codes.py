@@ -23,6 +23,7 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.smtp_settings.model.SmtpSettingsError": "the base of others",
     "smarthost.smtp_settings.sealing.SealBrokenError": "becomes a finding of doctor",
     "smarthost.web.errors.RequestError": "answers a request",
+    "smarthost.web.request_head.RefusedError": "answers a request",
 }
 
 T = TypeVar("T")
@@ -32,10 +33,10 @@ def test_done_is_0(program: Program) -> None:
     assert program("--version").code == 0
 
 
-def test_no_is_1(installed: Program) -> None:
-    assert installed("user", "remove", "nobody@example.com").code == 1
-    assert installed("key", "revoke", "no-uuid").code == 1
-    assert installed("settings", "show", "--portal", "nowhere").code == 1
+def test_no_is_1(untouched: Program) -> None:
+    assert untouched("user", "remove", "nobody@example.com").code == 1
+    assert untouched("key", "revoke", "no-uuid").code == 1
+    assert untouched("settings", "show", "--portal", "nowhere").code == 1
 
 
 @pytest.mark.parametrize(
@@ -52,14 +53,14 @@ def test_no_is_1(installed: Program) -> None:
         ["portal", "create", "-acme"],
     ],
 )
-def test_usage_is_2(installed: Program, arguments: list[str]) -> None:
-    ended = installed(*arguments)
+def test_usage_is_2(untouched: Program, arguments: list[str]) -> None:
+    ended = untouched(*arguments)
     assert (ended.code, ended.out) == (2, "")
     assert "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize("place", ["portal", "name", "email", "host"])
-def test_octets_that_are_no_text_are_a_usage_error(installed: Program, place: str) -> None:
+def test_octets_that_are_no_text_are_a_usage_error(untouched: Program, place: str) -> None:
     odd = "\udcff"
     line = {
         "portal": ("user", "list", "--portal", odd),
@@ -67,7 +68,7 @@ def test_octets_that_are_no_text_are_a_usage_error(installed: Program, place: st
         "email": ("user", "create", f"{odd}@example.com"),
         "host": ("settings", "save", "--sender-address", "a@a.test", "--host", odd),
     }[place]
-    ended = installed(*line)
+    ended = untouched(*line)
     assert ended.code == 2
     assert ended.err.startswith("smarthost: ")
 

@@ -7,8 +7,8 @@ from tests.cli.program import ADMIN, Program
 SEVERAL = {"SMARTHOST_BASE_DOMAIN": "portals.test"}
 
 
-def test_a_standalone_installation_gets_no_second_portal(installed: Program) -> None:
-    ended = installed("portal", "create", "acme")
+def test_a_standalone_installation_gets_no_second_portal(untouched: Program) -> None:
+    ended = untouched("portal", "create", "acme")
     assert ended.code == 4
     assert "SMARTHOST_BASE_DOMAIN" in ended.err
 
@@ -65,15 +65,15 @@ def test_users_are_made_listed_and_removed(installed: Program) -> None:
     assert installed("user", "remove", "shop@example.com").code == 1
 
 
-def test_the_last_administrator_stays(installed: Program) -> None:
-    ended = installed("user", "remove", ADMIN)
+def test_the_last_administrator_stays(untouched: Program) -> None:
+    ended = untouched("user", "remove", ADMIN)
     assert ended.code == 4
     assert "last administrator" in ended.err
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 1001])
-def test_a_password_of_the_wrong_length_is_refused(installed: Program, password: str) -> None:
-    ended = installed("user", "password", ADMIN, "--password-stdin", typed=password)
+def test_a_password_of_the_wrong_length_is_refused(untouched: Program, password: str) -> None:
+    ended = untouched("user", "password", ADMIN, "--password-stdin", typed=password)
     assert ended.code == 2
     assert "8 to 1000" in ended.err
 
@@ -90,8 +90,8 @@ def test_a_new_password_is_asked_for_twice_on_a_terminal(installed: Program) -> 
     assert "not the same" in ended.out
 
 
-def test_ctrl_c_at_a_question_ends_with_130(installed: Program) -> None:
-    ended = installed.at_terminal("user", "password", ADMIN, answers=("\x03",))
+def test_ctrl_c_at_a_question_ends_with_130(untouched: Program) -> None:
+    ended = untouched.at_terminal("user", "password", ADMIN, answers=("\x03",))
     assert ended.code == 130
     assert "Traceback" not in ended.out
 
@@ -128,8 +128,8 @@ def test_a_user_holds_keys_for_sending_alone(installed: Program) -> None:
     assert made["createBy"]["displayName"] == "shop@example.com"
 
 
-def test_all_faults_of_a_key_are_told_by_their_options(installed: Program) -> None:
-    ended = installed(
+def test_all_faults_of_a_key_are_told_by_their_options(untouched: Program) -> None:
+    ended = untouched(
         "key", "create", "--name", "x" * 31, "--permission", "read", "--expires-in-days", "366"
     )
     assert ended.code == 2
@@ -137,8 +137,8 @@ def test_all_faults_of_a_key_are_told_by_their_options(installed: Program) -> No
     assert "--expires-in-days: " in ended.err
 
 
-def test_tables_are_for_terminals_and_tabs_for_pipes(installed: Program) -> None:
-    assert installed("user", "list").out.startswith("EMAIL\tROLE\t")
-    shown = installed.at_terminal("user", "list").out
+def test_tables_are_for_terminals_and_tabs_for_pipes(untouched: Program) -> None:
+    assert untouched("user", "list").out.startswith("EMAIL\tROLE\t")
+    shown = untouched.at_terminal("user", "list").out
     assert "\t" not in shown
     assert ADMIN in shown

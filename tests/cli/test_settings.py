@@ -43,8 +43,8 @@ def test_saving_takes_the_place_of_everything_but_a_password_for_the_same_login(
     assert "credentialsUserName" not in saved
 
 
-def test_all_faults_are_told_at_once_by_their_options(installed: Program) -> None:
-    ended = installed(
+def test_all_faults_are_told_at_once_by_their_options(untouched: Program) -> None:
+    ended = untouched(
         "settings", "save", "--host", "smtp://a.test", "--port", "0", "--sender-address", "nobody",
         "--auth",
     )  # fmt: skip
@@ -95,17 +95,17 @@ def test_the_password_is_asked_for_on_a_terminal_once_the_rest_is_right(
     assert "revision" in again.out
 
 
-def test_the_operator_sees_the_default_relay_that_portals_do_not(installed: Program) -> None:
+def test_the_operator_sees_the_default_relay_that_portals_do_not(untouched: Program) -> None:
     environ = {
         "SMARTHOST_DEFAULT_RELAY_URL": "smtp://u:hush@relay.test?sender=a@relay.test",
         "SMARTHOST_BASE_DOMAIN": "portals.test",
     }
-    shown = installed("settings", "show", **environ)
+    shown = untouched("settings", "show", **environ)
     assert "host\trelay.test" in shown.out
     assert "hush" not in shown.out
-    assert "host" not in installed("settings", "show", "--json", **environ).json()
+    assert "host" not in untouched("settings", "show", "--json", **environ).json()
     del environ["SMARTHOST_BASE_DOMAIN"]
-    assert installed("settings", "show", "--json", **environ).json()["host"] == "relay.test"
+    assert untouched("settings", "show", "--json", **environ).json()["host"] == "relay.test"
 
 
 def test_a_canary_password_is_nowhere_but_sealed(installed: Program) -> None:
@@ -127,15 +127,15 @@ def test_a_canary_password_is_nowhere_but_sealed(installed: Program) -> None:
     assert len(kept) >= 4  # the database with its -wal, the key ring, the log
 
 
-def test_a_password_file_that_is_none_is_not_named(installed: Program) -> None:
-    ended = installed("settings", "save", *LOGIN, "--password-file", "CANARY-my-password")
+def test_a_password_file_that_is_none_is_not_named(untouched: Program) -> None:
+    ended = untouched("settings", "save", *LOGIN, "--password-file", "CANARY-my-password")
     assert ended.code == 2
     assert "CANARY" not in ended.err
     assert "--password-file: " in ended.err
 
 
-def test_no_option_takes_a_password_itself(installed: Program) -> None:
-    ended = installed("settings", "save", *LOGIN, "--password", "x")
+def test_no_option_takes_a_password_itself(untouched: Program) -> None:
+    ended = untouched("settings", "save", *LOGIN, "--password", "x")
     assert ended.code == 2
 
 

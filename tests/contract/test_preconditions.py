@@ -1,5 +1,6 @@
 """`ETag` and `If-Match`: nobody overwrites settings that they have not seen."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -102,3 +103,12 @@ def test_an_equal_save_needs_the_right_tag_too(service: Service) -> None:
     change(service)
 
     assert change(service, '"0"').status == 412
+
+
+def test_of_many_changes_to_one_revision_a_single_one_is_made(service: Service) -> None:
+    before = tag(service)
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda port: change(service, before, port=port), range(1, 9)))
+
+    assert sorted(reply.status for reply in replies) == [200, *[412] * 7]
+    assert int(tag(service).strip('"')) == int(before.strip('"')) + 1

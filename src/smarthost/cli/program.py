@@ -10,6 +10,7 @@ import typer
 
 from smarthost import __version__
 from smarthost.cli import doctor, key, portal, service, settings, user
+from smarthost.cli.exit_codes import MEANINGS
 
 Command = tuple[str, Callable[..., None], tuple[str, ...]]
 """A name, what it runs, and examples of what comes behind the name."""
@@ -94,7 +95,7 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
 
 def make_program() -> typer.Typer:
     """Return the program."""
-    program = _group()
+    program = _group("\n".join(["\b", "Exit codes:", *_exit_codes()]))
     program.callback()(_about)
     _add(program, COMMANDS, "smarthost")
     for name, what, commands in GROUPS:
@@ -104,14 +105,19 @@ def make_program() -> typer.Typer:
     return program
 
 
-def _group() -> typer.Typer:
+def _group(epilog: str | None = None) -> typer.Typer:
     # Plain help looks the same on a terminal and in a pipe, and comes three times as fast.
     return typer.Typer(
+        epilog=epilog,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+
+def _exit_codes() -> list[str]:
+    return [f"  {code.value}  {meaning}" for code, meaning in MEANINGS.items()]
 
 
 def _add(group: typer.Typer, commands: tuple[Command, ...], prefix: str) -> None:

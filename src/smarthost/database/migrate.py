@@ -32,9 +32,12 @@ def migrations(dialect: str) -> list[Migration]:
     """Return the migrations that ship with this program, oldest first."""
     folder = resources.files("smarthost.database") / "migrations"
     ending = f".{dialect}.sql"
-    found = [file for file in folder.iterdir() if file.name.endswith(ending)]
-    return sorted((_read(file.name.removesuffix(ending), file.read_text(encoding="utf-8")) for file in found),
-                  key=lambda migration: migration.version)  # fmt: skip
+    found = [
+        _read(file.name.removesuffix(ending), file.read_text(encoding="utf-8"))
+        for file in folder.iterdir()
+        if file.name.endswith(ending)
+    ]
+    return sorted(found, key=lambda migration: migration.version)
 
 
 def _read(stem: str, script: str) -> Migration:
