@@ -37,7 +37,7 @@ class Ids:
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def _random(self) -> bytes:
-        # The event loop and the store's thread both make ids: `pop` hands each octet out once.
+        # `pop` hands each octet out once, whichever threads ask at the same moment.
         try:
             return self._pool.pop()
         except IndexError:

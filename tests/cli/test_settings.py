@@ -134,6 +134,12 @@ def test_a_password_file_that_is_none_is_not_named(untouched: Program) -> None:
     assert "--password-file: " in ended.err
 
 
+def test_a_password_is_not_read_from_where_it_would_be_shown(untouched: Program) -> None:
+    ended = untouched.at_terminal("settings", "save", *LOGIN, "--password-stdin")
+    assert ended.code == 2
+    assert "would show the password" in ended.out
+
+
 def test_no_option_takes_a_password_itself(untouched: Program) -> None:
     ended = untouched("settings", "save", *LOGIN, "--password", "x")
     assert ended.code == 2

@@ -257,6 +257,22 @@ async def test_what_comes_while_it_closes_is_refused_and_does_not_wait(database:
     await closing
 
 
+async def test_who_stops_waiting_for_the_close_disturbs_no_unit(
+    database: Database, open_another: Callable[[], Database]
+) -> None:
+    reader = open_another()
+    tasks = [
+        asyncio.ensure_future(database.transact(executing(INSERT, f"{number}", "")))
+        for number in range(600)
+    ]
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(database.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    assert await asyncio.wait_for(asyncio.gather(*tasks), 30) == [1] * 600
+    assert await count(reader) == 600
+
+
 async def test_a_store_in_order_is_not_told_to_have_failed(database: Database) -> None:
     failed = asyncio.ensure_future(database.wait_failed())
     await database.transact(executing(INSERT, "a", ""))

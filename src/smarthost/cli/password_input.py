@@ -33,6 +33,11 @@ def given_password(file: Path | None, *, stdin: bool) -> Secret | None:
     """
     if file is not None and stdin:
         raise UsageError("Give --password-file or --password-stdin, not both.")
+    if stdin and can_ask():
+        raise UsageError(
+            "--password-stdin: standard input is a terminal, which would show the password. "
+            "Pipe it in, or let the command ask for it."
+        )
     if stdin:
         return _text(sys.stdin.buffer, "--password-stdin")
     if file is None:

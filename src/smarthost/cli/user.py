@@ -52,8 +52,8 @@ def create(
         from smarthost.mail.address import parse_address
 
         address = str(parse_address(email))
-        hashed = None if password is None else await _hash(parts, password)
         chosen = await chosen_portal(config, parts, portal)
+        hashed = None if password is None else await _hash(parts, password)
         return await parts.portals.create_user(chosen.id, address, role, hashed, BY_OPERATOR)
 
     user = run(work)
@@ -97,15 +97,16 @@ def set_password(
     as_json: AsJson = False,
 ) -> None:
     """Set a user's password and end their sessions; asked for twice on a terminal."""
-    password = given_password(password_file, stdin=password_stdin) or _asked(email)
+    given = given_password(password_file, stdin=password_stdin)
+    password = _asked(email) if given is None else given
 
     async def work(config: "Config", parts: "Parts") -> "User":
         from smarthost.cli.choices import BY_OPERATOR, chosen_portal, named_user
 
-        hashed = await _hash(parts, password)
-        user = await named_user(parts, await chosen_portal(config, parts, portal), email)
-        await parts.portals.set_password(user, hashed, BY_OPERATOR)
-        return await named_user(parts, await chosen_portal(config, parts, portal), email)
+        chosen = await chosen_portal(config, parts, portal)
+        user = await named_user(parts, chosen, email)
+        await parts.portals.set_password(user, await _hash(parts, password), BY_OPERATOR)
+        return await named_user(parts, chosen, email)
 
     user = run(work)
     _print(user, f"Set the password of {user.email}; their sessions ended.", as_json=as_json)

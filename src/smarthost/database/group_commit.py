@@ -117,7 +117,8 @@ class GroupCommit:
         """Finish all that was submitted and close the connection."""
         self._closed = True
         if self._performing is not None:
-            await self._performing
+            # Awaited itself, it would be cancelled along with this, in the middle of a commit.
+            await asyncio.wait([self._performing])
         self._thread.shutdown()
         self._connection.close()
 
