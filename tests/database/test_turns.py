@@ -104,12 +104,15 @@ def test_what_another_process_has_told_is_there(
             )
             assert other.stdin is not None
             assert other.stdout is not None
-            for number in range(1, ROUNDS + 1):
-                other.stdin.write(b"once more\n")
-                assert await asyncio.wait_for(other.stdout.readline(), 30) == b"\n"
-                assert await database.fetch(COUNT) == [(number,)]
-            other.stdin.close()
-            assert await asyncio.wait_for(other.wait(), 30) == 0
+            try:
+                for number in range(1, ROUNDS + 1):
+                    other.stdin.write(b"once more\n")
+                    assert await asyncio.wait_for(other.stdout.readline(), 30) == b"\n"
+                    assert await database.fetch(COUNT) == [(number,)]
+            finally:
+                other.stdin.close()
+                await asyncio.wait_for(other.wait(), 30)
+            assert other.returncode == 0
 
     run(main())
 
@@ -120,13 +123,15 @@ def test_two_reads_of_one_turn_see_one_state(
     async def main() -> None:
         async with read_at_every_turn(engine, tmp_path) as database:
             other = open_database(engine, tmp_path)
-            for number in range(ROUNDS):
-                writing = asyncio.ensure_future(other.transact(executing(INSERT, "x")))
-                while not writing.done():
-                    first = await database.fetch(COUNT)
-                    assert await database.fetch(COUNT) == first
-                    await asyncio.sleep(0)
-                assert await database.fetch(COUNT) == [(number + 1,)]
-            await other.close()
+            try:
+                for number in range(ROUNDS):
+                    writing = asyncio.ensure_future(other.transact(executing(INSERT, "x")))
+                    while not writing.done():
+                        first = await database.fetch(COUNT)
+                        assert await database.fetch(COUNT) == first
+                        await asyncio.sleep(0)
+                    assert await database.fetch(COUNT) == [(number + 1,)]
+            finally:
+                await other.close()
 
     run(main())

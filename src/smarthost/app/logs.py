@@ -23,7 +23,10 @@ _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 def configure_logs(format_: Literal["console", "json"], level: str) -> None:
     """Send all logs of this process to standard error, from `level` on."""
-    renderer: Processor = structlog.dev.ConsoleRenderer() if format_ == "console" else _render_json
+    renderer: Processor = _render_json
+    if format_ == "console":
+        # The default formatter prints local variables, and a request's body is one.
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     shared: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

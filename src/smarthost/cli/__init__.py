@@ -4,6 +4,7 @@ Every error that can be expected becomes one line on standard error and a fixed 
 command modules import what is heavy only once they run, so that `--help` comes at once.
 """
 
+import resource
 import sys
 
 import typer
@@ -17,6 +18,8 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the program with this process's arguments; always ends in `SystemExit`."""
+    # A core dump would hold every password that has just been sealed or opened.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         make_program()(prog_name="smarthost")
     except KeyboardInterrupt:

@@ -1,0 +1,210 @@
+"""Secrets are nowhere but sealed, hashed, or in the file that is theirs.
+
+Each run has passwords of its own, which nothing else can contain. They are looked for in every
+form in which a program may carry them along unknowingly.
+"""
+
+import json
+import secrets
+import signal
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.cli.program import ADMIN, Program
+from tests.contract.bodies import LOGIN
+from tests.contract.process import Process
+from tests.contract.service import AUTHENTICATION, KEYS, SETTINGS
+from tests.journeys.served import serving
+
+# A service manager may allow core dumps; `exec` keeps the pid.
+WITH_CORE_DUMPS = ("sh", "-c", 'ulimit -c unlimited 2>/dev/null; exec "$@"', "sh")
+
+
+def forms(secret: str) -> Iterator[bytes]:
+    """Every form in which `secret` might be written."""
+    octets = secret.encode()
+    yield octets
+    yield quote(secret, safe="").encode()
+    yield json.dumps(secret)[1:-1].encode()
+    yield repr(secret)[1:-1].encode()
+    yield octets.hex().encode()
+    yield octets.hex().upper().encode()
+    for encoding in ("utf-16-le", "utf-16-be", "latin-1"):
+        yield secret.encode(encoding)
+    for before in range(3):
+        # What the octets around it cannot change.
+        text = b64encode(bytes(before) + octets + bytes(3))[(before * 8 + 5) // 6 :]
+        whole = text[: (len(octets) * 8 - (-before * 8) % 6) // 6]
+        yield whole
+        yield whole.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def found_in(text: bytes, known: Sequence[str]) -> list[tuple[str, bytes]]:
+    return [(secret, form) for secret in known for form in forms(secret) if form in text]
+
+
+@pytest.mark.parametrize("before", range(10))
+def test_every_form_is_found(before: int) -> None:
+    secret = _canary("\u00e4?>")
+    around = bytes(range(before)) + secret.encode() + b"after"
+    for text in (b64encode(around), around, around.hex().encode(), secret.encode("utf-16")):
+        assert found_in(text, [secret])
+    assert not found_in(b64encode(b"something else" * 9), [secret])
+
+
+def test_no_secret_is_in_a_log_an_answer_a_file_or_the_process(program: Program) -> None:
+    stored, relay, person, wrong = (_canary(mark) for mark in ("\u00e4?>", "p", "q", "w"))
+    url = program.folder / "relay-url"
+    url.write_text(f"smtp://user:{relay}@relay.example.com?sender={ADMIN}")
+    environ = {
+        "SMARTHOST_DEFAULT_RELAY_URL_FILE": str(url),
+        "SMARTHOST_ADMIN_EMAIL": ADMIN,
+    }
+    with serving(program, under=WITH_CORE_DUMPS, **environ) as service:
+        key_file = program.data_dir / "first-key"
+        client = service.client(key_file.read_text().strip())
+        changed = program("user", "password", ADMIN, "--password-stdin", typed=person, **environ)
+        assert changed.code == 0, changed.err
+        session = _signed_in(client, person)
+        answers = [changed.out + changed.err, client.ask("GET", SETTINGS).body.decode()]
+        answers += _saved(client, stored)
+        answers += _refused_bodies(client, stored)
+        answers += _refused_credentials(client, wrong)
+
+        known = [stored, relay, person, wrong, session, client.key]
+        assert not found_in("\n".join(answers).encode(), known)
+        assert not found_in(_told_by_kernel(service.pid), known)
+        assert not found_in(_files(program, but={url, key_file}), known)
+        assert not found_in(key_file.read_bytes(), known[:-1])
+
+        service.send(signal.SIGABRT)
+        assert service.ended() == -signal.SIGABRT
+    assert not found_in("\n".join(service.log + service.printed).encode(), known)
+    assert not found_in(_files(program, but={url, key_file}), known)
+    assert not list(program.folder.rglob("core*"))
+    # It has looked where there was something to see.
+    assert len(service.events("request")) > 30
+    assert LOGIN["host"].encode() in _files(program, but={url, key_file})
+
+
+def test_the_process_may_dump_no_core(program: Program, key: str) -> None:
+    with serving(program, under=WITH_CORE_DUMPS) as service:
+        limits = Path(f"/proc/{service.pid}/limits").read_text()
+    (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+    assert line.split()[4:6] == ["0", "0"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://user:{}@relay.example.com",
+        "smtp://user:{}@relay.example.com:port?sender=a@example.com",
+        "smtp://user:{}#x@relay.example.com?sender=a@example.com",
+        "smtp://user:x/{}@relay.example.com?sender=a@example.com",
+        "smtp://user:x?{}@relay.example.com?sender=a@example.com",
+        "{}",
+    ],
+)
+def test_a_faulty_relay_url_is_refused_without_its_password(program: Program, url: str) -> None:
+    canary = _canary("p")
+    for name in ("SMARTHOST_DEFAULT_RELAY_URL", "SMARTHOST_DEFAULT_RELAY_URL_FILE"):
+        value = url.format(canary)
+        if name.endswith("_FILE"):
+            file = program.folder / "relay-url"
+            file.write_text(value)
+            value = str(file)
+        for command in ("serve", "doctor"):
+            ended = program(command, **{name: value})
+            assert ended.code in (1, 3)
+            assert "SMARTHOST_DEFAULT_RELAY_URL" in ended.out + ended.err
+            assert not found_in((ended.out + ended.err).encode(), [canary])
+
+
+def _canary(mark: str) -> str:
+    return f"CANARY{mark}{secrets.token_hex(8)}"
+
+
+def _signed_in(client: Process, password: str) -> str:
+    credentials = {"userName": ADMIN, "password": password}
+    begun = client.ask("POST", AUTHENTICATION, json.dumps(credentials).encode())
+    assert begun.status == 200, begun.body
+    return str(begun.json()["response"]["token"])
+
+
+def _saved(client: Process, password: str) -> Iterator[str]:
+    body = {**LOGIN, "credentialsUserPassword": password}
+    for text in (json.dumps(body), json.dumps(body, ensure_ascii=False), json.dumps(body)):
+        saved = client.ask("POST", SETTINGS, text.encode())
+        assert saved.status == 200, saved.body
+        yield f"{saved.headers}{saved.body.decode()}"
+    # So that the WAL holds more than one of them.
+    assert client.ask("POST", SETTINGS, json.dumps({**body, "port": 588}).encode()).status == 200
+
+
+def _refused_bodies(client: Process, password: str) -> Iterator[str]:
+    right = {**LOGIN, "credentialsUserPassword": password}
+    bodies = [
+        {**right, "port": 0},
+        {**right, "port": password},
+        {**right, "enableSSL": password},
+        {**right, "credentialsUserPassword": [password]},
+        {**right, "credentialsUserPassword": {"text": password}},
+        {**right, "credentialsUserPassword": f"{password}\n"},
+        {**right, "credentialsUserPassword": password * 100},
+        {**right, "CREDENTIALSUSERPASSWORD": password},
+        {**right, "password": password},
+        {**right, "host": f"smtp://user:{password}@relay.example.com"},
+        [password],
+        password,
+    ]
+    texts = [json.dumps(body).encode() for body in bodies]
+    texts += [texts[0][:-1], texts[0] + b"x", texts[0] + b"\xff", b"\xef\xbb\xbf" + texts[0]]
+    texts += [texts[0] + b" " * 70_000]
+    for text in texts:
+        refused = client.ask("POST", SETTINGS, text)
+        assert 400 <= refused.status < 500, refused.body
+        yield f"{refused.headers}{refused.body.decode()}"
+    for headers in ({"Content_Type": "text/plain"}, {"Accept": "x/y"}, {"If_Match": '"999"'}):
+        refused = client.ask("POST", SETTINGS, json.dumps(right).encode(), **headers)
+        assert 400 <= refused.status < 500, refused.body
+        yield f"{refused.headers}{refused.body.decode()}"
+
+
+def _refused_credentials(client: Process, wrong: str) -> Iterator[str]:
+    nobody = Process(pid=client.pid, port=client.port, key="")
+    basic = b64encode(f"{ADMIN}:{wrong}".encode()).decode()
+    shown: list[dict[str, str]] = [
+        {"Authorization": wrong},
+        {"Authorization": f"Bearer {wrong}"},
+        {"Authorization": f"Basic {basic}"},
+        {"Authorization": f"Basic {wrong}"},
+        {"ApiKeyBearer": wrong},
+        {"Cookie": f"asc_auth_key={wrong}"},
+        {"Cookie": f"asc_auth_key={wrong}; asc_auth_key={client.key}"},
+    ]
+    for headers in shown:
+        for method, path in (("GET", SETTINGS), ("GET", KEYS), ("DELETE", SETTINGS)):
+            refused = nobody.ask(method, path, **headers)
+            # A Basic password is wrong five times, then it is not even looked at.
+            assert refused.status in (401, 429), refused.body
+            yield f"{refused.headers}{refused.body.decode()}"
+    for body in ({"userName": ADMIN, "password": wrong}, {"userName": wrong, "password": wrong}):
+        refused = nobody.ask("POST", AUTHENTICATION, json.dumps(body).encode())
+        assert 400 <= refused.status < 500
+        yield f"{refused.headers}{refused.body.decode()}"
+
+
+def _told_by_kernel(pid: int) -> bytes:
+    """What other processes of the same user can read of this one."""
+    names = ("cmdline", "environ", "comm", "status", "limits", "maps")
+    return b"".join(Path(f"/proc/{pid}/{name}").read_bytes() for name in names)
+
+
+def _files(program: Program, but: set[Path]) -> bytes:
+    kept = [path for path in program.folder.rglob("*") if path.is_file() and path not in but]
+    assert {path.name for path in kept} >= {"smarthost.db", "smarthost.db-wal", "keyring.json"}
+    return b"\n".join(path.read_bytes() for path in kept)
