@@ -45,26 +45,26 @@ class Served:
     def port(self) -> int:
         """The port; waits until the service serves."""
         port = urlsplit(self.wait_for("serving")["url"]).port
-        assert port is not None
+        assert isinstance(port, int)
         return port
 
     def client(self, key: str) -> Process:
         """Return what asks this service with `key`; waits until the service serves."""
         return Process(pid=self.pid, port=self.port, key=key)
 
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """Return the lines of the log, so far, that tell of `name`."""
-        return [line for line in map(_fields, list(self.log)) if line.get("event") == name]
+    def events(self, name: str, **fields: object) -> list[dict[str, Any]]:
+        """Return the lines of the log, so far, that tell of `name` with these fields."""
+        wanted = {"event": name, **fields}
+        lines = map(_fields, list(self.log))
+        return [line for line in lines if all(line.get(key) == wanted[key] for key in wanted)]
 
-    def wait_for(self, name: str, many: int = 1) -> dict[str, Any]:
-        """Return the `many`th line of the log that tells of `name`, once it is there."""
+    def wait_for(self, name: str, **fields: object) -> dict[str, Any]:
+        """Return the first such line, once it is there."""
         with self._news:
-            self._news.wait_for(
-                lambda: not self._pipes or len(self.events(name)) >= many, PATIENCE
-            )
-        found = self.events(name)
-        assert len(found) >= many, f"no {name!r} in the log: {self.log}"
-        return found[many - 1]
+            self._news.wait_for(lambda: not self._pipes or self.events(name, **fields), PATIENCE)
+        found = self.events(name, **fields)
+        assert found, f"no {name!r} with {fields} in the log: {self.log}"
+        return found[0]
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -84,7 +84,7 @@ class Served:
         assert code == 0, self.log
         assert _fields(self.log[-1]).get("event") == "stopped"
         assert all(map(_fields, self.log)), "each line of the log is JSON"
-        assert "Traceback" not in "".join(self.log)
+        assert "Traceback" not in "".join(self.log), "\n".join(self.log)
 
     def kill(self) -> None:
         """End the process as a power cut would, without a word."""

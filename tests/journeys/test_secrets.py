@@ -168,7 +168,9 @@ def _refused_bodies(client: Process, password: str) -> Iterator[str]:
         refused = client.ask("POST", SETTINGS, text)
         assert 400 <= refused.status < 500, refused.body
         yield f"{refused.headers}{refused.body.decode()}"
-    for headers in ({"Content_Type": "text/plain"}, {"Accept": "x/y"}, {"If_Match": '"999"'}):
+    shown: list[dict[str, str]]
+    shown = [{"Content_Type": "text/plain"}, {"Accept": "x/y"}, {"If_Match": '"999"'}]
+    for headers in shown:
         refused = client.ask("POST", SETTINGS, json.dumps(right).encode(), **headers)
         assert 400 <= refused.status < 500, refused.body
         yield f"{refused.headers}{refused.body.decode()}"
@@ -188,7 +190,7 @@ def _refused_credentials(client: Process, wrong: str) -> Iterator[str]:
     ]
     for headers in shown:
         for method, path in (("GET", SETTINGS), ("GET", KEYS), ("DELETE", SETTINGS)):
-            refused = nobody.ask(method, path, **headers)
+            refused = nobody.ask(method, path, None, **headers)
             # A Basic password is wrong five times, then it is not even looked at.
             assert refused.status in (401, 429), refused.body
             yield f"{refused.headers}{refused.body.decode()}"

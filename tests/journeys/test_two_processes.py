@@ -10,7 +10,7 @@ from tests.cli.program import ADMIN, Program
 from tests.contract.bodies import LOGIN, PASSWORD
 from tests.contract.process import Process
 from tests.contract.service import SETTINGS
-from tests.journeys.served import serving
+from tests.journeys.served import serving, started
 
 
 @pytest.fixture
@@ -52,6 +52,22 @@ def test_a_key_revoked_at_one_opens_nothing_at_the_other(
     revoked = here.ask("DELETE", f"/api/2.0/keys/{here.key.split('_')[1]}")
     assert revoked.status == 200
     assert there.ask("GET", SETTINGS).status == 401
+
+
+def test_of_first_starts_at_the_same_moment_one_makes_the_installation_and_all_serve(
+    program: Program,
+) -> None:
+    with contextlib.ExitStack() as stack:
+        services = [
+            stack.enter_context(started(program, SMARTHOST_ADMIN_EMAIL=ADMIN)) for _ in range(5)
+        ]
+        for service in services:
+            service.wait_for("serving")
+        key = (program.data_dir / "first-key").read_text().strip()
+        assert [one.client(key).ask("GET", SETTINGS).status for one in services] == [200] * 5
+        assert sum("curl " in "\n".join(one.printed) for one in services) == 1
+        for service in services:
+            service.stop()
 
 
 def test_the_command_line_reads_and_writes_beside_a_running_service(

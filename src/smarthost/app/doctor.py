@@ -77,12 +77,18 @@ async def examine(read_config: Callable[[], Config], clock: Clock) -> list[Findi
 def check_data_directory(config: Config) -> Finding:
     """Look whether the directory is there, ours to write, and nobody else's."""
     folder = config.data_dir
-    if not folder.is_dir():
+    try:
+        # `.` is found only by who may enter the folder.
+        mode = os.stat(os.path.join(folder, os.curdir)).st_mode  # noqa: PTH116, PTH118
+    except (FileNotFoundError, NotADirectoryError):
         return _bad("data directory", f"{folder} is missing. `smarthost init` makes it.")
+    except OSError as error:
+        message = f"{folder} cannot be entered: {error.strerror}."
+        return _bad("data directory", f"{message} Run this as the user that runs Smarthost.")
     if not os.access(folder, os.W_OK | os.X_OK):
         message = f"{folder} cannot be written. Give the user that runs Smarthost write access."
         return _bad("data directory", message)
-    if folder.stat().st_mode & 0o022:
+    if mode & 0o022:
         message = f"Other users can replace what is in {folder}. Type: chmod go-w '{folder}'"
         return _bad("data directory", message)
     return _good("data directory", f"{folder} is there and can be written.")
@@ -90,7 +96,7 @@ def check_data_directory(config: Config) -> Finding:
 
 def check_disk(folder: Path) -> list[Finding]:
     """Look at the file system of the database: a local one, with room."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - False, too, for one that is out of reach
         return []
     kind = network_filesystem_of(folder)
     free = shutil.disk_usage(folder).free
@@ -112,10 +118,12 @@ def check_disk(folder: Path) -> list[Finding]:
 async def check_store(config: Config, clock: Clock) -> list[Finding]:
     """Open the database as it is, and look at what it holds."""
     path = config.database_file
-    if not path.exists():
-        return [_bad("database", f"There is no database {path}. `smarthost init` makes it.")]
     try:
+        if not path.exists():
+            return [_bad("database", f"There is no database {path}. `smarthost init` makes it.")]
         database = SqliteDatabase(path)
+    except OSError as error:
+        return [_bad("database", f"{path} is out of reach: {error.strerror}.")]
     except StoreUnavailableError as error:
         return [_bad("database", str(error))]
     try:

@@ -28,12 +28,11 @@ def configure_logs(format_: Literal["console", "json"], level: str) -> None:
         # The default formatter prints local variables, and a request's body is one.
         renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     shared: list[Processor] = [
+        structlog.processors.format_exc_info,  # before `redact`, which reads text alone
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,
     ]
-    if format_ == "json":
-        shared.insert(0, structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.upper()]),

@@ -4,6 +4,7 @@ One place builds them all and hands them in, so that no room reaches for another
 can build the same from a folder of its own.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -93,7 +94,14 @@ def shown_default_relay(config: Config, parts: Parts) -> SmtpSettings | None:
 
 
 def _prepare_folder(config: Config, *, create: bool) -> None:
-    if not create and not config.database_file.exists():
+    try:
+        there = config.database_file.exists()
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The data directory {config.data_dir} cannot be used: {error.strerror}. "
+            "Run this as the user that runs Smarthost."
+        ) from error
+    if not create and not there:
         raise NotInitialisedError(config.data_dir)
     try:
         config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,7 +115,7 @@ async def _key_ring(config: Config, database: Database) -> KeyRing:
     """Load the ring; make one only where nothing was ever sealed."""
     path = config.keyring_file
     needed = await keys_in_use(database)
-    if not needed and not path.exists():
+    if not needed and not _is_there(path):
         return create_key_ring(path)
     try:
         ring = load_key_ring(path)
@@ -121,6 +129,11 @@ async def _key_ring(config: Config, database: Database) -> KeyRing:
     if missing := sorted(needed - ring.key_ids):
         log.warning("keys missing from the ring", path=str(path), key_ids=missing)
     return ring
+
+
+def _is_there(path: Path) -> bool:
+    # Not `Path.exists`, which raises where a folder is closed; using the file tells that better.
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) -> Parts:

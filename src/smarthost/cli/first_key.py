@@ -62,7 +62,13 @@ def key_file(config: "Config") -> Path:
 def _write_new(path: Path, key: str) -> None:
     try:
         with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(f"{key}\n")
+            try:
+                file.write(f"{key}\n")
+                file.flush()
+            except OSError:
+                # A part of a key is worse than none: it looks like one.
+                path.unlink()
+                raise
     except OSError as error:
         raise AlreadyThereError(
             f"The first key could not be written to {path}: {error.strerror}. "

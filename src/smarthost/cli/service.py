@@ -1,5 +1,6 @@
 """`serve` and `init`: the installation's start, and its first start."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,7 +32,7 @@ def serve(*, as_json: AsJson = False) -> None:
 
     config = read_config(socket.getfqdn)
     configure_logs(config.log_format, config.log_level)
-    if config.admin_email is not None and not config.database_file.exists() and not as_json:
+    if config.admin_email is not None and not _has_database(config) and not as_json:
         refuse_left_over_key(config)
 
     def announce(url: str, first: "FirstStart | None") -> None:
@@ -68,7 +69,7 @@ def init(
     if email is None:
         raise UsageError("Say who the administrator is: smarthost init --admin-email EMAIL")
     address = str(parse_address(email))
-    if not config.database_file.exists() and not as_json:
+    if not _has_database(config) and not as_json:
         refuse_left_over_key(config)
     first, url = run(lambda config, parts: _initialise(config, parts, address), create=True)
     if as_json:
@@ -84,6 +85,11 @@ async def _initialise(config: "Config", parts: "Parts", email: str) -> "tuple[Fi
 
     first = await initialise(parts, email)
     return first, service_url(config, first.portal, config.http_listen.port)
+
+
+def _has_database(config: "Config") -> bool:
+    # Not `Path.exists`, which raises where a folder is closed; opening the store tells that.
+    return os.path.exists(config.database_file)  # noqa: PTH110
 
 
 def _made(first: "FirstStart", url: str) -> dict[str, str]:

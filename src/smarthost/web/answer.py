@@ -77,6 +77,22 @@ class Answer(RequestResponseCycle):
         self.disconnected = True
         self.message_event.set()
 
+    async def run_asgi(self, app: Any) -> None:  # noqa: ANN401 - uvicorn's type is its own
+        """Run the application; a stop that outlasts the grace cancels it."""
+
+        async def until_cancelled(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:
+                # No fault that a traceback in the log would explain: the client was too slow.
+                if self.response_started:
+                    self.abandon()
+                    self.transport.close()
+                else:
+                    await self.send_500_response()
+
+        await super().run_asgi(until_cancelled)
+
     async def send_500_response(self) -> None:
         """Answer for an application that failed without answering."""
         body = failure(OWN_FAULT.status, OWN_FAULT.message)

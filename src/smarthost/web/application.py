@@ -15,6 +15,7 @@ import falcon.asgi
 import structlog
 
 from smarthost.clock import Clock
+from smarthost.database.engine import StoreUnavailableError
 from smarthost.ids import Ids
 from smarthost.web.decoding import BodyDecoder
 from smarthost.web.envelope import failure
@@ -171,10 +172,12 @@ def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
         _params: dict[str, Any],
     ) -> None:
         refusal = _of_falcon(error) or refusal_of(error, clock.now())
+        request_id = Exchange.of(request).request_id
         if refusal is None:
-            exchange = Exchange.of(request)
-            log.error("internal error", request_id=exchange.request_id, exc_info=error)
+            log.error("internal error", request_id=request_id, exc_info=error)
             refusal = _OWN_FAULT
+        elif isinstance(error, StoreUnavailableError):
+            log.error("store unavailable", request_id=request_id, reason=str(error))
         response.status = refusal.status
         response.content_type = "application/json"
         response.data = failure(refusal.status, refusal.message, refusal.fields)

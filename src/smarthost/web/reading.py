@@ -13,8 +13,8 @@ _TOO_LARGE = f"The body is too large: at most {LARGEST_BODY // 1024} KiB are rea
 async def read_body(request: falcon.asgi.Request) -> bytes:
     """Return the body's octets.
 
-    Raises `RequestError`: 415 for a type that is not JSON, 413 over 64 KiB, 400 for none. The
-    type is looked at first, as the contract orders.
+    Raises `RequestError`: 415 for a type that is not JSON, 413 over 64 KiB, 400 for none or one
+    that was cut off (RFC 9112 section 8). The type is looked at first, as the contract orders.
     """
     length = request.content_length
     has_body = bool(length) or request.get_header("Transfer-Encoding") is not None
@@ -27,6 +27,9 @@ async def read_body(request: falcon.asgi.Request) -> bytes:
     body = await request.stream.read(LARGEST_BODY + 1)
     if len(body) > LARGEST_BODY:
         raise _too_large()
+    # The stream of a client that went away, or took too long, ends like a whole one.
+    if length is not None and len(body) < length:
+        raise RequestError(HTTPStatus.BAD_REQUEST, "The body was cut off. Send the whole of it.")
     if not body.strip():
         raise RequestError(HTTPStatus.BAD_REQUEST, "The body is missing. Send one JSON object.")
     return body

@@ -9,6 +9,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from weakref import WeakValueDictionary
 
+from smarthost.mail.address import AddressError, parse_address
 from smarthost.portals.model import Portal, User
 from smarthost.portals.sign_in.model import Session, TooManyFailuresError
 from smarthost.portals.sign_in.passwords import LONGEST_PASSWORD, Passwords
@@ -41,6 +42,7 @@ class SignIn:
         """
         if len(email) > _LONGEST_EMAIL or len(password.reveal()) > LONGEST_PASSWORD:
             return None
+        email = _stored_form(email)
         subjects = (f"address {address}", f"user {portal.id} {email_key(email)}")
         async with AsyncExitStack() as turns:
             for subject in subjects:
@@ -62,3 +64,11 @@ class SignIn:
         for subject in subjects:
             if await self._store.failures(subject) >= MOST_FAILURES:
                 raise TooManyFailuresError(until=self._store.window_ends())
+
+
+def _stored_form(email: str) -> str:
+    """Return an address in the form that users are stored in, other text as it is."""
+    try:
+        return str(parse_address(email))
+    except AddressError:
+        return email

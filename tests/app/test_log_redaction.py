@@ -1,0 +1,30 @@
+"""The log's second wall: what looks like a token is taken out wherever it stands."""
+
+import pytest
+
+from tests.processes import run_python
+
+LOGGING = """
+import logging, sys
+import structlog
+from smarthost.app.logs import configure_logs
+from smarthost.portals.tokens import TokenKind, new_token
+
+configure_logs(sys.argv[1], "debug")
+token = new_token(TokenKind.API_KEY, "01a20468-4c81-7568-b9c7-f3a45b943b40").text().reveal()
+print(token)
+for log in (structlog.get_logger("smarthost.web"), logging.getLogger("uvicorn.error")):
+    log.error("with %s" % token)
+    try:
+        raise ValueError("cannot read " + token)
+    except ValueError as error:
+        log.error("internal error", exc_info=error)
+"""
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_token_is_taken_out_of_texts_and_tracebacks(form: str) -> None:
+    ended = run_python(LOGGING, form)
+    assert ended.status == 0, ended.errors
+    assert ended.errors.count("ValueError: cannot read [redacted]") == 2, ended.errors
+    assert ended.lines[0].rpartition("_")[2] not in ended.errors

@@ -1,0 +1,111 @@
+"""A full disk: saves are refused, reads go on, and all is well again once there is room."""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import ADMIN, Program
+from tests.contract.bodies import LOGIN
+from tests.contract.process import Process
+from tests.contract.service import SETTINGS
+from tests.journeys.served import serving
+
+pytestmark = pytest.mark.needs("mount", "umount")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "smarthost-test", folder],
+        capture_output=True,
+        timeout=10,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("needs a small disk, which only root may mount")
+    yield folder
+    subprocess.run(["umount", folder], timeout=10, check=True)
+
+
+def test_a_full_disk_refuses_saves_and_nothing_else(tmp_path: Path, small_disk: Path) -> None:
+    program = Program(folder=tmp_path)
+    disk = {"SMARTHOST_DATA_DIR": str(small_disk)}
+    key = program.init(**disk)
+    ballast = small_disk / "ballast"
+    with serving(program, **disk) as service:
+        client = service.client(key)
+        assert _save(client, 1) == 200
+        for _ in range(2):
+            _fill(ballast)
+            last = _save_until_refused(client)
+            read = client.ask("GET", SETTINGS)
+            assert (read.status, read.json()["response"]["port"]) == (200, last)
+            assert client.ask("GET", "/healthz").status == 200
+            # A key's first use need not be written down to be allowed.
+            assert _save(client, last + 1) == 503
+            ballast.unlink()
+            assert _save(client, last + 1) == 200
+            assert client.ask("GET", SETTINGS).json()["response"]["port"] == last + 1
+    assert not service.events("internal error")
+    shown = program("settings", "show", "--json", **disk)
+    assert shown.json()["port"] == last + 1
+    findings = program("doctor", "--json", **disk).json()
+    assert [one["check"] for one in findings if not one["ok"]] == ["free space"]
+
+
+@pytest.mark.parametrize("room", [0, 40_000, 120_000, 160_000, 200_000])
+def test_a_first_start_without_room_says_so_and_spoils_nothing(
+    tmp_path: Path, small_disk: Path, room: int
+) -> None:
+    program = Program(folder=tmp_path)
+    disk = {"SMARTHOST_DATA_DIR": str(small_disk), "SMARTHOST_ADMIN_EMAIL": ADMIN}
+    ballast, key_file = small_disk / "ballast", small_disk / "first-key"
+    _fill(ballast, but=room)
+    refused = program("init", **disk)
+    # The store, the key ring and the first key each have a code of their own.
+    assert refused.code in (3, 4, 5), refused.err
+    assert refused.err.startswith("smarthost: ")
+    assert refused.err.count("\n") == 1, refused.err
+    assert not key_file.exists()
+
+    ballast.unlink()
+    with serving(program, **disk) as service:
+        if not key_file.exists():  # all was made but for this one file
+            assert "smarthost key create" in refused.err
+            line = ("key", "create", "--name", "first", "--permission", "*")
+            key_file.write_text(program(*line, **disk).out)
+        assert _save(service.client(key_file.read_text().strip()), 1) == 200
+
+
+def _fill(ballast: Path, but: int = 0) -> None:
+    """Take all the room that there is, but for some octets."""
+    with ballast.open("wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        file.truncate(file.tell() - but)
+
+
+def _save(client: Process, port: int) -> int:
+    answer = client.ask("POST", SETTINGS, json.dumps({**LOGIN, "port": port}).encode())
+    if answer.status == 503:
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert "nothing was changed" in answer.json()["error"]["message"]
+    return answer.status
+
+
+def _save_until_refused(client: Process) -> int:
+    """Return the port of the last save that was answered 200."""
+    last = int(client.ask("GET", SETTINGS).json()["response"]["port"])
+    for port in range(last + 1, last + 1000):
+        status = _save(client, port)
+        if status == 503:
+            return port - 1
+        assert status == 200
+    pytest.fail("the disk never became full")
