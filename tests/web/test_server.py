@@ -564,6 +564,24 @@ def test_an_endless_body_after_an_early_answer_is_cut_off(start: Start) -> None:
     assert sent < 20 << 20
 
 
+def test_a_client_that_sends_no_more_still_gets_its_answer(start: Start) -> None:
+    server = start(QUICK)
+    with server.connect() as connection:
+        connection.sendall(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert server.echo.held.wait(10)
+        server.release()
+        assert statuses(read_all(connection)) == [200]
+
+
+def test_half_a_body_and_no_more_gets_no_answer(start: Start) -> None:
+    server = start(QUICK)
+    with server.connect() as connection:
+        connection.sendall(POST + b"Content-Length: 10\r\n\r\nhalf")
+        connection.shutdown(socket.SHUT_WR)
+        assert read_all(connection) == b""
+
+
 def test_a_body_that_trickles_is_refused(start: Start) -> None:
     server = start(replace(PATIENT, body_seconds=0.5, linger_seconds=0.5))
     with server.connect() as connection:

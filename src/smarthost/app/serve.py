@@ -8,6 +8,7 @@ then the store is closed.
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ async def serve(config: Config, announce: Announce) -> None:
     `StoreUnavailableError` when the store fails while serving.
     """
     stopped = asyncio.Event()
+    _allow_all_files()
     with (
         contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,
         # From here on, so that a signal during the start is an orderly stop too.
@@ -102,14 +104,17 @@ async def _until_stopped(
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     failing = asyncio.create_task(parts.database.wait_failed())
     noting = asyncio.create_task(_note_last_uses(parts))
-    await asyncio.wait({serving, failing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    tasks = {serving, failing, stopping, noting}
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
     await serving
     for task in (noting, failing, stopping):
         task.cancel()
-    ended = await asyncio.gather(noting, failing, stopping, return_exceptions=True)
-    if ended[1] is None:
+    noted, failed, _ = await asyncio.gather(noting, failing, stopping, return_exceptions=True)
+    if failed is None:
         raise StoreUnavailableError("The disk failed. Start again when it can be written.")
+    if isinstance(noted, Exception):
+        raise noted
 
 
 async def _note_last_uses(parts: Parts) -> None:
@@ -127,6 +132,12 @@ async def _flush(parts: Parts) -> None:
         await parts.last_use.flush()
     except StoreUnavailableError as error:
         log.warning("times of last use not written", reason=str(error))
+
+
+def _allow_all_files() -> None:
+    """Lift the soft limit of open files: every connection is one, and 1,024 is common."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @contextlib.contextmanager

@@ -21,14 +21,16 @@ from smarthost.web.rate_limit import RateLimit
 def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
     """Return the application; `portal` is the one of a standalone installation."""
     clock = parts.clock
-    rate_limit = RateLimit(clock, enforced=config.rate_limits)
+    # Apart, so that a flood of addresses leaves the users their own counters.
+    users = RateLimit(clock, enforced=config.rate_limits)
+    addresses = RateLimit(clock, enforced=config.rate_limits)
     finder = PortalFinder(parts.portals, config.base_domain, portal.name)
     authenticator = Authenticator(parts.keys, parts.last_use, parts.sign_ins, parts.sign_in, clock)
     operations = all_operations(config, parts)
     app = make_application(
         operations,
-        Pipeline(finder, authenticator, rate_limit, clock),
-        Middleware(config.trusted_networks, rate_limit, clock, parts.ids),
+        Pipeline(finder, authenticator, users, addresses, clock),
+        Middleware(config.trusted_networks, addresses, clock, parts.ids),
         clock,
     )
     app.add_route("/healthz", Health())

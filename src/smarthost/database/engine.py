@@ -14,9 +14,16 @@ T = TypeVar("T")
 
 
 class StoreUnavailableError(Exception):
-    """The store could not do what was asked, and nothing was changed.
+    """The store could not do what was asked; nothing was changed but for `OutcomeUnknownError`.
 
     The message is for the operator's log and terminal: it names the file or host, never a value.
+    """
+
+
+class OutcomeUnknownError(StoreUnavailableError):
+    """The disk failed at the commit: the change may be there when the store is read anew, or not.
+
+    Every later call raises `StoreUnavailableError` until the process has started again.
     """
 
 

@@ -18,7 +18,14 @@ from typing import Any
 
 import apsw
 
-from smarthost.database.engine import Row, StoreUnavailableError, T, Value, Work
+from smarthost.database.engine import (
+    OutcomeUnknownError,
+    Row,
+    StoreUnavailableError,
+    T,
+    Value,
+    Work,
+)
 from smarthost.database.parameters import numbered
 from smarthost.database.sqlite_errors import ENGINE_ERRORS
 
@@ -94,7 +101,7 @@ class GroupCommit:
         self._waiting: deque[_Unit] = deque()
         self._performing: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
-        self._broken: apsw.IOError | None = None
+        self._broken: apsw.Error | None = None
         self._closed = False
         connection.set_busy_timeout(0)
 
@@ -194,12 +201,13 @@ class GroupCommit:
         with contextlib.suppress(apsw.Error):
             if not self._connection.getautocommit():
                 self._connection.execute("ROLLBACK")
-        environment = isinstance(error, ENGINE_ERRORS)
         for unit in units:
-            unit.error = self._translate(error) if environment else error
-        if isinstance(error, apsw.IOError) and _code(error) in _FSYNC_FAILED:
-            # After a failed fsync the kernel may drop the pages and call the next one good:
-            # only a process that reads the file anew knows what is in it.
+            unit.error = self._translate(error) if isinstance(error, ENGINE_ERRORS) else error
+        if self._broken is None and _fsync_failed(error):
+            # The kernel may drop the pages and call the next fsync good: only a process that
+            # reads the file anew knows what is in it, and it may find these changes there.
+            for unit in units:
+                unit.error = OutcomeUnknownError(str(unit.error))
             self._broken = error
             self._failed.set()
 
@@ -207,8 +215,10 @@ class GroupCommit:
         await asyncio.get_running_loop().run_in_executor(self._thread, function, *values)
 
 
-def _code(error: apsw.IOError) -> object:
-    return getattr(error, "extendedresult", None)  # apsw's type stubs leave it out
+def _fsync_failed(error: apsw.Error) -> bool:
+    # apsw's type stubs leave the attribute out.
+    code = getattr(error, "extendedresult", None)
+    return isinstance(error, apsw.IOError) and code in _FSYNC_FAILED
 
 
 def _complete(work: Work[T], transaction: _Transaction) -> T:

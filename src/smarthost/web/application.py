@@ -46,9 +46,9 @@ _OWN_FAULT = Refusal(
 class Middleware:
     """What every request gets first and every answer last."""
 
-    def __init__(self, trusted: Networks, rate_limit: RateLimit, clock: Clock, ids: Ids) -> None:
+    def __init__(self, trusted: Networks, addresses: RateLimit, clock: Clock, ids: Ids) -> None:
         self._trusted = trusted
-        self._rate_limit = rate_limit
+        self._addresses = addresses
         self._clock = clock
         self._ids = ids
         # Bound once: the lazy logger would look for its configuration at every request.
@@ -95,7 +95,7 @@ class Middleware:
     ) -> None:
         """Set the headers that all answers have, and write the log line."""
         exchange = Exchange.of(request)
-        quota = exchange.quota or self._rate_limit.take(rate_key(exchange.client.address))
+        quota = exchange.quota or self._addresses.take(rate_key(exchange.client.address))
         headers = {
             "X-RateLimit-Limit": str(quota.limit),
             "X-RateLimit-Remaining": str(quota.remaining),

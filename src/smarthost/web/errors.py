@@ -9,7 +9,7 @@ from http import HTTPStatus
 import msgspec
 
 from smarthost.clock import MICROSECONDS
-from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.engine import OutcomeUnknownError, StoreUnavailableError
 from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError
 from smarthost.portals.model import ConflictError, NotFoundError
 from smarthost.portals.sign_in.model import TooManyFailuresError
@@ -86,7 +86,10 @@ its fields are named by the end point, as `invalid_fields`."""
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, StoreUnavailableError):  # its own words name files, for the operator
+    # The store's own words name files, for the operator.
+    if isinstance(error, OutcomeUnknownError):
+        return "The disk failed: it is not known whether this was stored. Read it again soon."
+    if isinstance(error, StoreUnavailableError):
         return "The store cannot be reached just now and nothing was changed. Try again soon."
     return str(error)
 

@@ -109,6 +109,16 @@ class Connection(HttpToolsProtocol):
             self._octets += len(data)
             self._feed(data)
 
+    def eof_received(self) -> bool:
+        """Keep a connection whose client sends no more until its request is answered.
+
+        Half a connection is closed by `nc -N` and by some clients of HTTP/1.0, which still read.
+        """
+        whole = self._answering() and self._part is not _Part.BODY
+        if whole and self._current is not None:
+            self._current.keep_alive = False
+        return whole or self._leaving
+
     def shutdown(self) -> None:
         """Close now, or after the answer in flight."""
         if self._leaving:

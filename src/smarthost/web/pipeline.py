@@ -25,7 +25,7 @@ from smarthost.web.operations import Call, Operation
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.preconditions import revisions_that_match
 from smarthost.web.proxies import rate_key
-from smarthost.web.rate_limit import RateLimit
+from smarthost.web.rate_limit import Quota, RateLimit
 from smarthost.web.reading import read_body
 
 
@@ -36,12 +36,14 @@ class Pipeline:
         self,
         portals: PortalFinder,
         authenticator: Authenticator,
-        rate_limit: RateLimit,
+        users: RateLimit,
+        addresses: RateLimit,
         clock: Clock,
     ) -> None:
         self._portals = portals
         self._authenticator = authenticator
-        self._rate_limit = rate_limit
+        self._users = users
+        self._addresses = addresses
         self._clock = clock
 
     async def run(
@@ -83,7 +85,7 @@ class Pipeline:
         exchange: Exchange,
     ) -> Caller | None:
         if operation.action is None:
-            self._count(rate_key(exchange.client.address), exchange)
+            self._admit(self._addresses.take(rate_key(exchange.client.address)), exchange)
             return None
         shown = Shown(
             authorization=request.get_header("Authorization"),
@@ -93,7 +95,7 @@ class Pipeline:
         identity = await self._authenticator.identify(shown, portal, exchange.client)
         caller = identity.caller
         exchange.caller = caller
-        self._count(caller.user.id, exchange)
+        self._admit(self._users.take(caller.user.id), exchange)
         authorize(operation.action, caller, portal)
         if identity.by_cookie_alone:
             check_same_origin(
@@ -104,8 +106,8 @@ class Pipeline:
             )
         return caller
 
-    def _count(self, subject: str, exchange: Exchange) -> None:
-        quota = exchange.quota = self._rate_limit.take(subject)
+    def _admit(self, quota: Quota, exchange: Exchange) -> None:
+        exchange.quota = quota
         if quota.exceeded:
             wait = seconds_until(quota.reset * MICROSECONDS, self._clock.now())
             raise RequestError(

@@ -70,7 +70,8 @@ def bind(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError, OverflowError) as fault:
         raise _cannot(host, port, "no such host name. Give an address of this machine.") from fault
-    family, kind, protocol, _, address = found[0]
+    # IPv4 first: `localhost` is both, and may have no IPv6 behind it.
+    family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

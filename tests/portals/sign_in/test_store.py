@@ -62,15 +62,18 @@ async def test_only_a_hash_of_the_token_is_stored(
     assert token.secret.reveal() not in str(await database.fetch("SELECT * FROM sessions"))
 
 
-async def test_failures_are_counted_by_subject_and_minute(
+async def test_failures_of_the_last_minute_are_counted_by_subject(
     sign_ins: SignInStore, clock: FakeClock
 ) -> None:
     await sign_ins.record_failure("a", "b")
     await sign_ins.record_failure("a")
-    assert [await sign_ins.failures(one) for one in ("a", "b", "c")] == [2, 1, 0]
-    clock.advance(59.999_999)
-    assert await sign_ins.failures("a") == 2
-    assert sign_ins.window_ends() == START + WINDOW
+    counts = [(await sign_ins.recent_failures(one)).count for one in ("a", "b", "c")]
+    assert counts == [2, 1, 0]
+    clock.advance(40)
+    await sign_ins.record_failure("a")
+    clock.advance(19.999_999)
+    recent = await sign_ins.recent_failures("a")
+    assert (recent.count, recent.fewer_at) == (3, START + WINDOW)
     clock.advance(0.000_001)
-    assert await sign_ins.failures("a") == 0
-    assert sign_ins.window_ends() == START + 2 * WINDOW
+    recent = await sign_ins.recent_failures("a")
+    assert (recent.count, recent.fewer_at) == (1, START + 40 * MICROSECONDS + WINDOW)

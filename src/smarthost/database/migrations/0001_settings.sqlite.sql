@@ -52,9 +52,9 @@ CREATE INDEX sessions_of_user ON sessions (portal_id, user_id);
 -- Counts that protect the whole installation; no portal's data.
 CREATE TABLE sign_in_failures (
     subject TEXT NOT NULL,
-    window_start INTEGER NOT NULL,
+    at INTEGER NOT NULL,
     failures INTEGER NOT NULL,
-    PRIMARY KEY (subject, window_start)
+    PRIMARY KEY (subject, at)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE smtp_settings_revisions (

@@ -13,6 +13,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
+class RecentFailures(msgspec.Struct, frozen=True, kw_only=True):
+    """The wrong passwords of the last minute, of one user or from one address."""
+
+    count: int
+    fewer_at: int
+    """When the oldest of them stops counting, in microseconds since 1970, UTC."""
+
+
 class TooManyFailuresError(PortalsError):
     """Too many wrong passwords within a minute; nothing was hashed or compared."""
 

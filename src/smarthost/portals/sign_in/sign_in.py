@@ -62,8 +62,9 @@ class SignIn:
 
     async def _refuse_too_many(self, subjects: tuple[str, ...]) -> None:
         for subject in subjects:
-            if await self._store.failures(subject) >= MOST_FAILURES:
-                raise TooManyFailuresError(until=self._store.window_ends())
+            recent = await self._store.recent_failures(subject)
+            if recent.count >= MOST_FAILURES:
+                raise TooManyFailuresError(until=recent.fewer_at)
 
 
 def _stored_form(email: str) -> str:

@@ -1,14 +1,14 @@
 """The rows behind signing in: counted failures and sessions.
 
-Failures are rows, not memory, so that the limit holds over a restart and for every process. The
-window is the running minute of the clock; older rows go when a new one is written.
+Failures are rows, not memory, so that the limit holds over a restart and for every process. Those
+of the last minute count, whenever that began; older rows go when a new one is written.
 """
 
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import Database, Row, Transaction
 from smarthost.ids import Ids
 from smarthost.portals.model import User
-from smarthost.portals.sign_in.model import Session
+from smarthost.portals.sign_in.model import RecentFailures, Session
 from smarthost.portals.store import read_user
 from smarthost.portals.tokens import Token, TokenKind, new_token
 
@@ -16,11 +16,12 @@ WINDOW = 60 * MICROSECONDS
 SESSION_LIFE = 24 * 3600 * MICROSECONDS
 """A session ends a day after its start, however it was used."""
 
-_COUNT = "SELECT failures FROM sign_in_failures WHERE subject = $1 AND window_start = $2"
+_RECENT = """
+SELECT coalesce(sum(failures), 0), min(at) FROM sign_in_failures WHERE subject = $1 AND at > $2"""
 _RECORD = """
-INSERT INTO sign_in_failures (subject, window_start, failures) VALUES ($1, $2, 1)
-ON CONFLICT (subject, window_start) DO UPDATE SET failures = sign_in_failures.failures + 1"""
-_FORGET = "DELETE FROM sign_in_failures WHERE window_start < $1"
+INSERT INTO sign_in_failures (subject, at, failures) VALUES ($1, $2, 1)
+ON CONFLICT (subject, at) DO UPDATE SET failures = sign_in_failures.failures + 1"""
+_FORGET = "DELETE FROM sign_in_failures WHERE at <= $1"
 _INSERT = """
 INSERT INTO sessions (portal_id, id, user_id, secret_hash, created_at, expires_at)
 SELECT $1, $2, $3, $4, $5, $6
@@ -42,25 +43,22 @@ class SignInStore:
         self._clock = clock
         self._ids = ids
 
-    async def failures(self, subject: str) -> int:
-        """Return how often `subject` has failed within the running minute."""
-        rows = await self._database.fetch(_COUNT, subject, self._window())
-        return int(rows[0][0]) if rows else 0
+    async def recent_failures(self, subject: str) -> RecentFailures:
+        """Return how often `subject` has failed within the last minute."""
+        rows = await self._database.fetch(_RECENT, subject, self._clock.now() - WINDOW)
+        count, oldest = rows[0]
+        return RecentFailures(count=int(count), fewer_at=(oldest or 0) + WINDOW)
 
     async def record_failure(self, *subjects: str) -> None:
         """Count one failure for each of `subjects`."""
-        window = self._window()
+        now = self._clock.now()
 
         async def work(tx: Transaction) -> None:
-            await tx.execute(_FORGET, window)
+            await tx.execute(_FORGET, now - WINDOW)
             for subject in subjects:
-                await tx.execute(_RECORD, subject, window)
+                await tx.execute(_RECORD, subject, now)
 
         await self._database.transact(work)
-
-    def window_ends(self) -> int:
-        """Return when the running minute ends, in microseconds since 1970, UTC."""
-        return self._window() + WINDOW
 
     async def create_session(self, user: User) -> tuple[Session, Token]:
         """Start a session for a user who has just proved who they are.
@@ -97,10 +95,6 @@ class SignInStore:
             await tx.execute(_END, portal_id, session_id)
 
         await self._database.transact(work)
-
-    def _window(self) -> int:
-        now = self._clock.now()
-        return now - now % WINDOW
 
 
 def _read(row: Row) -> Session:
