@@ -109,7 +109,7 @@ class Connection(HttpToolsProtocol):
             self._octets += len(data)
             self._feed(data)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for it
         """Keep a connection whose client sends no more until its request is answered.
 
         Half a connection is closed by `nc -N` and by some clients of HTTP/1.0, which still read.
