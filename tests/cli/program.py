@@ -72,6 +72,7 @@ class Program:
             "SMARTHOST_DATA_DIR": str(self.data_dir),
             "SMARTHOST_HTTP_LISTEN": "127.0.0.1:0",
             "SMARTHOST_HELO_NAME": "smarthost.example.com",
+            "SMARTHOST_RELAY_NETWORKS": "127.0.0.0/8, ::1",
             **environ,
         }
 
@@ -101,12 +102,14 @@ class Program:
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(_PATIENCE) == 0
 
-    def at_terminal(self, *arguments: str, answers: tuple[str, ...] = ()) -> Ended:
+    def at_terminal(
+        self, *arguments: str, answers: tuple[str, ...] = (), term: str = "dumb"
+    ) -> Ended:
         """Run a command at a terminal, and answer each hidden question (it ends in `: `)."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_TERMINAL, os.ttyname(theirs), *self.command(*arguments)],
-            env=self.environment({"TERM": "dumb", "COLUMNS": "200"}),
+            env=self.environment({"TERM": term, "COLUMNS": "200"}),
             cwd=self.folder,
             stdin=theirs,
             stdout=theirs,

@@ -89,18 +89,25 @@ def test_serve_on_an_empty_folder_gives_the_init_line_and_makes_nothing(program:
 
 @pytest.mark.needs("curl", "sh")
 @pytest.mark.parametrize("environ", [{}, {"SMARTHOST_BASE_DOMAIN": "portals.test"}])
-def test_the_line_of_the_first_start_saves_settings_as_it_is(
+def test_the_lines_of_the_first_start_save_settings_and_test_them_as_they_are(
     program: Program, environ: dict[str, str]
 ) -> None:
     with program.serving(SMARTHOST_ADMIN_EMAIL=ADMIN, **environ) as lines:
         assert lines[0].startswith("Smarthost is at http://")
-        (line,) = [line.strip() for line in lines if line.strip().startswith("curl ")]
-        answer = subprocess.run(
-            ["sh", "-c", line], capture_output=True, timeout=30, check=True, cwd=program.folder
-        )
-        assert json.loads(answer.stdout)["statusCode"] == 200
-        assert "sh_" not in line
-        assert program("settings", "show", "--json", **environ).json()["host"] in line
+        curls = [line.strip() for line in lines if line.strip().startswith("curl ")]
+        saved, started, watched = (run(program, line) for line in curls)
+        assert "sh_" not in "".join(curls)
+        shown = program("settings", "show", "--json", **environ).json()
+        assert saved["response"] == shown
+        assert started["response"]["status"] == "Create mime message"
+        assert watched["response"]["id"] == started["response"]["id"]
+
+
+def run(program: Program, line: str) -> Any:
+    ended = subprocess.run(
+        ["sh", "-c", line], capture_output=True, timeout=30, check=True, cwd=program.folder
+    )
+    return json.loads(ended.stdout)
 
 
 def test_serve_at_a_later_start_tells_the_address_and_how_to_get_a_key(

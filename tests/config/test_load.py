@@ -19,7 +19,9 @@ def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
         admin_email=None,
         base_domain=None,
         default_relay=None,
+        relay_networks="any",
         helo_name="mail.example.com",
+        ntlm=True,
         rate_limits=True,
         trusted_networks=(),
         log_format="json",
@@ -39,6 +41,8 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
             "SMARTHOST_BASE_DOMAIN": "Portals.Example.com",
             "SMARTHOST_DEFAULT_RELAY_URL": "smtp://relay?sender=a@example.com",
             "SMARTHOST_HELO_NAME": "out.example.com",
+            "SMARTHOST_RELAY_NETWORKS": "192.0.2.0/24",
+            "SMARTHOST_NTLM": "off",
             "SMARTHOST_RATE_LIMITS": "off",
             "SMARTHOST_TRUSTED_NETWORKS": "10.0.0.0/8,2001:db8::/32",
             "SMARTHOST_LOG_FORMAT": "console",
@@ -54,6 +58,8 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
     assert config.default_relay is not None
     assert config.default_relay.host == "relay"
     assert config.helo_name == "out.example.com"
+    assert config.relay_networks == (ip_network("192.0.2.0/24"),)
+    assert config.ntlm is False
     assert config.rate_limits is False
     assert config.trusted_networks == (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
     assert config.log_format == "console"
@@ -135,6 +141,24 @@ def test_all_faults_come_at_once_and_each_is_one_line(faults: Faults) -> None:
         "SMARTHOST_TRUSTED_NETWORKS",
         "SMARTHOST_LOG_LEVEL",
     ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "networks"),
+    [
+        ({}, "any"),
+        ({"SMARTHOST_BASE_DOMAIN": "portals.example.com"}, "public"),
+        (
+            {"SMARTHOST_BASE_DOMAIN": "portals.example.com", "SMARTHOST_RELAY_NETWORKS": "any"},
+            "any",
+        ),
+        ({"SMARTHOST_RELAY_NETWORKS": "public"}, "public"),
+    ],
+)
+def test_relays_may_be_anywhere_if_there_is_one_portal_and_nothing_else_is_said(
+    load: Load, environ: dict[str, str], networks: str
+) -> None:
+    assert load(environ).relay_networks == networks
 
 
 @pytest.mark.parametrize("odd", ["a\nb", "a\x00b", "a\x7fb", "a\u2028b", "a\u200bb", "a\udcffb"])

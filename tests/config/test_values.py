@@ -17,6 +17,7 @@ from smarthost.config.values import (
     parse_log_format,
     parse_log_level,
     parse_networks,
+    parse_relay_networks,
     parse_switch,
 )
 
@@ -187,6 +188,15 @@ def test_every_wrong_network_is_named() -> None:
     with pytest.raises(InvalidValueError) as caught:
         parse_networks("one, 10.0.0.0/8, two")
     assert len(caught.value.messages) == 2
+
+
+def test_relays_may_be_anywhere_at_public_addresses_or_in_networks() -> None:
+    assert parse_relay_networks("any") == "any"
+    assert parse_relay_networks("public") == "public"
+    assert parse_relay_networks("10.0.0.0/8") == (ip_network("10.0.0.0/8"),)
+    with pytest.raises(InvalidValueError) as caught:
+        parse_relay_networks("all, 10.0.0.0/8")
+    assert [message[:5] for message in caught.value.messages] == ["“all”", "any a"]
 
 
 def test_choices_are_exact_and_the_message_lists_them() -> None:

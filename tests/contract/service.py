@@ -168,6 +168,7 @@ def running_service(data_dir: Path, **settings: str) -> Iterator[Service]:
         "ADMIN_EMAIL": ADMIN_EMAIL,
         "RATE_LIMITS": "off",
         "HELO_NAME": "smarthost.test",
+        "RELAY_NETWORKS": "127.0.0.0/8, ::1",  # whatever a test saves, nothing leaves the machine
     } | settings
     config = load_config(
         {f"SMARTHOST_{name}": value for name, value in given.items()},
@@ -223,7 +224,10 @@ class _Thread(threading.Thread):
                     loop=asyncio.get_running_loop(),
                 )
                 self.ready.set()
+                delivering = asyncio.create_task(parts.delivery.run())
                 await self._server.serve(sockets=[listening])
+                parts.delivery.stop()
+                await delivering
 
 
 async def _give_password(parts: Parts, first: FirstStart) -> None:

@@ -35,6 +35,7 @@ def test_an_idle_service_stops_at_once_and_starts_again(
             service.stop(number)
             assert time.monotonic() - before < GRACE_SECONDS - 1
     assert sorted(path.name for path in program.data_dir.iterdir()) == [
+        "delivery.lock",
         "keyring.json",
         "smarthost.db",
     ]

@@ -442,3 +442,14 @@ async def test_the_password_is_nowhere_in_the_files(
     for name, content in files.items():
         for spelling in spellings(CANARY):
             assert spelling not in content, f"{spelling!r} in {name}"
+
+
+async def test_an_earlier_revision_is_read_by_its_number(
+    store: SettingsStore, portal: str, neighbour: str
+) -> None:
+    first = await store.save(portal, draft(), ADMIN)
+    await store.reset(portal, ADMIN)
+    assert await store.revision(portal, 1) == first
+    assert (await store.revision(portal, 2)).settings is None
+    for whose, number in ((portal, 3), (portal, 0), (neighbour, 1)):
+        assert (await store.revision(whose, number)).number == 0

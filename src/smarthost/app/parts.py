@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from smarthost.app.delivery import Delivery
+from smarthost.app.relays import Relays
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config, DefaultRelay
@@ -25,6 +27,8 @@ from smarthost.portals.sign_in.passwords import Passwords
 from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
+from smarthost.relay_check.store import TrialStore
+from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring, load_key_ring
 from smarthost.smtp_settings.model import SmtpSettings
 from smarthost.smtp_settings.sealing import KeyRing
@@ -58,6 +62,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sign_in: SignIn
     settings: SettingsStore
     default_relay: SmtpSettings | None
+    delivery: Delivery
+    trials: TrialStore
+    trial: Trial
 
 
 @asynccontextmanager
@@ -143,6 +150,10 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
     keys = KeyStore(database, audit, clock, ids)
     passwords = Passwords()
     sign_ins = SignInStore(database, clock, ids)
+    settings = SettingsStore(database, audit, clock, key_ring)
+    default = None if config.default_relay is None else _settings(config.default_relay)
+    delivery = Delivery(config, database, Relays(settings, key_ring, config), clock, ids)
+    trials = TrialStore(database, clock, ids)
     return Parts(
         clock=clock,
         ids=ids,
@@ -154,8 +165,19 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
         passwords=passwords,
         sign_ins=sign_ins,
         sign_in=SignIn(portals, sign_ins, passwords),
-        settings=SettingsStore(database, audit, clock, key_ring),
-        default_relay=None if config.default_relay is None else _settings(config.default_relay),
+        settings=settings,
+        default_relay=default,
+        delivery=delivery,
+        trials=trials,
+        trial=Trial(
+            settings=settings,
+            default=DefaultInForce(settings=default, hidden=config.base_domain is not None),
+            intake=delivery.intake,
+            queue=delivery.queue,
+            store=trials,
+            clock=clock,
+            ids=ids,
+        ),
     )
 
 

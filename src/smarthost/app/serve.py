@@ -1,8 +1,8 @@
 """Runs the service: binds, opens, announces, serves, and stops in order.
 
 The socket is bound before anything else is touched, so that a port in use changes nothing. On
-SIGTERM or SIGINT the server stops accepting, requests in flight get five seconds to finish, and
-then the store is closed.
+SIGTERM or SIGINT the server stops accepting, requests in flight get five seconds to finish, then
+the worker stops and its connections end, and last the store is closed.
 """
 
 import asyncio
@@ -104,10 +104,13 @@ async def _until_stopped(
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     failing = asyncio.create_task(parts.database.wait_failed())
     noting = asyncio.create_task(_note_last_uses(parts))
-    tasks = {serving, failing, stopping, noting}
+    delivering = asyncio.create_task(parts.delivery.run())
+    tasks = {serving, failing, stopping, noting, delivering}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
     await serving
+    parts.delivery.stop()
+    await asyncio.wait({delivering})
     for task in (noting, failing, stopping):
         task.cancel()
     noted, failed, _ = await asyncio.gather(noting, failing, stopping, return_exceptions=True)
@@ -115,6 +118,7 @@ async def _until_stopped(
         raise StoreUnavailableError("The disk failed. Start again when it can be written.")
     if isinstance(noted, Exception):
         raise noted
+    delivering.result()
 
 
 async def _note_last_uses(parts: Parts) -> None:

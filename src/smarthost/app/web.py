@@ -9,6 +9,7 @@ from smarthost.web.api.authentication import AuthenticationApi
 from smarthost.web.api.keys import KeysApi
 from smarthost.web.api.service import Health, OpenApi, Ready
 from smarthost.web.api.smtp_settings import SmtpSettingsApi
+from smarthost.web.api.smtp_test import SmtpTestApi
 from smarthost.web.application import Middleware, WebApp, make_application
 from smarthost.web.auth import Authenticator
 from smarthost.web.openapi import openapi_document
@@ -43,6 +44,7 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
     """Return the table of all operations of the API."""
     return [
         *SmtpSettingsApi(parts.settings, shown_default_relay(config, parts)).operations(),
+        *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
         *KeysApi(parts.keys, parts.last_use, parts.clock).operations(),
     ]

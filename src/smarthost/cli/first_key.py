@@ -1,4 +1,4 @@
-"""Shows what a first start has made: the key once, and a line that tries it.
+"""Shows what a first start has made: the key once, and lines that try it.
 
 On a terminal the key is shown and kept nowhere. Without one, output may end in a log that many
 can read, so the key goes to a file that its owner alone can.
@@ -38,7 +38,7 @@ def refuse_left_over_key(config: "Config") -> None:
 
 
 def show_first_start(config: "Config", first: "FirstStart", url: str) -> None:
-    """Print what was made, the key or where it is, and a `curl` line that saves settings."""
+    """Print what was made, the key or where it is, and `curl` lines to go on with."""
     typer.echo(f"Made the portal {first.portal.name} and its administrator.")
     typer.echo(f"  administrator: {first.administrator.email}")
     key = first.key.reveal()
@@ -51,7 +51,13 @@ def show_first_start(config: "Config", first: "FirstStart", url: str) -> None:
         typer.echo(f"  API key:       in {path}")
         key = f"$(cat {shlex.quote(str(path))})"
     typer.echo("Save the portal's mail settings, for example:")
-    typer.echo(f"  {_curl(config, url, key)}")
+    request = f'curl {_options(config, url)}-H "Authorization: Bearer {key}"'
+    settings = f"{url}/api/2.0/smtpsettings/smtp"
+    body = f'-H "Content-Type: application/json" -d {shlex.quote(_EXAMPLE)}'
+    typer.echo(f"  {request} {body} {settings}")
+    typer.echo("Send yourself a test message through them, and watch it:")
+    typer.echo(f"  {request} {settings}/test")
+    typer.echo(f"  {request} {settings}/test/status")
 
 
 def key_file(config: "Config") -> Path:
@@ -76,17 +82,13 @@ def _write_new(path: Path, key: str) -> None:
         ) from error
 
 
-def _curl(config: "Config", url: str, key: str) -> str:
-    """Return a line to copy into a shell; the key may be a command substitution."""
-    options = ""
-    if config.base_domain is not None:
-        # The portal's name need not be in the DNS yet.
-        there = urlsplit(url).netloc
-        options = f"--connect-to {there}:{_local(config)}:{urlsplit(url).port} "
-    return (
-        f'curl {options}-H "Authorization: Bearer {key}" -H "Content-Type: application/json" '
-        f"-d {shlex.quote(_EXAMPLE)} {url}/api/2.0/smtpsettings/smtp"
-    )
+def _options(config: "Config", url: str) -> str:
+    """Return what `curl` needs to find the portal, with a blank behind it."""
+    if config.base_domain is None:
+        return ""
+    # The portal's name need not be in the DNS yet.
+    there = urlsplit(url).netloc
+    return f"--connect-to {there}:{_local(config)}:{urlsplit(url).port} "
 
 
 def _local(config: "Config") -> str:

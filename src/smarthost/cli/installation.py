@@ -36,15 +36,16 @@ def read_config(machine_name: Callable[[], str] = str) -> "Config":
     )
 
 
-def run(work: Work[T], *, create: bool = False) -> T:
+def run(work: Work[T], *, create: bool = False, machine_name: Callable[[], str] = str) -> T:
     """Open the installation, do `work` on it and close it.
 
-    Raises what `read_config`, `open_parts` and `work` raise.
+    `machine_name` is for work that speaks to relays, as in `read_config`. Raises what
+    `read_config`, `open_parts` and `work` raise.
     """
     from smarthost.app.logs import configure_logs
     from smarthost.app.parts import open_parts
 
-    config = read_config()
+    config = read_config(machine_name)
     configure_logs(config.log_format, "warning")
 
     async def opened() -> T:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from smarthost import __version__
-from smarthost.cli import doctor, key, portal, service, settings, user
+from smarthost.cli import demo, doctor, key, portal, service, settings, settings_test, user
 from smarthost.cli.exit_codes import MEANINGS
 
 Command = tuple[str, Callable[..., None], tuple[str, ...]]
@@ -24,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     ("serve", service.serve, ("", "--json")),
     ("init", service.init, ("--admin-email admin@example.com", "--json")),
     ("doctor", doctor.doctor, ("", "--json")),
+    ("demo", demo.demo, ("", "--once")),
 )
 GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
     (
@@ -88,6 +89,7 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
                 ),
             ),
             ("reset", settings.reset, ("", "--if-revision 3")),
+            ("test", settings_test.send_test, ("", "--as anna@example.com", "--json")),
         ),
     ),
 )

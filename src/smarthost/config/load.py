@@ -43,9 +43,12 @@ def load_config(
         http_listen=reader.value(settings.HTTP_LISTEN),
         keyring_file=base / (reader.given(settings.KEYRING_FILE) or data_dir / "keyring.json"),
         admin_email=reader.given(settings.ADMIN_EMAIL),
-        base_domain=reader.given(settings.BASE_DOMAIN),
+        base_domain=(base_domain := reader.given(settings.BASE_DOMAIN)),
         default_relay=reader.relay(base),
+        relay_networks=reader.given(settings.RELAY_NETWORKS)
+        or ("any" if base_domain is None else "public"),
         helo_name=reader.given(settings.HELO_NAME) or _own_name(machine_name),
+        ntlm=reader.value(settings.NTLM),
         rate_limits=reader.value(settings.RATE_LIMITS),
         trusted_networks=reader.given(settings.TRUSTED_NETWORKS) or (),
         log_format=reader.given(settings.LOG_FORMAT)

@@ -13,6 +13,8 @@ from smarthost.secret import Secret
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+RelayNetworks = Literal["any", "public"] | tuple[IPv4Network | IPv6Network, ...]
+"""Where portals' relays may be: anywhere, at public addresses, or in these networks alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +66,9 @@ class Config:
     admin_email: str | None
     base_domain: str | None
     default_relay: DefaultRelay | None
+    relay_networks: RelayNetworks
     helo_name: str | None
+    ntlm: bool
     rate_limits: bool
     trusted_networks: tuple[IPv4Network | IPv6Network, ...]
     log_format: LogFormat

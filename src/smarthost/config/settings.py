@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from smarthost.config.default_relay import parse_default_relay
-from smarthost.config.model import DefaultRelay, ListenAddress, LogFormat, LogLevel
+from smarthost.config.model import DefaultRelay, ListenAddress, LogFormat, LogLevel, RelayNetworks
 from smarthost.config.values import (
     parse_database_file,
     parse_domain,
@@ -23,6 +23,7 @@ from smarthost.config.values import (
     parse_log_level,
     parse_networks,
     parse_path,
+    parse_relay_networks,
     parse_switch,
 )
 
@@ -110,12 +111,27 @@ DEFAULT_RELAY_URL: Setting[DefaultRelay] = Setting(
     meaning="The relay of portals that have no settings of their own; see below.",
     example="smtps://user:password@mail.example.com?sender=notify@example.com",
 )
+RELAY_NETWORKS: Setting[RelayNetworks] = Setting(
+    name="RELAY_NETWORKS",
+    parse=parse_relay_networks,
+    unset="`any` when standalone, else `public`",
+    meaning="Where portals' relays may be: `any`, `public` (public addresses, at the ports of"
+    " mail), or networks with commas between. The default relay is free of it.",
+    example="10.0.0.0/8, 2001:db8::/32",
+)
 HELO_NAME: Setting[str] = Setting(
     name="HELO_NAME",
     parse=parse_helo_name,
     unset="the machine's full name",
     meaning="Full domain name that Smarthost gives in EHLO; never `localhost`.",
     example="smarthost.example.com",
+)
+NTLM: Setting[bool] = Setting(
+    name="NTLM",
+    parse=parse_switch,
+    default="on",
+    meaning="`on` or `off`: whether portals may log in to their relays with NTLM.",
+    example="off",
 )
 RATE_LIMITS: Setting[bool] = Setting(
     name="RATE_LIMITS",
@@ -155,7 +171,9 @@ SETTINGS: tuple[Setting[object], ...] = (
     ADMIN_EMAIL,
     BASE_DOMAIN,
     DEFAULT_RELAY_URL,
+    RELAY_NETWORKS,
     HELO_NAME,
+    NTLM,
     RATE_LIMITS,
     TRUSTED_NETWORKS,
     LOG_FORMAT,

@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 from urllib.parse import unquote
 
 from smarthost.config.faults import InvalidValueError, shown
-from smarthost.config.model import ListenAddress, LogFormat, LogLevel
+from smarthost.config.model import ListenAddress, LogFormat, LogLevel, RelayNetworks
 from smarthost.mail.address import AddressError, parse_address
 from smarthost.mail.host import HostError, parse_host
 
@@ -149,6 +149,18 @@ def parse_networks(text: str) -> tuple[Network, ...]:
     if faults:
         raise InvalidValueError(*faults)
     return tuple(networks)
+
+
+def parse_relay_networks(text: str) -> RelayNetworks:
+    """Give `any`, `public`, or the networks of a list as `parse_networks` takes it."""
+    if text == "any":
+        return "any"
+    if text == "public":
+        return "public"
+    try:
+        return parse_networks(text)
+    except InvalidValueError as error:
+        raise InvalidValueError(*error.messages, "any and public are allowed too.") from None
 
 
 def _network(text: str) -> Network:

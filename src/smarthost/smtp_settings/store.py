@@ -26,6 +26,10 @@ _CURRENT = """
 SELECT portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
        sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm, sealed_password
 FROM smtp_settings_revisions WHERE portal_id = $1 ORDER BY revision DESC LIMIT 1"""
+_REVISION = """
+SELECT portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
+       sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm, sealed_password
+FROM smtp_settings_revisions WHERE portal_id = $1 AND revision = $2"""
 _INSERT = """
 INSERT INTO smtp_settings_revisions
     (portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
@@ -53,6 +57,11 @@ class SettingsStore:
     async def current(self, portal_id: str) -> Revision:
         """Return the revision in force, 0 if the portal has never saved anything."""
         rows = await self._database.fetch(_CURRENT, portal_id)
+        return _read(rows[0]) if rows else no_revision(portal_id)
+
+    async def revision(self, portal_id: str, number: int) -> Revision:
+        """Return a revision by its number; one that was never written holds no settings."""
+        rows = await self._database.fetch(_REVISION, portal_id, number)
         return _read(rows[0]) if rows else no_revision(portal_id)
 
     async def save(

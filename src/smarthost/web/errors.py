@@ -13,6 +13,7 @@ from smarthost.database.engine import OutcomeUnknownError, StoreUnavailableError
 from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError
 from smarthost.portals.model import ConflictError, NotFoundError
 from smarthost.portals.sign_in.model import TooManyFailuresError
+from smarthost.relay_check.model import TooManyTestsError
 from smarthost.smtp_settings.model import RevisionConflictError
 
 RETRY_STORE_SECONDS = 5
@@ -79,6 +80,8 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     ConflictError: HTTPStatus.CONFLICT,
     RevisionConflictError: HTTPStatus.PRECONDITION_FAILED,
     TooManyFailuresError: HTTPStatus.TOO_MANY_REQUESTS,
+    TooManyTestsError: HTTPStatus.TOO_MANY_REQUESTS,
+    OutcomeUnknownError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Every error of another room that a request can end with. `InvalidSettingsError` is not here:
@@ -95,7 +98,7 @@ def _message(error: Exception) -> str:
 
 
 def _headers(error: Exception, status: HTTPStatus, now: int) -> dict[str, str]:
-    if isinstance(error, TooManyFailuresError):
+    if isinstance(error, TooManyFailuresError | TooManyTestsError):
         return {"Retry-After": str(seconds_until(error.until, now))}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         return {"Retry-After": str(RETRY_STORE_SECONDS)}

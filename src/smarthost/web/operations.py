@@ -64,6 +64,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller must be allowed to do; None: anybody may ask."""
     answer: Any
     """The type of the envelope's `response`."""
+    may_be_absent: bool = False
+    """There may be no value to answer: then the envelope has no `response`."""
     body: type[msgspec.Struct] | None = None
     entity_tagged: bool = False
     """The answer has an ETag."""

@@ -108,7 +108,7 @@ def _request(body: type[msgspec.Struct], examples: dict[str, Example]) -> dict[s
 
 
 def _answer(operation: Operation) -> dict[str, Any]:
-    schema = reference(wrapper_name(operation.answer))
+    schema = reference(wrapper_name(operation.answer, may_be_absent=operation.may_be_absent))
     examples = {
         name: {"summary": example.summary, "value": _enveloped(operation, example.value)}
         for name, example in operation.answer_examples.items()

@@ -131,7 +131,8 @@ REFUSALS = (
     Refusal(
         name="TooManyRequests",
         status=HTTPStatus.TOO_MANY_REQUESTS,
-        description="Too many requests within a minute, or too many wrong passwords.",
+        description="Too many requests within a minute, too many wrong passwords, or too many "
+        "test messages.",
         message="Too many requests: at most 1500 a minute. Wait 12 seconds.",
         headers=("Retry-After",),
     ),

@@ -32,8 +32,10 @@ def schema_of(kind: Any) -> Schema:  # noqa: ANN401 - a type, as msgspec takes i
     return schema
 
 
-def wrapper_name(answer: Any) -> str:  # noqa: ANN401
+def wrapper_name(answer: Any, *, may_be_absent: bool = False) -> str:  # noqa: ANN401
     """Return what the envelope around an answer's type is called."""
+    if may_be_absent:
+        return f"Optional{wrapper_name(answer)}"
     if get_origin(answer) is list:
         return wrapper_name(get_args(answer)[0]).replace("Wrapper", "ArrayWrapper")
     stem = _STEMS.get(answer) or answer.__name__.removesuffix("Dto")
@@ -52,7 +54,12 @@ def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
     for schema in answered.values():
         _require_what_is_always_there(schema)
     envelope = answered.pop("Success")
-    wrappers = {wrapper_name(answer): _wrapped(envelope, answer) for answer in answers}
+    wrappers = {
+        wrapper_name(operation.answer, may_be_absent=operation.may_be_absent): _wrapped(
+            envelope, operation
+        )
+        for operation in operations
+    }
     return dict(sorted({**sent, **answered, **wrappers}.items()))
 
 
@@ -110,16 +117,17 @@ def _require_what_is_always_there(schema: Schema) -> None:
         schema["required"] = always
 
 
-def _wrapped(envelope: Schema, answer: Any) -> Schema:  # noqa: ANN401
+def _wrapped(envelope: Schema, operation: Operation) -> Schema:
     properties = dict(envelope["properties"])
     required = envelope["required"]
-    if answer is None:
+    if operation.answer is None:
         del properties["response"]
     else:
-        properties["response"] = schema_of(answer)
-        required = ["response", *required]
+        properties["response"] = schema_of(operation.answer)
+        if not operation.may_be_absent:
+            required = ["response", *required]
     return {
-        "title": wrapper_name(answer),
+        "title": wrapper_name(operation.answer, may_be_absent=operation.may_be_absent),
         "description": "The envelope of an answer.",
         "type": "object",
         "properties": properties,

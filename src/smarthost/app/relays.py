@@ -1,0 +1,96 @@
+"""Finds the relay in force for a portal, ready to be used: its settings with the password opened.
+
+It is read anew for every attempt, so that what was just saved is what is used, from whichever
+process. A password that does not open stops the portal's mail; there is no way round the seal.
+"""
+
+import socket
+
+from smarthost.config import Config, DefaultRelay
+from smarthost.delivery.outcome import Code
+from smarthost.delivery.relay import RelaySettings
+from smarthost.mail_queue.model import BrokenOffError
+from smarthost.secret import Secret
+from smarthost.smtp_settings.model import Revision, SmtpSettings
+from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
+from smarthost.smtp_settings.store import SettingsStore
+
+# TEST-NET-1 (RFC 5737): never reached, but routed as anything outside is.
+_OUTSIDE = ("192.0.2.1", 25)
+_LOOPBACK = "127.0.0.1"
+
+
+class Relays:
+    """The relays of all portals."""
+
+    def __init__(self, settings: SettingsStore, key_ring: KeyRing, config: Config) -> None:
+        self._settings = settings
+        self._key_ring = key_ring
+        self._default = config.default_relay
+        self._ntlm_allowed = config.ntlm
+        self._helo_name = config.helo_name or own_address_literal()
+
+    async def of(self, portal_id: str) -> RelaySettings | None:
+        """Return the relay in force now, None if there is none.
+
+        Raises `StoreUnavailableError`, and `BrokenOffError` with `PASSWORD_UNREADABLE`.
+        """
+        revision = await self._settings.current(portal_id)
+        if revision.settings is not None:
+            return self._own(revision, revision.settings)
+        return (
+            None if self._default is None else self._of_the_installation(revision, self._default)
+        )
+
+    def _own(self, revision: Revision, settings: SmtpSettings) -> RelaySettings:
+        return RelaySettings(
+            portal_id=revision.portal_id,
+            revision=revision.number,
+            host=settings.host,
+            port=settings.port,
+            enable_ssl=settings.enable_ssl,
+            enable_auth=settings.enable_auth,
+            use_ntlm=settings.use_ntlm,
+            ntlm_allowed=self._ntlm_allowed,
+            user_name=settings.user_name or "",
+            password=self._password(revision, settings),
+            helo_name=self._helo_name,
+        )
+
+    def _password(self, revision: Revision, settings: SmtpSettings) -> Secret | None:
+        if revision.sealed_password is None:
+            return None
+        destination = settings.destination(revision.portal_id)
+        try:
+            return self._key_ring.open(revision.sealed_password, destination)
+        except SealBrokenError as error:
+            raise BrokenOffError(Code.PASSWORD_UNREADABLE) from error
+
+    def _of_the_installation(self, revision: Revision, relay: DefaultRelay) -> RelaySettings:
+        return RelaySettings(
+            portal_id=revision.portal_id,
+            revision=revision.number,
+            host=relay.host,
+            port=relay.port,
+            enable_ssl=relay.enable_ssl,
+            enable_auth=relay.enable_auth,
+            user_name=relay.user_name,
+            password=relay.password,
+            ca_file=relay.ca_file,
+            policy_exempt=True,
+            helo_name=self._helo_name,
+        )
+
+
+def own_address_literal() -> str:
+    """Return the address that this machine sends from, as EHLO takes it in place of a name.
+
+    RFC 5321, section 4.1.3. Nothing is sent to find out: a datagram's socket is only connected.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_OUTSIDE)
+            address = str(probe.getsockname()[0])
+        except OSError:  # no route outside
+            address = _LOOPBACK
+    return f"[{address}]"

@@ -1,0 +1,176 @@
+"""How far one attempt has come: reports each step, gives it its time, keeps what is known.
+
+Every step goes through `step`, so none can be forgotten in a report, run without a deadline, or
+fail in two ways.
+"""
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from smarthost.clock import Clock
+from smarthost.delivery.classify import Fault, Situation, classify
+from smarthost.delivery.outcome import Code, Outcome, Report, Result, Step, StepState
+from smarthost.delivery.relay import RelaySettings
+from smarthost.smtp.egress import EgressError
+from smarthost.smtp.errors import ProtocolError, RefusedError, SmtpError
+from smarthost.smtp.replies import Reply
+
+# From the greeting on at least what RFC 5321, section 4.5.3.2, asks for, since a shorter wait for
+# the reply to a message makes duplicates; the attempt's own deadline may come first.
+LIMITS: Mapping[Step, float] = {
+    Step.RESOLVE: 10,
+    Step.CONNECT: 30,
+    Step.GREETING: 300,
+    Step.EHLO: 300,
+    Step.TLS: 60,
+    Step.AUTHENTICATE: 120,
+    Step.SENDER: 300,
+    Step.RECIPIENT: 300,
+    Step.DATA: 600,
+}
+"""The most seconds that a step may take."""
+
+
+class StoppedError(Exception):
+    """The attempt can go no further; inside `delivery` alone, it becomes an outcome."""
+
+    def __init__(self, step: Step, fault: Fault) -> None:
+        super().__init__(f"Stopped at {step}.")
+        self.step = step
+        self.fault = fault
+
+
+class EnoughError(Exception):
+    """The step that the attempt was to go to is done."""
+
+
+class StepNotes:
+    """What a step sees while it runs, and how it ends unless it fails."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, object] = {}
+        self.state = StepState.OK
+
+
+class Progress:
+    """One attempt on its way; `deadline` is a moment of the clock's `monotonic()`."""
+
+    def __init__(
+        self,
+        settings: RelaySettings,
+        *,
+        report: Report,
+        clock: Clock,
+        until: Step,
+        deadline: float,
+    ) -> None:
+        self.clock = clock
+        self.address: str | None = None
+        self.tls: str | None = None
+        self.logged_in = False
+        self.warnings: tuple[Code, ...] = ()
+        self._settings = settings
+        self._report = report
+        self._until = until
+        self._deadline = deadline
+
+    def deadline(self, step: Step) -> float:
+        """Return when a step that begins now has to be done."""
+        return min(self.clock.monotonic() + LIMITS[step], self._deadline)
+
+    def warn(self, notes: StepNotes, code: Code) -> None:
+        """Let a step end with a warning, which also goes with every outcome."""
+        notes.state = StepState.WARNING
+        notes.seen["warnings"] = [code]
+        self.warnings = tuple(dict.fromkeys((*self.warnings, code)))
+
+    @asynccontextmanager
+    async def step(self, step: Step) -> AsyncIterator[StepNotes]:
+        """Report a step around what is done in it.
+
+        Raises `StoppedError` where that fails, `EnoughError` after the last step to be done.
+        """
+        notes = StepNotes()
+        await self._report(step, StepState.BEGIN, {})
+        try:
+            yield notes
+        except (SmtpError, EgressError) as fault:
+            await self._report(step, StepState.FAILED, notes.seen)
+            raise StoppedError(step, fault) from fault
+        except StoppedError:
+            await self._report(step, StepState.FAILED, notes.seen)
+            raise
+        await self._report(step, notes.state, notes.seen)
+        self._stop_if_last(step)
+
+    async def skip(self, step: Step) -> None:
+        """Report a step that is not part of this attempt."""
+        await self._report(step, StepState.SKIPPED, {})
+        self._stop_if_last(step)
+
+    def shown(self, reply: Reply) -> str:
+        """Return a reply as text, without the password, which a relay may repeat at any time."""
+        if self._settings.password is None:
+            return reply.text
+        password = self._settings.password.reveal()
+        plain = f"\0{self._settings.user_name}\0{password}"
+        # The longest first: the end of one may be the whole of another.
+        encoded = (base64.b64encode(text.encode()).decode() for text in (plain, password))
+        return reply.hiding((*encoded, password)).text
+
+    def accepted(self, recipient: str, reply: Reply) -> Outcome:
+        """Return the outcome of a recipient that the relay has the message for."""
+        return Outcome(
+            recipient=recipient,
+            result=Result.ACCEPTED,
+            step=Step.DATA,
+            reply=self.shown(reply),
+            address=self.address,
+            tls=self.tls,
+            revision=self._settings.revision,
+            warnings=self.warnings,
+        )
+
+    def failed(
+        self,
+        recipient: str,
+        step: Step,
+        fault: Fault,
+        *,
+        sender: str = "",
+        in_doubt: bool = False,
+    ) -> Outcome:
+        """Return the outcome of a recipient that was stopped at `step`."""
+        situation = Situation(
+            tls=self.tls is not None,
+            logged_in=self.logged_in,
+            helo_name=self._settings.helo_name,
+            sender=sender,
+            recipient=recipient,
+        )
+        verdict = classify(step, fault, situation)
+        reply = _reply_of(fault)
+        return Outcome(
+            recipient=recipient,
+            result=verdict.result,
+            step=step,
+            code=verdict.code,
+            permanent=verdict.permanent,
+            in_doubt=in_doubt,
+            reply=None if reply is None else self.shown(reply),
+            address=self.address,
+            tls=self.tls,
+            revision=self._settings.revision,
+            warnings=self.warnings,
+        )
+
+    def _stop_if_last(self, step: Step) -> None:
+        if step is self._until:
+            raise EnoughError
+
+
+def _reply_of(fault: Fault) -> Reply | None:
+    if isinstance(fault, RefusedError | ProtocolError):
+        return fault.reply
+    return fault if isinstance(fault, Reply) else None

@@ -1,0 +1,141 @@
+"""Runs the demo: the catching relay, the service in a folder of its own, and a test message.
+
+The service is started, used and stopped as anybody does it, by its own entrance, over HTTP and by
+a signal; it knows nothing of being shown.
+"""
+
+import asyncio
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from smarthost.app.first_start import FirstStart
+from smarthost.app.serve import Announce, serve
+from smarthost.clock import Clock
+from smarthost.config import Config, ListenAddress, load_config
+from smarthost.demo.catching_relay import HOST, Login, catching_relay
+from smarthost.demo.caught import CaughtMessage
+from smarthost.demo.visitor import Visitor
+from smarthost.secret import Secret
+from smarthost.web.server import ListenError
+
+ADMINISTRATOR = "admin@demo.localhost"
+SENDER = "notify@demo.localhost"
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """What has been set up."""
+
+    url: str
+    portal: str
+    administrator: str
+    key: Secret
+    relay_port: int
+    """The catching relay's, at 127.0.0.1."""
+
+
+class Audience(Protocol):
+    """Who is shown what happens."""
+
+    def ready(self, scene: Scene) -> None:
+        """See what has been set up, before anything is sent."""
+
+    def caught(self, message: CaughtMessage) -> None:
+        """See a message that has arrived at the catching relay."""
+
+    def tested(self, error: str) -> None:
+        """Learn how the first test message ended: why it failed, or nothing."""
+
+
+def demo_config(data_dir: Path, port: int) -> Config:
+    """Return the configuration of the demo's service, at 127.0.0.1 and `port`.
+
+    Nothing of the operator's own goes into it: a demo tried beside an installation leaves that
+    alone.
+    """
+    environ = {
+        "SMARTHOST_DATA_DIR": str(data_dir),
+        "SMARTHOST_HTTP_LISTEN": f"{HOST}:{port}",
+        "SMARTHOST_ADMIN_EMAIL": ADMINISTRATOR,
+        # Whoever tries things out would soon have had the five tests of a quarter of an hour.
+        "SMARTHOST_RATE_LIMITS": "off",
+    }
+    return load_config(
+        environ, working_directory=data_dir, machine_name=str, stderr_is_terminal=False
+    )
+
+
+def relay_settings(login: Login, port: int) -> dict[str, str | int | bool]:
+    """Return the settings for the catching relay, as the API takes them."""
+    return {
+        "host": HOST,
+        "port": port,
+        "senderAddress": SENDER,
+        "enableAuth": True,
+        "credentialsUserName": login.user_name,
+        "credentialsUserPassword": login.password.reveal(),
+    }
+
+
+async def demonstrate(
+    config: Config, login: Login, audience: Audience, clock: Clock, *, once: bool
+) -> bool:
+    """Run the demo until SIGINT or SIGTERM; with `once` until the first test has ended.
+
+    Returns whether the first test message was taken. Raises what `serve` and `Visitor` raise.
+    """
+    begun: asyncio.Future[tuple[str, FirstStart]] = asyncio.get_running_loop().create_future()
+
+    def announce(url: str, first: FirstStart | None) -> None:
+        if first is not None:  # always so in an empty folder
+            begun.set_result((url, first))
+
+    async with catching_relay(login, audience.caught) as port:
+
+        async def play() -> bool:
+            url, first = await begun
+            return await _play(url, first, login, port, audience, clock)
+
+        serving = asyncio.create_task(_serve(config, announce))
+        playing = asyncio.create_task(play())
+        await asyncio.wait({serving, playing}, return_when=asyncio.FIRST_COMPLETED)
+        over = playing.done() and (once or playing.exception() is not None)
+        if over and not serving.done():
+            signal.raise_signal(signal.SIGINT)  # the service takes it for Ctrl-C
+        await asyncio.wait({serving})
+        playing.cancel()
+        taken, _ = await asyncio.gather(playing, serving, return_exceptions=True)
+    serving.result()
+    if isinstance(taken, Exception):
+        raise taken
+    return taken is True
+
+
+async def _serve(config: Config, announce: Announce) -> None:
+    try:
+        await serve(config, announce)
+    except ListenError:  # raised before anything was done
+        anywhere = ListenAddress(host=HOST, port=0)
+        await serve(replace(config, http_listen=anywhere), announce)
+
+
+async def _play(
+    url: str, first: FirstStart, login: Login, port: int, audience: Audience, clock: Clock
+) -> bool:
+    visitor = Visitor(url, first.key, clock)
+    await visitor.save(relay_settings(login, port))
+    audience.ready(
+        Scene(
+            url=url,
+            portal=first.portal.name,
+            administrator=first.administrator.email,
+            key=first.key,
+            relay_port=port,
+        )
+    )
+    error = await visitor.test()
+    audience.tested(error)
+    return not error

@@ -1,0 +1,1 @@
+"""The texts themselves, by what they are about."""

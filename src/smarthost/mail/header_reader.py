@@ -1,0 +1,74 @@
+"""Reads a header block strictly, as the check on what the writer has made.
+
+It knows nothing of how a header is written: only the lines of RFC 5322, section 2.2. Whatever
+two mail programs might read in two ways is refused here, not interpreted.
+"""
+
+import re
+from typing import NamedTuple
+
+LONGEST_LINE = 998
+"""Octets without CRLF: RFC 5322, section 2.1.1."""
+
+# Section 3.6.8: a name is of printable ASCII without the colon.
+_NAME = re.compile(r"[!-9;-~]+")
+_BLANKS = " \t"
+
+
+class HeaderError(ValueError):
+    """Something cannot stand in a header; the message says what and, if it can, which one."""
+
+
+class ReadHeader(NamedTuple):
+    """One header as it was read; `value` is unfolded and has no blanks around it."""
+
+    name: str
+    value: str
+
+
+def read_headers(block: bytes) -> list[ReadHeader]:
+    """Read headers in their order, from octets that end with the last header's CRLF.
+
+    Raises `HeaderError` on a CR, LF or NUL that is not part of a line end, a line of more than
+    998 octets, a line of blanks alone, one that is no header, and octets that are not UTF-8.
+    """
+    if not block:
+        return []
+    if not block.endswith(b"\r\n"):
+        raise HeaderError("The last line of the header has no end.")
+    headers: list[tuple[str, list[str]]] = []
+    for line in block[:-2].split(b"\r\n"):
+        _take(_text_of(line), headers)
+    # Section 2.2.3: unfolding takes away the line end alone.
+    return [ReadHeader(name, "".join(lines).strip(_BLANKS)) for name, lines in headers]
+
+
+def is_header_name(name: str) -> bool:
+    """Whether `name` can stand before the colon."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _text_of(line: bytes) -> str:
+    if len(line) > LONGEST_LINE:
+        raise HeaderError(f"A line of the header is longer than {LONGEST_LINE} octets.")
+    if b"\r" in line or b"\n" in line or b"\0" in line:
+        raise HeaderError("A line of the header has a CR, LF or NUL in it.")
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise HeaderError("A line of the header is not UTF-8.") from None
+    if not text.strip(_BLANKS):
+        raise HeaderError("A line of the header is empty.")
+    return text
+
+
+def _take(line: str, headers: list[tuple[str, list[str]]]) -> None:
+    if line[0] not in _BLANKS:
+        name, colon, value = line.partition(":")
+        if not colon or not is_header_name(name):
+            raise HeaderError("A line of the header has no name before a colon.")
+        headers.append((name, [value]))
+    elif headers:
+        headers[-1][1].append(line)
+    else:
+        raise HeaderError("The header begins with a folded line.")

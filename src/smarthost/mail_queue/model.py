@@ -1,0 +1,113 @@
+"""The values of the queue: what was accepted, what a worker holds, what an attempt came to.
+
+The unit of work is one recipient of one message. A message and its bytes never change after they
+were accepted; attempts are only added; the recipient's row alone has a state.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from smarthost.delivery.outcome import Code, Result, Step
+
+
+class Kind(StrEnum):
+    """What sort of message it is."""
+
+    TEST = "test"
+    """The administrator's proof: tried once, first, and only through the revision it names."""
+    MAIL = "mail"
+
+
+class State(StrEnum):
+    """Where a recipient stands."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    """A worker holds it, until its lease ends."""
+    SENT = "sent"
+    """The relay has it and answers for it."""
+    FAILED = "failed"
+    EXPIRED = "expired"
+    """Its time was over before the relay took it."""
+    CANCELLED = "cancelled"
+    HELD = "held"
+    """Waits for the portal's settings to be mended, or for a person."""
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """One recipient that a worker holds."""
+
+    address: str
+    attempt: int
+    """Which try of this recipient it is, from 1; counted before anything is sent."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """The due recipients of one message, held by one worker for one attempt."""
+
+    id: str
+    """The fencing token: a write that names another claim than the row's changes nothing."""
+    portal_id: str
+    message_id: str
+    kind: Kind
+    revision: int | None
+    """The settings' revision that a test is bound to; None for mail."""
+    started_at: int
+    """Microseconds since 1970, UTC."""
+    recipients: tuple[Claimed, ...]
+
+
+class Attempted(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt came to for one recipient, as it is stored."""
+
+    address: str
+    attempt: int
+    started_at: int
+    """Microseconds since 1970, UTC."""
+    microseconds: int | None
+    """How long it took; None where the worker died."""
+    result: Result
+    step: Step
+    """The last step reached."""
+    code: Code | None = None
+    """None exactly when accepted."""
+    permanent: bool = False
+    in_doubt: bool = False
+    """The message may have arrived all the same."""
+    reply: str | None = None
+    """The relay's, cleaned."""
+    revision: int | None = None
+    """Of the settings; None where there was no relay, or the worker of a mail died."""
+    relay_host: str | None = None
+    relay_port: int | None = None
+    default_relay: bool | None = None
+    """Whether it was the operator's own relay; None where none was read or the worker died."""
+    relay_address: str | None = None
+    """The IP address that was connected to."""
+    tls: str | None = None
+    """`TLSv1.2`, `TLSv1.3`; None: no TLS."""
+    warnings: tuple[Code, ...] = ()
+
+
+class LastTest(msgspec.Struct, frozen=True, kw_only=True):
+    """The portal's last test message, whether it has ended or not."""
+
+    message_id: str
+    accepted_at: int
+    """Microseconds since 1970, UTC."""
+    revision: int
+    recipient: str
+    state: State
+    step: Step | None
+    """The last step recorded, at most a quarter of a second old while it is sent."""
+    attempt: Attempted | None
+    """None as long as no attempt has ended."""
+
+
+class BrokenOffError(Exception):
+    """The attempt ends here for a reason that is not the relay's."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code.value)
+        self.code = code

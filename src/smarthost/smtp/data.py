@@ -1,0 +1,32 @@
+"""A message as DATA carries it (RFC 5321, sections 2.3.8 and 4.5.2).
+
+Line ends are made CRLF before dots are doubled: done the other way round, a bare line feed before
+a dot could end the message in the eyes of the next server, and what follows would be a message of
+its own (SMTP smuggling).
+"""
+
+import re
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+def dot_stuffed(body: bytes) -> bytes:
+    """Give the octets that follow the 354, the final CRLF.CRLF included.
+
+    Lines end in CRLF: a bare CR or LF becomes one, and a last line without an end gets one.
+    """
+    if not body:
+        return b".\r\n"
+    lines = with_crlf(body)
+    stuffed = lines.replace(b"\r\n.", b"\r\n..")
+    if stuffed.startswith(b"."):
+        stuffed = b"." + stuffed
+    return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
+
+
+def with_crlf(body: bytes) -> bytes:
+    """Turn each bare CR and each bare LF into CRLF."""
+    pairs = body.count(b"\r\n")
+    if pairs == body.count(b"\n") == body.count(b"\r"):
+        return body
+    return _LINE_END.sub(b"\r\n", body)

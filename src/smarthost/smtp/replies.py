@@ -1,0 +1,132 @@
+"""Reads the replies of an SMTP server (RFC 5321, section 4.2), strictly and within bounds.
+
+A relay is not trusted: a line, a reply and their number have limits, so that it can neither fill
+the memory nor leave two readings of where a reply ends. What it says is made printable here, once,
+so that no terminal, log or page has to.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from smarthost.smtp.errors import ProtocolError, Reason
+
+LINE_LIMIT = 2_048
+"""Octets of a line, CRLF included. RFC 5321 asks for 512; servers send more."""
+REPLY_LINES_LIMIT = 100
+REPLY_LIMIT = 16 * 1_024
+"""Octets of all lines of a reply."""
+TEXT_LIMIT = 200
+
+_CODE = re.compile(rb"[2-5][0-5][0-9]")
+# RFC 2034: the class is the code's first digit.
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |\Z)", re.ASCII)
+_HIDDEN = "[hidden]"
+_SHORTEST_HIDDEN = 4  # characters: less would turn up in any sentence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """One reply: `code` 200-559, `lines` the text after the code of each line, at least one.
+
+    `lines` hold printable characters alone; others, and what is no UTF-8, are U+FFFD. `enhanced`
+    is the status code of RFC 3463 (`5.7.8`), if the first line starts with one.
+    """
+
+    code: int
+    enhanced: str | None
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The reply in one line of at most 200 characters: code, enhanced code, what it says."""
+        words = [str(self.code)]
+        if self.enhanced is not None:
+            words.append(self.enhanced)
+        for line in self.lines:
+            words += self._without_enhanced(line).split()
+        text = " ".join(words)
+        return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+
+    @property
+    def positive(self) -> bool:
+        """Whether the command was carried out (2yz) or may go on (3yz)."""
+        return self.code < 400
+
+    def hiding(self, secrets: Iterable[str]) -> "Reply":
+        """Give the reply without these texts, for relays that repeat what they were sent."""
+        lines = self.lines
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_HIDDEN:
+                lines = tuple(line.replace(secret, _HIDDEN) for line in lines)
+        return replace(self, lines=lines)
+
+    def _without_enhanced(self, line: str) -> str:
+        return line if self.enhanced is None else line.removeprefix(self.enhanced)
+
+
+class ReplyReader:
+    """Turns a stream of octets, however it is cut, into replies.
+
+    After a fault it is spent: nothing that follows could be trusted to start where a reply starts.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether part of a reply has come and its end has not."""
+        return bool(self._buffer or self._lines)
+
+    def feed(self, data: bytes) -> Iterator[Reply]:
+        """Take octets and yield the replies that are complete with them.
+
+        Raises `ProtocolError` after yielding the replies before the fault. The iterator has to be
+        used up before the next call.
+        """
+        self._buffer += data
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[: end + 1])
+            del self._buffer[: end + 1]
+            reply = self._take(line)
+            if reply is not None:
+                yield reply
+        if len(self._buffer) >= LINE_LIMIT:
+            raise ProtocolError(Reason.LINE_TOO_LONG)
+
+    def _take(self, line: bytes) -> Reply | None:
+        if len(line) > LINE_LIMIT:
+            raise ProtocolError(Reason.LINE_TOO_LONG)
+        if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
+            raise ProtocolError(Reason.BARE_LINE_END)
+        separator = line[3:4]
+        if not _CODE.match(line) or separator not in {b" ", b"-", b"\r"}:
+            raise ProtocolError(Reason.BAD_CODE)
+        if self._lines and not line.startswith(self._lines[0][:3]):
+            raise ProtocolError(Reason.MIXED_CODES)
+        self._lines.append(line)
+        self._size += len(line)
+        if len(self._lines) > REPLY_LINES_LIMIT or self._size > REPLY_LIMIT:
+            raise ProtocolError(Reason.REPLY_TOO_LONG)
+        return None if separator == b"-" else self._finished()
+
+    def _finished(self) -> Reply:
+        lines = tuple(_printable(line[4:-2]) for line in self._lines)
+        code = self._lines[0][:3].decode()
+        enhanced = _ENHANCED.match(lines[0])
+        self._lines, self._size = [], 0
+        return Reply(
+            code=int(code),
+            enhanced=enhanced[1] if enhanced and enhanced[1][0] == code[0] else None,
+            lines=lines,
+        )
+
+
+def _printable(text: bytes) -> str:
+    words = text.decode("utf-8", "replace").replace("\t", " ")
+    if words.isprintable():
+        return words
+    return "".join(char if char.isprintable() else "\ufffd" for char in words)

@@ -1,0 +1,85 @@
+"""Scripted relays in a thread of their own, for tests that wait without a loop."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+from tests.smtp.relays import Peer, Relay, Script, relay
+
+_PATIENCE = 30.0
+
+
+@contextmanager
+def running_relay(script: Script) -> Iterator[Relay]:
+    """Run a relay; at the end every script has to have come to its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="relay", daemon=True)
+    thread.start()
+    stack = AsyncExitStack()
+
+    def wait(work: Awaitable[object]) -> object:
+        async def waiting() -> object:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(waiting(), loop).result(_PATIENCE)
+
+    try:
+        running = wait(stack.enter_async_context(relay(script)))
+        assert isinstance(running, Relay)
+        try:
+            yield running
+        finally:
+            wait(stack.aclose())
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_PATIENCE)
+        loop.close()
+
+
+class Inbox:
+    """A relay's script that takes every message and keeps it."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.recipients: list[str] = []
+
+    async def __call__(self, peer: Peer) -> None:
+        await peer.greet()
+        await peer.hear("MAIL FROM:")
+        await peer.say("250 2.1.0 Ok")
+        self.recipients.append(await peer.hear("RCPT TO:"))
+        await peer.say("250 2.1.5 Ok")
+        await peer.hear("DATA")
+        await peer.say("354 Go on")
+        self.messages.append(await peer.hear_message())
+        await peer.say("250 2.0.0 Queued as 4711")
+        await peer.hear("QUIT")
+        await peer.say("221 2.0.0 Bye")
+
+
+class Pausing:
+    """A relay's script that says nothing behind its greeting until it is let go."""
+
+    def __init__(self, then: Inbox | None = None) -> None:
+        self.inbox = then or Inbox()
+        self.reached = threading.Event()
+        self._let_go = threading.Event()
+
+    async def __call__(self, peer: Peer) -> None:
+        if not self._let_go.is_set():
+            self.reached.set()
+            await asyncio.to_thread(self._let_go.wait, _PATIENCE)
+        await self.inbox(peer)
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+
+async def refuse_login(peer: Peer) -> None:
+    """Play a relay that knows nobody."""
+    await peer.greet("AUTH PLAIN")
+    await peer.hear("AUTH PLAIN ")
+    await peer.say("535 5.7.8 Authentication failed")
+    await peer.hear("QUIT")
+    await peer.say("221 2.0.0 Bye")

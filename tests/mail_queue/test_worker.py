@@ -1,0 +1,302 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from smarthost.database.engine import Database
+from smarthost.delivery.outcome import Code, Step
+from smarthost.delivery.relay import RelaySettings
+from smarthost.ids import Ids
+from smarthost.mail_queue.courier import Courier
+from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.lock import DeliveryLock
+from smarthost.mail_queue.model import Kind
+from smarthost.mail_queue.store import QueueStore
+from smarthost.mail_queue.worker import AT_ONCE, LOCK_SECONDS, POLL_SECONDS, Worker
+from tests.engines import executing
+from tests.mail_queue.clocks import HeldClock
+from tests.mail_queue.conftest import make_portal
+from tests.mail_queue.messages import relay, submit_mail, submit_test
+from tests.mail_queue.scripted import Faltering, Held, Scripted, until
+
+STATES = "SELECT state FROM recipients ORDER BY state"
+COUNT = "SELECT count(*) FROM recipients WHERE state = $1"
+
+
+async def relay_of(portal_id: str) -> RelaySettings:
+    return relay(portal_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A worker that is not running yet, and what it works on."""
+
+    worker: Worker
+    database: Faltering
+    lock: DeliveryLock
+    attempt: Scripted
+    clock: HeldClock
+    intake: Intake
+    """Wakes the worker."""
+    quiet: Intake
+    """Another process's: wakes nobody."""
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        running = asyncio.create_task(self.worker.run())
+        try:
+            yield
+        finally:
+            self.worker.stop()
+            await asyncio.wait_for(running, 10)
+
+    def are(self, state: str, count: int) -> Callable[[], Awaitable[bool]]:
+        async def look() -> bool:
+            return await self.database.fetch(COUNT, state) == [(count,)]
+
+        return look
+
+    def asked(self, count: int) -> Callable[[], Awaitable[bool]]:
+        async def look() -> bool:
+            return len(self.attempt.asked) == count
+
+        return look
+
+    async def idle(self) -> None:
+        """Return when the worker waits for something to do."""
+        await until(self.clock.is_slept_on)
+
+
+@pytest.fixture
+def bench(database: Database, clock: HeldClock, tmp_path: Path) -> Bench:
+    ids = Ids(clock)
+    faltering = Faltering(database)
+    store = QueueStore(faltering, clock, ids)
+    attempt = Scripted()
+    lock = DeliveryLock(tmp_path / "delivery.lock")
+    worker = Worker(store, Courier(store, relay_of, attempt, clock), lock, clock, 0.05)
+    return Bench(
+        worker=worker,
+        database=faltering,
+        lock=lock,
+        attempt=attempt,
+        clock=clock,
+        intake=Intake(database, store, ids, worker.wake),
+        quiet=Intake(database, store, ids, lambda: None),
+    )
+
+
+async def test_what_is_accepted_here_is_carried_at_once(bench: Bench, portal: str) -> None:
+    async with bench.working():
+        await bench.idle()
+        await submit_test(bench.intake, portal)
+        await until(bench.are("sent", 1))
+
+
+async def test_what_was_there_before_the_worker_is_carried(bench: Bench, portal: str) -> None:
+    await submit_mail(bench.quiet, portal)
+    await submit_mail(bench.quiet, portal)
+    async with bench.working():
+        await until(bench.are("sent", 2))
+
+
+async def test_what_another_process_accepts_is_carried_half_a_second_later(
+    bench: Bench, portal: str
+) -> None:
+    async with bench.working():
+        await bench.idle()
+        await submit_test(bench.quiet, portal)
+        bench.clock.advance(POLL_SECONDS)
+        await until(bench.are("sent", 1))
+
+
+async def test_tests_go_first(bench: Bench, portal: str, neighbour: str) -> None:
+    for _ in range(3):
+        await submit_mail(bench.quiet, portal)
+    test = await submit_test(bench.quiet, neighbour)
+    async with bench.working():
+        await until(bench.are("sent", 4))
+    assert bench.attempt.asked[0][0].portal_id == neighbour
+    assert test
+
+
+async def test_a_silent_relay_keeps_no_neighbour_waiting(
+    bench: Bench, portal: str, neighbour: str
+) -> None:
+    held = Held(Step.CONNECT)
+    bench.attempt.script = held
+    async with bench.working():
+        await submit_test(bench.intake, portal)
+        await held.reached.wait()
+        bench.attempt.script = Scripted().script
+        await submit_test(bench.intake, neighbour)
+        await until(bench.are("sent", 1))
+        assert bench.attempt.ended == 1
+        held.go.set()
+        await until(bench.are("sent", 2))
+
+
+async def test_a_flood_of_mail_leaves_room_for_a_test(
+    bench: Bench, portal: str, neighbour: str
+) -> None:
+    held = Held(Step.CONNECT)
+    bench.attempt.script = held
+    for _ in range(AT_ONCE + 10):
+        await submit_mail(bench.quiet, portal)
+    async with bench.working():
+        await until(bench.asked(AT_ONCE))
+        bench.attempt.script = Scripted().script
+        await submit_test(bench.intake, neighbour)
+        await until(bench.are("sent", 1))
+        assert await bench.are("sending", AT_ONCE)()
+        held.go.set()
+        await until(bench.are("sent", AT_ONCE + 11))
+
+
+async def test_no_message_is_carried_twice(bench: Bench, database: Database) -> None:
+    portals = [await make_portal(database, bench.clock, f"p{number}") for number in range(20)]
+    async with bench.working():
+        for _ in range(5):
+            await asyncio.gather(*(submit_mail(bench.intake, portal) for portal in portals))
+        await until(bench.are("sent", 100))
+    assert len(bench.attempt.asked) == 100
+
+
+async def test_a_clock_that_jumps_takes_nothing_out_of_the_workers_hands(
+    bench: Bench, portal: str
+) -> None:
+    held = Held(Step.CONNECT)
+    bench.attempt.script = held
+    async with bench.working():
+        await submit_mail(bench.intake, portal)
+        await held.reached.wait()
+        bench.clock.jump(3600)
+        bench.worker.wake()
+        await submit_mail(bench.intake, portal)
+        await until(bench.are("sending", 2))
+        held.go.set()
+        await until(bench.are("sent", 2))
+    assert len(bench.attempt.asked) == 2
+
+
+async def test_what_a_dead_worker_held_is_dealt_with_when_its_lease_ends(
+    bench: Bench, database: Database, portal: str, neighbour: str
+) -> None:
+    dead = QueueStore(database, bench.clock, Ids(bench.clock))
+    await submit_test(bench.quiet, portal)
+    await submit_mail(bench.quiet, neighbour)
+    assert await dead.claim(portal, Kind.TEST, ())
+    assert await dead.claim(neighbour, Kind.MAIL, ())
+    async with bench.working():
+        await bench.idle()
+        assert await bench.are("sending", 2)()
+        bench.clock.advance(40)
+        await until(bench.are("failed", 1))
+        await until(bench.are("sent", 1))
+    assert [used.portal_id for used, _ in bench.attempt.asked] == [neighbour]
+    last = await dead.last_test(portal)
+    assert last is not None
+    assert last.attempt is not None
+    assert last.attempt.code is Code.INTERRUPTED
+
+
+async def test_a_stop_lets_what_runs_come_to_its_end(
+    bench: Bench, database: Database, portal: str
+) -> None:
+    held = Held(Step.CONNECT)
+    bench.attempt.script = held
+    async with bench.working():
+        await submit_mail(bench.intake, portal)
+        await held.reached.wait()
+        await submit_mail(bench.quiet, portal)
+        bench.worker.stop()
+        held.go.set()
+    assert await database.fetch(STATES) == [("queued",), ("sent",)]
+
+
+async def test_a_stop_breaks_off_what_takes_too_long(
+    bench: Bench, database: Database, portal: str, neighbour: str
+) -> None:
+    bench.attempt.script = Held(Step.CONNECT)
+    async with bench.working():
+        await submit_mail(bench.intake, portal)
+        await submit_test(bench.intake, neighbour)
+        await until(bench.asked(2))
+    assert bench.attempt.ended == len(bench.attempt.asked)
+    assert await database.fetch(STATES) == [("failed",), ("queued",)]
+    codes = await database.fetch("SELECT code, in_doubt FROM attempts")
+    assert codes == [("interrupted", 0)] * 2
+
+
+async def test_a_worker_waits_for_the_lock_and_gives_it_back(
+    bench: Bench, portal: str, tmp_path: Path
+) -> None:
+    other = DeliveryLock(tmp_path / "delivery.lock")
+    assert other.acquire()
+    await submit_test(bench.quiet, portal)
+    async with bench.working():
+        await bench.idle()
+        assert bench.attempt.asked == []
+        other.release()
+        bench.clock.advance(LOCK_SECONDS)
+        await until(bench.are("sent", 1))
+        assert not other.acquire()
+    assert other.acquire()
+    other.release()
+
+
+async def test_a_worker_without_the_lock_stops_at_once(bench: Bench, tmp_path: Path) -> None:
+    other = DeliveryLock(tmp_path / "delivery.lock")
+    assert other.acquire()
+    async with bench.working():
+        await bench.idle()
+    assert not bench.lock.acquire()
+    other.release()
+
+
+async def test_a_worker_goes_on_when_the_store_is_back(bench: Bench, portal: str) -> None:
+    await submit_test(bench.quiet, portal)
+    bench.database.full = True
+    with capture_logs() as logs:
+        async with bench.working():
+            for _ in range(2):
+                await bench.idle()
+                assert await bench.are("queued", 1)()
+                bench.clock.advance(POLL_SECONDS)
+            await bench.idle()
+            bench.database.full = False
+            bench.clock.advance(POLL_SECONDS)
+            await until(bench.are("sent", 1))
+    assert [entry["event"] for entry in logs].count("queue not read") == 3
+
+
+async def test_an_outcome_that_cannot_be_stored_by_our_own_fault_is_told_in_the_log(
+    bench: Bench, database: Database, portal: str
+) -> None:
+    await database.transact(executing("DROP TABLE attempts"))
+    with capture_logs() as logs:
+        async with bench.working():
+            message_id = await submit_test(bench.intake, portal)
+            await until(bench.are("sending", 1))
+    lost = [entry for entry in logs if entry["event"] == "outcome lost"]
+    assert [entry["message_id"] for entry in lost] == [message_id]
+
+
+async def test_a_worker_that_is_cancelled_leaves_nothing_behind(
+    bench: Bench, database: Database, portal: str
+) -> None:
+    held = Held(Step.CONNECT)
+    bench.attempt.script = held
+    running = asyncio.create_task(bench.worker.run())
+    await submit_mail(bench.intake, portal)
+    await held.reached.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await database.fetch(STATES) == [("queued",)]
+    assert bench.lock.acquire()
+    bench.lock.release()

@@ -1,0 +1,148 @@
+"""Relays that do what a script says: real servers on a free port of loopback."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import trustme
+
+from smarthost.clock import SystemClock
+from smarthost.smtp.client import Client
+
+HOST = "relay.example.com"
+SECONDS = 10.0  # a test that hangs fails sooner than the suite's own limit
+
+
+class Peer:
+    """The relay's end of one connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.lines: list[bytes] = []
+
+    async def say(self, *lines: str) -> None:
+        await self.send("".join(f"{line}\r\n" for line in lines).encode())
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def hear(self, beginning: str = "") -> str:
+        """Read one command; gives what follows `beginning`."""
+        line = await self.reader.readuntil(b"\r\n")
+        self.lines.append(line)
+        text = line.decode()[:-2]
+        assert text.startswith(beginning), text
+        return text.removeprefix(beginning)
+
+    async def hear_message(self) -> bytes:
+        return await self.reader.readuntil(b"\r\n.\r\n")
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        await self.writer.start_tls(context)
+
+    async def greet(self, *keywords: str) -> None:
+        await self.say(f"220 {HOST} ESMTP")
+        await self.answer_ehlo(*keywords)
+
+    async def answer_ehlo(self, *keywords: str) -> None:
+        await self.hear("EHLO ")
+        lines = [HOST, *keywords]
+        await self.say(*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}")
+
+    async def is_left(self) -> bool:
+        """Wait for the client to close; false where it says something instead."""
+        try:
+            return await self.reader.read(1) == b""
+        except (ConnectionError, ssl.SSLError):
+            return True
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+class Relay:
+    """A running relay. `peers` are the connections it has had, in order."""
+
+    def __init__(self, script: Script) -> None:
+        self.port = 0
+        self.peers: list[Peer] = []
+        self.faults: list[BaseException] = []
+        self._script = script
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = Peer(reader, writer)
+        self.peers.append(peer)
+        task = asyncio.ensure_future(self._run(peer))
+        self._tasks.add(task)
+        await asyncio.wait({task})
+
+    async def _run(self, peer: Peer) -> None:
+        try:
+            async with asyncio.timeout(SECONDS):
+                await self._script(peer)
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass  # the client has gone, which many tests are about
+        except Exception as error:  # noqa: BLE001 - told by finished()
+            self.faults.append(error)
+        finally:
+            peer.writer.transport.abort()
+
+    async def finished(self) -> None:
+        """Wait for all scripts; raises what went wrong in them."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.faults:
+            raise self.faults[0]
+
+
+@asynccontextmanager
+async def relay(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Relay]:
+    """Run a relay; at the end every script has to have come to its own."""
+    running = Relay(script)
+    server = await asyncio.start_server(running.serve, "127.0.0.1", 0, ssl=tls)
+    running.port = server.sockets[0].getsockname()[1]
+    try:
+        yield running
+        await running.finished()
+    finally:
+        server.close()
+        for task in list(running._tasks):
+            task.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                await asyncio.gather(*running._tasks, return_exceptions=True)
+
+
+async def connected(relay: Relay, *, seconds: float = SECONDS) -> Client:
+    return await connected_to(relay.port, seconds=seconds)
+
+
+async def connected_to(port: int, *, seconds: float = SECONDS) -> Client:
+    clock = SystemClock()
+    deadline = clock.monotonic() + seconds
+    return await Client.connect("127.0.0.1", port, clock=clock, deadline=deadline)
+
+
+async def greeted(relay: Relay) -> Client:
+    client = await connected(relay)
+    await client.greeting()
+    await client.ehlo("client.example.com")
+    return client
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for something that nothing but the network brings about."""
+    async with asyncio.timeout(SECONDS):
+        while not true():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.01)
+
+
+def server_context(
+    ca: trustme.CA, name: str = HOST, *, certificate: trustme.LeafCert | None = None
+) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    (certificate or ca.issue_cert(name)).configure_cert(context)
+    return context
