@@ -1,7 +1,7 @@
 import time
 from datetime import UTC, datetime
 
-from smarthost.clock import MICROSECONDS, SystemClock
+from smarthost.clock import MICROSECONDS, SystemClock, moment
 from tests.clocks import START, FakeClock
 
 
@@ -15,6 +15,12 @@ def test_the_monotonic_clock_does_not_go_back() -> None:
     clock = SystemClock()
     seen = [clock.monotonic() for _ in range(1000)]
     assert seen == sorted(seen)
+
+
+def test_a_moment_is_exact_to_the_microsecond_and_in_utc() -> None:
+    at = datetime(2026, 11, 22, 17, 57, 53, 921928, tzinfo=UTC)
+    assert moment(1_795_370_273_921_928) == at
+    assert moment(1_795_370_273_921_928).tzinfo is UTC
 
 
 async def test_sleeping_takes_that_long_by_the_monotonic_clock() -> None:

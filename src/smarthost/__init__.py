@@ -1,3 +1,3 @@
-"""Smarthost keeps each portal's outgoing-mail settings, proves them, and sends mail by them."""
+"""Smarthost keeps each portal's outgoing-mail settings, sealed and audited, behind an API."""
 
 __version__ = "0.1.0"

@@ -6,10 +6,16 @@ pass in a millisecond and a jump of the machine's clock is one module's concern.
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 MICROSECONDS = 1_000_000
 """How many of the units of `Clock.now` make a second."""
+
+
+def moment(microseconds: int) -> datetime:
+    """Return what `Clock.now` gave as a date and time, in UTC."""
+    return datetime.fromtimestamp(microseconds / MICROSECONDS, UTC)
 
 
 class Clock(Protocol):

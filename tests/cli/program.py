@@ -4,15 +4,14 @@ import json
 import os
 import pty
 import select
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ADMIN = "admin@example.com"
 _PATIENCE = 60.0
@@ -36,6 +35,13 @@ class Ended:
     def json(self) -> Any:
         return json.loads(self.out)
 
+    def assert_one_line(self, code: int, words: str) -> None:
+        """It printed nothing, and one line on standard error that has `words` in it."""
+        assert (self.code, self.out) == (code, ""), self.err
+        assert words in self.err
+        assert self.err.startswith("smarthost: ")
+        assert self.err.count("\n") == 1, self.err
+
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
@@ -48,10 +54,24 @@ class Program:
         return self.folder / "data"
 
     def __call__(self, *arguments: str, typed: str = "", **environ: str) -> Ended:
+        return self._run(self.command(*arguments), typed, self.folder, environ)
+
+    def unprivileged(self, *arguments: str, cwd: str = "", **environ: str) -> Ended:
+        """Run a command that has to respect modes, though root may run the tests."""
+        under = []
+        if os.geteuid() == 0:
+            under = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+            tried = subprocess.run([*under, "true"], capture_output=True, timeout=10, check=False)
+            if tried.returncode != 0:
+                pytest.skip("root may not give up its privileges here")
+        folder = Path(cwd) if cwd else self.folder
+        return self._run([*under, *self.command(*arguments)], "", folder, environ)
+
+    def _run(self, command: list[str], typed: str, cwd: Path, environ: dict[str, str]) -> Ended:
         done = subprocess.run(
-            self.command(*arguments),
+            command,
             env=self.environment(environ),
-            cwd=self.folder,
+            cwd=cwd,
             input=typed,
             capture_output=True,
             text=True,
@@ -81,26 +101,6 @@ class Program:
         ended = self("init", "--admin-email", ADMIN, "--json", **environ)
         assert ended.code == 0, ended.err
         return str(ended.json()["key"])
-
-    @contextmanager
-    def serving(self, *arguments: str, **environ: str) -> Iterator[list[str]]:
-        """Run `serve` and give what it has printed on standard output once it serves."""
-        with (
-            (self.folder / "log").open("ab") as log,
-            subprocess.Popen(
-                self.command("serve", *arguments),
-                env=self.environment(environ),
-                cwd=self.folder,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            ) as process,
-        ):
-            assert process.stdout is not None
-            try:
-                yield _announced(process.stdout.fileno())
-            finally:
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(_PATIENCE) == 0
 
     def at_terminal(
         self, *arguments: str, answers: tuple[str, ...] = (), term: str = "dumb"
@@ -135,14 +135,3 @@ class Program:
             process.wait()
             os.close(ours)
         return Ended(code=code, out=(told + seen).replace("\r\n", "\n"), err="")
-
-
-def _announced(pipe: int) -> list[str]:
-    """Return the lines that a service prints when it takes connections, once it pauses."""
-    told = b""
-    while select.select([pipe], [], [], 0.3 if told else _PATIENCE)[0]:
-        octets = os.read(pipe, 65536)
-        if not octets:
-            break
-        told += octets
-    return told.decode().splitlines()

@@ -1,6 +1,5 @@
 """`doctor` finds what is wrong, says what to do, and changes nothing."""
 
-import json
 import socket
 import time
 from typing import Any
@@ -9,6 +8,7 @@ import apsw
 import pytest
 
 from tests.cli.program import Program
+from tests.journeys.served import serving
 
 
 def findings(program: Program, **environ: str) -> dict[str, Any]:
@@ -135,8 +135,8 @@ def test_a_port_held_by_another_program_is_found_and_our_own_is_known(
     with socket.create_server(("127.0.0.1", 0)) as held:
         address = f"127.0.0.1:{held.getsockname()[1]}"
         assert "in use" in wrong(untouched, SMARTHOST_HTTP_LISTEN=address)["HTTP address"]
-    with untouched.serving("--json") as lines:
-        address = json.loads(lines[0])["url"].removeprefix("http://")
+    with serving(untouched) as service:
+        address = f"127.0.0.1:{service.port}"
         told = findings(untouched, SMARTHOST_HTTP_LISTEN=address)["HTTP address"]
     assert told["ok"]
     assert "running Smarthost" in told["message"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.program import ADMIN, Program
+from tests.journeys.served import serving
 
 SETTINGS = "/api/2.0/smtpsettings/smtp"
 
@@ -92,7 +93,8 @@ def test_serve_on_an_empty_folder_gives_the_init_line_and_makes_nothing(program:
 def test_the_lines_of_the_first_start_save_settings_and_test_them_as_they_are(
     program: Program, environ: dict[str, str]
 ) -> None:
-    with program.serving(SMARTHOST_ADMIN_EMAIL=ADMIN, **environ) as lines:
+    with serving(program, SMARTHOST_ADMIN_EMAIL=ADMIN, **environ) as service:
+        lines = service.wait_printed("  curl ")
         assert lines[0].startswith("Smarthost is at http://")
         curls = [line.strip() for line in lines if line.strip().startswith("curl ")]
         saved, started, watched = (run(program, line) for line in curls)
@@ -113,15 +115,16 @@ def run(program: Program, line: str) -> Any:
 def test_serve_at_a_later_start_tells_the_address_and_how_to_get_a_key(
     installed: Program,
 ) -> None:
-    with installed.serving() as lines:
+    with serving(installed) as service:
+        lines = service.wait_printed("smarthost key create")
         assert lines[0].startswith("Smarthost is at http://127.0.0.1:")
         assert "smarthost key create" in lines[1]
-        assert len(lines) == 2
+    assert len(service.printed) == 2
 
 
 def test_the_commands_work_while_the_service_runs_and_count_at_once(program: Program) -> None:
-    with program.serving("--json", SMARTHOST_ADMIN_EMAIL=ADMIN) as lines:
-        made = json.loads(lines[0])
+    with serving(program, "--json", SMARTHOST_ADMIN_EMAIL=ADMIN) as service:
+        made = json.loads(service.wait_printed("url")[0])
         url = made["url"] + SETTINGS
         assert get(url, made["key"])["isDefaultSettings"] is True
         ended = program("settings", "save", "--host", "a.test", "--sender-address", ADMIN)

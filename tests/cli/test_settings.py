@@ -3,6 +3,7 @@
 import apsw
 
 from tests.cli.program import ADMIN, Program
+from tests.journeys.served import serving
 
 OPEN = ("--host", "a.test", "--sender-address", "a@a.test")
 LOGIN = (*OPEN, "--ssl", "--user-name", "u")
@@ -111,7 +112,7 @@ def test_the_operator_sees_the_default_relay_that_portals_do_not(untouched: Prog
 def test_a_canary_password_is_nowhere_but_sealed(installed: Program) -> None:
     canary = "CANARY-3f1c-password"
     (installed.folder / "password").write_text(f"{canary}\n")
-    with installed.serving():
+    with serving(installed) as service:
         ended = installed("settings", "save", *LOGIN, "--password-file", "password")
         assert ended.code == 0
         faulty = installed("settings", "save", "--auth", "--password-stdin", typed=canary)
@@ -124,7 +125,9 @@ def test_a_canary_password_is_nowhere_but_sealed(installed: Program) -> None:
     said = "".join(one.out + one.err for one in (ended, faulty, shown, user))
     assert canary not in said
     assert canary.encode() not in files
-    assert len(kept) >= 4  # the database with its -wal, the key ring, the log
+    assert canary not in "".join(service.log + service.printed)
+    assert service.log
+    assert {"smarthost.db", "smarthost.db-wal", "keyring.json"} <= {path.name for path in kept}
 
 
 def test_a_password_file_that_is_none_is_not_named(untouched: Program) -> None:

@@ -2,6 +2,7 @@
 
 from tests.cli.program import ADMIN, Program
 from tests.contract.relays import Inbox, refuse_login, running_relay
+from tests.journeys.served import serving
 
 TEST = ("settings", "test")
 
@@ -24,7 +25,7 @@ def test_without_a_service_the_command_delivers_itself(installed: Program) -> No
 
 def test_beside_a_service_that_one_delivers(installed: Program) -> None:
     inbox = Inbox()
-    with running_relay(inbox) as relay, installed.serving():
+    with running_relay(inbox) as relay, serving(installed):
         save(installed, relay.port)
         ended = installed(*TEST, "--json")
     assert ended.code == 0

@@ -38,6 +38,20 @@ def test_a_listen_address_is_host_and_port(text: str, host: str, port: int) -> N
 
 
 @pytest.mark.parametrize(
+    ("host", "reached_at"),
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "127.0.0.1"),
+        ("::1", "::1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_an_address_that_means_all_is_reached_at_the_loopback(host: str, reached_at: str) -> None:
+    assert ListenAddress(host=host, port=0).reached_at == reached_at
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "8025",

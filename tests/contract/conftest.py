@@ -4,12 +4,16 @@ One a module: a test that changes what others read (users, the portal's settings
 portal, user or key, or starts a service of its own with `running_service`.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.process import Process, running_process
+from tests.cli.program import Program
+from tests.contract.bodies import LOGIN
+from tests.contract.process import Process
 from tests.contract.service import BASE_DOMAIN, Service, running_service
+from tests.journeys.served import serving
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,11 @@ def portals_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """A service in a process of its own."""
-    with running_process(tmp_path_factory.mktemp("process")) as running:
-        yield running
+    """A service in a process of its own, warmed up."""
+    program = Program(folder=tmp_path_factory.mktemp("process"))
+    key = program.init()
+    with serving(program, SMARTHOST_LOG_LEVEL="info") as running:
+        service = running.client(key)
+        for _ in range(50):
+            assert service.post(json.dumps(LOGIN).encode())[0] == 200
+        yield service

@@ -273,6 +273,11 @@ async def test_who_stops_waiting_for_the_close_disturbs_no_unit(
     assert await count(reader) == 600
 
 
+async def test_a_store_in_order_has_no_damage(database: Database) -> None:
+    await database.transact(executing(INSERT, "a", ""))
+    assert await database.find_damage() is None
+
+
 async def test_a_store_in_order_is_not_told_to_have_failed(database: Database) -> None:
     failed = asyncio.ensure_future(database.wait_failed())
     await database.transact(executing(INSERT, "a", ""))

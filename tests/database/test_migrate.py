@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smarthost.database.engine import Database, StoreUnavailableError
-from smarthost.database.migrate import migrate, migrations
+from smarthost.database.migrate import migrate, migrations, schema_version
 from tests.clocks import START, FakeClock
 from tests.engines import ENGINES, executing, open_database
 from tests.processes import need_tracing, run_python, start_python
@@ -45,6 +45,17 @@ async def test_every_migration_runs_once_and_is_written_down(engine: str, tmp_pa
     assert await migrate(database, FakeClock()) == len(known)
     assert await database.fetch(LEDGER) == [(one.version, one.name, START) for one in known]
     assert await migrate(database, FakeClock()) == 0
+    await database.close()
+
+
+async def test_the_version_is_told_without_making_a_table(engine: str, tmp_path: Path) -> None:
+    database = open_database(engine, tmp_path)
+    assert await schema_version(database) is None
+    assert await schema_version(database) is None, "asking has made nothing"
+    await migrate(database, FakeClock())
+    assert await schema_version(database) == migrations(engine)[-1].version
+    await database.transact(executing("DELETE FROM schema_migrations"))
+    assert await schema_version(database) == 0
     await database.close()
 
 

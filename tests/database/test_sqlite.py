@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from smarthost.database.engine import StoreUnavailableError, Transaction
 from smarthost.database.sqlite import SqliteDatabase, _check_version
+from tests.disks import small_disk
 from tests.engines import executing
 from tests.processes import Ended, need_tracing, run_python, start_python
 
@@ -356,27 +356,30 @@ def test_a_file_that_may_not_grow_refuses_and_loses_nothing(path: Path) -> None:
     assert asyncio.run(texts(path)) == told(ended)
 
 
+async def test_damage_inside_a_page_is_found(path: Path) -> None:
+    database = SqliteDatabase(path)
+    await database.transact(executing(CREATE))
+    await database.transact(executing(INSERT, "x" * 3000))
+    await database.close()
+    with path.open("r+b") as file:
+        file.seek(-4096, os.SEEK_END)
+        file.write(b"\xff" * 16)  # the header of the last page
+    database = SqliteDatabase(path)
+    assert await database.find_damage()
+    await database.close()
+
+
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "smarthost-test", folder],
-        capture_output=True,
-        timeout=10,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip("needs a small disk, which only root may mount")
-    yield folder
-    subprocess.run(["umount", folder], timeout=10, check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, "size=1m") as mounted:
+        yield mounted
 
 
 @pytest.mark.needs("mount", "umount")
 async def test_a_full_disk_refuses_and_all_goes_on_when_there_is_room_again(
-    small_disk: Path,
+    disk: Path,
 ) -> None:
-    path, ballast = small_disk / "smarthost.db", small_disk / "ballast"
+    path, ballast = disk / "smarthost.db", disk / "ballast"
     database = SqliteDatabase(path)
     await database.transact(executing(CREATE))
     ballast.write_bytes(bytes(300_000))

@@ -5,13 +5,16 @@ to the end of the connection, so that nothing said to them goes unseen.
 """
 
 import asyncio
+import base64
 import socket
 import ssl
 import struct
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
+from typing import cast
 
 import trustme
 
@@ -189,23 +192,38 @@ class Relay:
             peer.writer.transport.abort()
 
 
-class Says:
-    """Mixed in: octets in place of one step's answer; the step is the method's name."""
+class Says(Relay):
+    """Octets in place of the answer to one command; `GREETING` and `.` are steps here too."""
 
-    step = "greet"
-    answer = b""
+    def __init__(self, authority: trustme.CA, step: str, answer: bytes) -> None:
+        super().__init__(authority)
+        self._step = step
+        self._answer = answer
+
+    async def greet(self, peer: Peer) -> None:
+        if self._step == "GREETING":
+            await peer.send(self._answer)
+        else:
+            await super().greet(peer)
+
+    async def handle(self, verb: str, rest: str, peer: Peer) -> None:
+        if self._step == verb:
+            await peer.send(self._answer)
+        else:
+            await super().handle(verb, rest, peer)
+
+    async def answer_message(self, message: bytes, peer: Peer) -> None:
+        if self._step == ".":
+            await peer.send(self._answer)
+        else:
+            await super().answer_message(message, peer)
 
 
-def saying(step: str, *answer: bytes, base: type[Relay] = Relay) -> type[Relay]:
-    """Make a relay that sends these octets where the answer of `step` would be."""
+MakeRelay = Callable[[trustme.CA], Relay]
 
-    async def say(self: Relay, *given: object) -> None:
-        peer = given[-1]
-        assert isinstance(peer, Peer)
-        for octets in answer:
-            await peer.send(octets)
 
-    return type("Saying", (base,), {step: say})
+def says(step: str, answer: bytes) -> MakeRelay:
+    return partial(Says, step=step, answer=answer)
 
 
 # Those that are slow or gone.
@@ -234,18 +252,18 @@ class DripsLines(Relay):
             await asyncio.sleep(1)
 
 
-class HardlyReads(Relay):
-    """An octet of the message each ten seconds, out of the smallest of buffers."""
+class StopsReading(Relay):
+    """Takes nothing more off the wire behind its 354, with the smallest of buffers."""
 
     async def listen(self) -> asyncio.Server:
         listening = socket.create_server(("127.0.0.1", 0))
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-        return await asyncio.start_server(self._serve, sock=listening, limit=1)
+        return await asyncio.start_server(self._serve, sock=listening)
 
     async def data(self, peer: Peer) -> None:
+        cast("asyncio.ReadTransport", peer.writer.transport).pause_reading()
         await peer.say("354 Go on")
-        while await peer.hear_one():
-            await asyncio.sleep(10)
+        await asyncio.sleep(MORE_THAN_ENOUGH / 2)
 
 
 class NothingListens(Relay):
@@ -297,7 +315,6 @@ class ClosesOnEhlo(Relay):
 class Floods(Relay):
     """A piece, again and again, as long as somebody takes it; a hundred megabytes at most."""
 
-    step = "greet"
     piece = b"x" * 65_536
 
     async def flood(self, peer: Peer) -> None:
@@ -411,6 +428,14 @@ class ClearWhereTlsIsFirst(Relay):
         return await asyncio.start_server(self._serve, self.host, TLS_FIRST_PORT)
 
 
+class SmallMessages(Relay):
+    extensions = ("SIZE 1",)
+
+
+class NoExtensions(Relay):
+    extensions = ()
+
+
 # Those that play with the login.
 
 
@@ -445,8 +470,6 @@ class ManyRounds(Relay):
     mechanisms = "SCRAM-SHA-256"
 
     async def auth(self, rest: str, peer: Peer) -> None:
-        import base64
-
         first = base64.b64decode(rest.split(" ")[1]).decode()
         nonce = first.rpartition("r=")[2]
         salt = base64.b64encode(b"s" * 16).decode()

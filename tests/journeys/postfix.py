@@ -91,6 +91,11 @@ class Postfix:
         assert isinstance(message, EmailMessage)
         return message
 
+    def forget(self) -> None:
+        """Throw away what an earlier test has left."""
+        for message in (self.folder / "inbox").glob("new/*"):
+            message.unlink()
+
     def login(self, message: EmailMessage) -> tuple[str, str]:
         """Return mechanism and user name that a delivered message came with."""
         queue_id = re.search(r"\bid (\w+)", str(message["Received"]))

@@ -66,6 +66,16 @@ class Served:
         assert found, f"no {name!r} with {fields} in the log: {self.log}"
         return found[0]
 
+    def wait_printed(self, words: str) -> list[str]:
+        """Return what is on standard output, once a line there has `words` in it."""
+        with self._news:
+            self._news.wait_for(lambda: not self._pipes or self._has_printed(words), PATIENCE)
+        assert self._has_printed(words), f"no {words!r} in what was printed: {self.printed}"
+        return list(self.printed)
+
+    def _has_printed(self, words: str) -> bool:
+        return any(words in line for line in list(self.printed))
+
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

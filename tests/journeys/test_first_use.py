@@ -54,7 +54,7 @@ def test_the_lines_shown_at_a_terminal_save_and_test_settings_as_they_are(
 
 def test_the_official_client_saves_reads_and_resets(program: Program) -> None:
     with serving(program, "--json", SMARTHOST_ADMIN_EMAIL=ADMIN) as service:
-        made = json.loads(service.printed[0])
+        made = json.loads(service.wait_printed("url")[0])
         settings = sdk.SMTPSettingsApi(
             sdk.ApiClient(sdk.Configuration(host=made["url"], access_token=made["key"]))
         )

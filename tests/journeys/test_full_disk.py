@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,33 +11,24 @@ from tests.cli.program import ADMIN, Program
 from tests.contract.bodies import LOGIN
 from tests.contract.process import Process
 from tests.contract.service import SETTINGS
+from tests.disks import small_disk
 from tests.journeys.served import serving
 
 pytestmark = pytest.mark.needs("mount", "umount")
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "smarthost-test", folder],
-        capture_output=True,
-        timeout=10,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip("needs a small disk, which only root may mount")
-    yield folder
-    subprocess.run(["umount", folder], timeout=10, check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, "size=2m,mode=0700") as mounted:
+        yield mounted
 
 
-def test_a_full_disk_refuses_saves_and_nothing_else(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_refuses_saves_and_nothing_else(tmp_path: Path, disk: Path) -> None:
     program = Program(folder=tmp_path)
-    disk = {"SMARTHOST_DATA_DIR": str(small_disk)}
-    key = program.init(**disk)
-    ballast = small_disk / "ballast"
-    with serving(program, **disk) as service:
+    environ = {"SMARTHOST_DATA_DIR": str(disk)}
+    key = program.init(**environ)
+    ballast = disk / "ballast"
+    with serving(program, **environ) as service:
         client = service.client(key)
         assert _save(client, 1) == 200
         for _ in range(2):
@@ -53,21 +43,21 @@ def test_a_full_disk_refuses_saves_and_nothing_else(tmp_path: Path, small_disk: 
             assert _save(client, last + 1) == 200
             assert client.ask("GET", SETTINGS).json()["response"]["port"] == last + 1
     assert not service.events("internal error")
-    shown = program("settings", "show", "--json", **disk)
+    shown = program("settings", "show", "--json", **environ)
     assert shown.json()["port"] == last + 1
-    findings = program("doctor", "--json", **disk).json()
+    findings = program("doctor", "--json", **environ).json()
     assert [one["check"] for one in findings if not one["ok"]] == ["free space"]
 
 
 @pytest.mark.parametrize("room", [0, 40_000, 120_000, 160_000, 200_000])
 def test_a_first_start_without_room_says_so_and_spoils_nothing(
-    tmp_path: Path, small_disk: Path, room: int
+    tmp_path: Path, disk: Path, room: int
 ) -> None:
     program = Program(folder=tmp_path)
-    disk = {"SMARTHOST_DATA_DIR": str(small_disk), "SMARTHOST_ADMIN_EMAIL": ADMIN}
-    ballast, key_file = small_disk / "ballast", small_disk / "first-key"
+    environ = {"SMARTHOST_DATA_DIR": str(disk), "SMARTHOST_ADMIN_EMAIL": ADMIN}
+    ballast, key_file = disk / "ballast", disk / "first-key"
     _fill(ballast, but=room)
-    refused = program("init", **disk)
+    refused = program("init", **environ)
     # The store, the key ring and the first key each have a code of their own.
     assert refused.code in (3, 4, 5), refused.err
     assert refused.err.startswith("smarthost: ")
@@ -75,11 +65,11 @@ def test_a_first_start_without_room_says_so_and_spoils_nothing(
     assert not key_file.exists()
 
     ballast.unlink()
-    with serving(program, **disk) as service:
+    with serving(program, **environ) as service:
         if not key_file.exists():  # all was made but for this one file
             assert "smarthost key create" in refused.err
             line = ("key", "create", "--name", "first", "--permission", "*")
-            key_file.write_text(program(*line, **disk).out)
+            key_file.write_text(program(*line, **environ).out)
         assert _save(service.client(key_file.read_text().strip()), 1) == 200
 
 

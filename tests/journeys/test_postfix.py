@@ -75,14 +75,14 @@ def services(folder: Path, trusted: trustme.CA) -> dict[str, dict[str, str]]:
         | {"smtpd_relay_restrictions": "permit_sasl_authenticated, reject"},
         "own addresses": offering("any")
         | {
-            "smtpd_sender_login_maps": f"inline:{{ {ADMIN} = somebody }}",
+            "smtpd_sender_login_maps": f"inline:{{ {ADMIN}=somebody }}",
             "smtpd_sender_restrictions": "reject_sender_login_mismatch",
         },
         "no such sender": {
-            "smtpd_sender_restrictions": f"check_sender_access inline:{{ {ADMIN} = REJECT }}",
+            "smtpd_sender_restrictions": f"check_sender_access inline:{{ {ADMIN}=REJECT }}",
             "smtpd_delay_reject": "no",
         },
-        "no such mailbox": {"virtual_mailbox_maps": f"inline:{{ somebody@{DOMAIN} = inbox/ }}"},
+        "no such mailbox": {"virtual_mailbox_maps": f"inline:{{ somebody@{DOMAIN}=inbox/ }}"},
         "no relay": {"virtual_mailbox_domains": "example.net"},
         **{mechanism: offering(mechanism) for mechanism in MECHANISMS},
     }
@@ -106,6 +106,7 @@ class Desk:
         return self.tried_at(host, self.relay.services[service][1], **settings)
 
     def tried_at(self, host: str, port: int, **settings: object) -> dict[str, Any]:
+        self.relay.forget()
         body = {"host": host, "port": port, "senderAddress": ADMIN, **settings}
         saved = self.client.ask("POST", SETTINGS, dumps(body).encode())
         assert saved.status == 200, saved.body

@@ -5,14 +5,13 @@ import json
 import os
 import secrets
 import socket
-import subprocess
 from base64 import b64encode
 from collections.abc import Callable
 
 import apsw
 import pytest
 
-from tests.cli.program import ADMIN, Ended, Program
+from tests.cli.program import ADMIN, Program
 from tests.contract.bodies import LOGIN, PASSWORD
 
 Spoil = Callable[[Program], dict[str, str]]
@@ -108,7 +107,7 @@ def test_a_start_that_fails_says_why_in_one_line(
     environ = spoil(program)
     before = _contents(program)
 
-    _assert_one_line(program("serve", **environ), code, words)
+    program("serve", **environ).assert_one_line(code, words)
     assert _contents(program) == before
 
 
@@ -117,7 +116,7 @@ def test_a_port_in_use_is_told_before_anything_is_made(program: Program) -> None
         listen = f"127.0.0.1:{held.getsockname()[1]}"
         environ = {"SMARTHOST_HTTP_LISTEN": listen, "SMARTHOST_ADMIN_EMAIL": ADMIN}
         ended = program("serve", **environ)
-    _assert_one_line(ended, 3, f"Cannot listen on {listen}: the port is in use.")
+    ended.assert_one_line(3, f"Cannot listen on {listen}: the port is in use.")
     assert not program.data_dir.exists()
 
 
@@ -138,52 +137,25 @@ def test_all_faults_of_the_environment_are_told_at_once(program: Program) -> Non
 @pytest.mark.needs("setpriv")
 def test_a_folder_that_cannot_be_written_is_5(program: Program) -> None:
     program.data_dir.mkdir(mode=0o500)
-    ended = _without_privileges(program, "serve", SMARTHOST_ADMIN_EMAIL=ADMIN)
-    _assert_one_line(ended, 5, f"{program.data_dir}/smarthost.db cannot be opened")
+    ended = program.unprivileged("serve", SMARTHOST_ADMIN_EMAIL=ADMIN)
+    ended.assert_one_line(5, f"{program.data_dir}/smarthost.db cannot be opened")
     assert list(program.data_dir.iterdir()) == []
 
 
 @pytest.mark.needs("setpriv")
 def test_a_folder_that_cannot_be_made_is_5(program: Program) -> None:
     program.folder.chmod(0o500)
-    ended = _without_privileges(program, "serve", SMARTHOST_ADMIN_EMAIL=ADMIN)
+    ended = program.unprivileged("serve", SMARTHOST_ADMIN_EMAIL=ADMIN)
     program.folder.chmod(0o700)
-    _assert_one_line(ended, 5, f"The data directory {program.data_dir} cannot be made")
+    ended.assert_one_line(5, f"The data directory {program.data_dir} cannot be made")
 
 
 @pytest.mark.needs("setpriv")
 @pytest.mark.parametrize("name", ["smarthost.db", "keyring.json"])
 def test_a_file_that_cannot_be_read_is_told(program: Program, key: str, name: str) -> None:
     (program.data_dir / name).chmod(0o000)
-    ended = _without_privileges(program, "serve")
-    _assert_one_line(ended, 5 if name == "smarthost.db" else 3, name)
-
-
-def _without_privileges(program: Program, *arguments: str, **environ: str) -> Ended:
-    """Run a command that has to respect modes, though root may run the tests."""
-    under = []
-    if os.geteuid() == 0:
-        under = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-        tried = subprocess.run([*under, "true"], capture_output=True, timeout=10, check=False)
-        if tried.returncode != 0:
-            pytest.skip("root may not give up its privileges here")
-    done = subprocess.run(
-        [*under, *program.command(*arguments)],
-        env=program.environment(environ),
-        cwd=program.folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
-
-
-def _assert_one_line(ended: Ended, code: int, words: str) -> None:
-    assert (ended.code, ended.out) == (code, ""), ended.err
-    assert words in ended.err
-    assert ended.err.startswith("smarthost: ")
-    assert ended.err.count("\n") == 1, ended.err
+    ended = program.unprivileged("serve")
+    ended.assert_one_line(5 if name == "smarthost.db" else 3, name)
 
 
 def _contents(program: Program) -> dict[str, bytes]:

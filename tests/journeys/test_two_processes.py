@@ -65,9 +65,9 @@ def test_of_first_starts_at_the_same_moment_one_makes_the_installation_and_all_s
             service.wait_for("serving")
         key = (program.data_dir / "first-key").read_text().strip()
         assert [one.client(key).ask("GET", SETTINGS).status for one in services] == [200] * 5
-        assert sum("curl " in "\n".join(one.printed) for one in services) == 1
         for service in services:
             service.stop()
+        assert sum("curl " in "\n".join(one.printed) for one in services) == 1
 
 
 def test_the_command_line_reads_and_writes_beside_a_running_service(

@@ -1,12 +1,10 @@
 """Folders that another user has closed: who works beside the service's user meets them first."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import ADMIN, Ended, Program
+from tests.cli.program import ADMIN, Program
 
 COMMANDS: dict[str, tuple[tuple[str, ...], int]] = {
     "init": (("init", "--admin-email", ADMIN), 5),
@@ -22,27 +20,25 @@ def test_a_data_directory_that_may_not_be_entered_is_told(
 ) -> None:
     program.init()
     program.data_dir.chmod(0o000)
-    ended = _without_privileges(
-        program, *arguments, cwd=program.folder, SMARTHOST_ADMIN_EMAIL=ADMIN
-    )
+    ended = program.unprivileged(*arguments, SMARTHOST_ADMIN_EMAIL=ADMIN)
     program.data_dir.chmod(0o700)
-    _assert_one_line(ended, code, f"The data directory {program.data_dir} cannot be used")
+    ended.assert_one_line(code, f"The data directory {program.data_dir} cannot be used")
 
 
 @pytest.mark.needs("setpriv")
 def test_a_data_directory_behind_a_closed_folder_is_told(program: Program) -> None:
     closed = _closed(program.folder)
     environ = {"SMARTHOST_DATA_DIR": str(closed / "data"), "SMARTHOST_ADMIN_EMAIL": ADMIN}
-    ended = _without_privileges(program, "serve", cwd=program.folder, **environ)
-    _assert_one_line(ended, 5, str(closed / "data"))
+    ended = program.unprivileged("serve", **environ)
+    ended.assert_one_line(5, str(closed / "data"))
 
 
 @pytest.mark.needs("setpriv")
 def test_a_key_ring_in_a_closed_folder_is_told(program: Program) -> None:
     ring = _closed(program.folder) / "keyring.json"
     environ = {"SMARTHOST_KEYRING_FILE": str(ring), "SMARTHOST_ADMIN_EMAIL": ADMIN}
-    new = _without_privileges(program, "init", cwd=program.folder, **environ)
-    _assert_one_line(new, 3, f"{ring} cannot be written")
+    new = program.unprivileged("init", **environ)
+    new.assert_one_line(3, f"{ring} cannot be written")
 
 
 @pytest.mark.needs("setpriv")
@@ -51,8 +47,8 @@ def test_the_doctor_names_a_folder_that_may_not_be_entered(program: Program, clo
     program.init()
     folder = program.folder / closed
     folder.chmod(0o000)
-    outside = program.folder.parent
-    ended = _without_privileges(program, "doctor", cwd=outside)
+    outside = str(program.folder.parent)
+    ended = program.unprivileged("doctor", cwd=outside)
     folder.chmod(0o700)
     assert ended.code == 1, ended.err
     assert ended.err == ""
@@ -66,30 +62,3 @@ def _closed(folder: Path) -> Path:
     closed = folder / "closed"
     closed.mkdir(mode=0o000)
     return closed
-
-
-def _without_privileges(program: Program, *arguments: str, cwd: Path, **environ: str) -> Ended:
-    """Run a command that has to respect modes, though root may run the tests."""
-    under = []
-    if os.geteuid() == 0:
-        under = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
-        tried = subprocess.run([*under, "true"], capture_output=True, timeout=10, check=False)
-        if tried.returncode != 0:
-            pytest.skip("root may not give up its privileges here")
-    done = subprocess.run(
-        [*under, *program.command(*arguments)],
-        env=program.environment(environ),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
-
-
-def _assert_one_line(ended: Ended, code: int, words: str) -> None:
-    assert (ended.code, ended.out) == (code, ""), ended.err
-    assert words in ended.err
-    assert ended.err.startswith("smarthost: ")
-    assert ended.err.count("\n") == 1, ended.err

@@ -92,6 +92,9 @@ class Faltering:
             raise StoreUnavailableError("the disk is full")
         return await self._database.transact(work)
 
+    async def find_damage(self) -> str | None:
+        return await self._database.find_damage()
+
     async def wait_failed(self) -> None:
         await self._database.wait_failed()
 

@@ -20,11 +20,8 @@ from smarthost.database.parameters import numbered
 SOURCE = Path(__file__).parents[2] / "src" / "smarthost"
 STORES = sorted(SOURCE.rglob("store.py"))
 # Where SQL stands besides the stores: the engine itself.
-OUTSIDE_THE_STORES = sorted(
-    file
-    for file in SOURCE.rglob("*.py")
-    if file not in STORES and SOURCE / "database" not in file.parents
-)
+OF_THE_ENGINE = sorted((SOURCE / "database").rglob("*.py"))
+OUTSIDE_THE_STORES = sorted({*SOURCE.rglob("*.py")} - {*STORES, *OF_THE_ENGINE})
 SQL = re.compile(
     r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+|CREATE |DROP |ALTER |REPLACE |"
     r"PRAGMA |BEGIN|COMMIT|ROLLBACK|SAVEPOINT)\b"
@@ -143,9 +140,12 @@ def test_a_store_runs_nothing_but_its_constants(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", OUTSIDE_THE_STORES, ids=str)
-def test_sql_on_a_portals_rows_stands_in_stores_alone(
-    file: Path, portal_tables: frozenset[str]
-) -> None:
+def test_sql_stands_in_stores_and_in_the_engine_alone(file: Path) -> None:
+    assert sql_in(texts(ast.parse(file.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize("file", OF_THE_ENGINE, ids=str)
+def test_the_engine_knows_no_portals_rows(file: Path, portal_tables: frozenset[str]) -> None:
     for text in texts(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(text.value, str) and is_sql(text.value):
             assert not tables(text.value) & {*portal_tables, "portals"}, f"line {text.lineno}"

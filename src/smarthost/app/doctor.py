@@ -20,7 +20,7 @@ from smarthost.clock import MICROSECONDS, Clock
 from smarthost.config import Config, ConfigError
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.filesystem import network_filesystem_of
-from smarthost.database.migrate import migrations
+from smarthost.database.migrate import migrations, schema_version
 from smarthost.database.sqlite import SqliteDatabase
 from smarthost.ids import Ids
 from smarthost.portals.model import Portal
@@ -37,9 +37,6 @@ _FIRST_RELEASE = 1_793_491_200 * MICROSECONDS
 """2026-11-01; a clock before this was never set."""
 
 _ANSWER_SECONDS = 1.0
-_QUICK_CHECK = "PRAGMA quick_check(1)"
-_HAS_SCHEMA = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'"
-_SCHEMA_VERSION = "SELECT max(version) FROM schema_migrations"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,12 +139,12 @@ async def check_database(database: Database, path: Path) -> Finding:
     """Look at the file's mode, its pages and the version of its tables."""
     if (await asyncio.to_thread(path.stat)).st_mode & 0o077:
         return _bad("database", f"Other users can read {path}. Type: chmod 600 '{path}'")
-    if (told := (await database.fetch(_QUICK_CHECK))[0][0]) != "ok":
-        return _bad("database", f"{path} is damaged ({told}). Restore it from a back-up.")
-    known = migrations(database.dialect)[-1].version
-    if not await database.fetch(_HAS_SCHEMA):
+    if damage := await database.find_damage():
+        return _bad("database", f"{path} is damaged ({damage}). Restore it from a back-up.")
+    version = await schema_version(database)
+    if version is None:
         return _bad("database", f"{path} has no tables. `smarthost init` makes them.")
-    version = (await database.fetch(_SCHEMA_VERSION))[0][0] or 0
+    known = migrations(database.dialect)[-1].version
     if version > known:
         words = f"{path} has schema version {version}; this program knows up to {known}."
         return _bad("database", f"{words} Start the newer Smarthost that made it.")
@@ -231,14 +228,13 @@ async def check_port(config: Config) -> Finding:
         with closing(bind(host, port)):
             return _good("HTTP address", f"{host} port {port} is free to listen on.")
     except ListenError as error:
-        if await asyncio.to_thread(_answers_as_smarthost, host, port):
+        if await asyncio.to_thread(_answers_as_smarthost, config.http_listen.reached_at, port):
             return _good("HTTP address", f"A running Smarthost answers at {host} port {port}.")
         return _bad("HTTP address", str(error))
 
 
 def _answers_as_smarthost(host: str, port: int) -> bool:
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    connection = http.client.HTTPConnection(reached, port, timeout=_ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_SECONDS)
     try:
         connection.request("GET", "/openapi.json")
         return bool(json.load(connection.getresponse())["info"]["title"] == "Smarthost")

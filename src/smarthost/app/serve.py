@@ -68,11 +68,9 @@ async def serve(config: Config, announce: Announce) -> None:
 
 def service_url(config: Config, portal: Portal, port: int) -> str:
     """Return where a person on this machine reaches the portal."""
-    host = config.http_listen.host
+    host = config.http_listen.reached_at
     if config.base_domain is not None:
         host = f"{portal.name}.{config.base_domain}"
-    elif host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -92,7 +92,5 @@ def _options(config: "Config", url: str) -> str:
 
 
 def _local(config: "Config") -> str:
-    host = config.http_listen.host
-    if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        return "127.0.0.1"
+    host = config.http_listen.reached_at
     return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""Opens the installation that a command works on, and finds what the command names in it.
+"""Reads the configuration and opens the installation that a command works on.
 
 The commands are the operator's: whoever can read the data directory needs no key. They open the
 store themselves, beside a service that may be running.

@@ -1,10 +1,10 @@
 """Portals and users as they are printed: the JSON that scripts read, in the API's manner."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
-from smarthost.clock import MICROSECONDS
+from smarthost.clock import moment
 from smarthost.portals.model import Portal, Role, User
 
 
@@ -46,11 +46,6 @@ def user_row(user: User) -> UserRow:
         created_at=moment(user.created_at),
         has_password=user.password_hash is not None,
     )
-
-
-def moment(microseconds: int) -> datetime:
-    """Return a time of the store, in microseconds since 1970."""
-    return datetime.fromtimestamp(microseconds / MICROSECONDS, UTC)
 
 
 def shown_time(at: datetime) -> str:

@@ -224,7 +224,8 @@ def _print(shown: "Shown", *, as_json: bool) -> None:
 
 
 def _rows(revision: "Revision", settings: "SmtpSettings | None") -> list[tuple[str, str]]:
-    from smarthost.cli.rows import moment, shown_time
+    from smarthost.cli.rows import shown_time
+    from smarthost.clock import moment
 
     rows = [("revision", str(revision.number))]
     if revision.number:

@@ -27,6 +27,11 @@ class ListenAddress:
     host: str
     port: int
 
+    @property
+    def reached_at(self) -> str:
+        """The host at which a program on this machine reaches it."""
+        return "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DefaultRelay:

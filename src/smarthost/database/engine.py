@@ -62,6 +62,10 @@ class Database(Protocol):
         """
         ...
 
+    async def find_damage(self) -> str | None:
+        """Look the stored data over; return the engine's words for the first fault, or None."""
+        ...
+
     async def wait_failed(self) -> None:
         """Return when the store can no longer promise durability and the process must end."""
         ...

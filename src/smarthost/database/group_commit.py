@@ -68,23 +68,16 @@ class _Transaction:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._sql: dict[str, str] = {}
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
-        return self._connection.execute(self._numbered(sql), values).fetchall()
+        return self._connection.execute(numbered(sql), values).fetchall()
 
     async def execute(self, sql: str, *values: Value) -> int:
         before = self._connection.total_changes()
-        self._connection.execute(self._numbered(sql), values or None)
+        self._connection.execute(numbered(sql), values or None)
         # The total has the rows that a foreign key removed along with these; `changes` has not,
         # but keeps the number of an earlier statement when this one changed none.
         return self._connection.changes() if self._connection.total_changes() > before else 0
-
-    def _numbered(self, sql: str) -> str:
-        known = self._sql.get(sql)
-        if known is None:
-            known = self._sql[sql] = numbered(sql)
-        return known
 
 
 class GroupCommit:

@@ -12,7 +12,8 @@ STEP = 60 * MICROSECONDS
 """How far apart two written times of one key are, at the least."""
 
 _MOST_NOTED = 100_000
-_BATCH = 200
+# Few, since a unit of work holds up whatever else is to be read or saved.
+_BATCH = 50
 
 
 class LastUse:

@@ -1,7 +1,7 @@
 """Passwords of people: Argon2id, off the event loop, two at once.
 
-Each hash takes 19 MiB and some 20 ms of a core on purpose (RFC 9106; OWASP's smallest profile).
-Two threads bound both, so that a flood of sign-ins cannot starve the service.
+Each hash takes 19 MiB and some 20 ms of a core on purpose (RFC 9106, with the least that OWASP
+advises). Two threads bound both, so that a flood of sign-ins cannot starve the service.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from smarthost.secret import Secret
 
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1000
-"""Characters; NIST SP 800-63B asks for at least 8 and no rules about their kinds."""
+"""Characters; NIST SP 800-63B-3 asks for at least 8 and no rules about their kinds."""
 
 
 class PasswordError(PortalsError):

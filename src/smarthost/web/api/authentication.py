@@ -1,12 +1,12 @@
 """Sessions: signing in with an e-mail address and a password, asking, and signing out."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from smarthost.clock import MICROSECONDS
+from smarthost.clock import moment
 from smarthost.portals.access import Action, ForbiddenError
 from smarthost.portals.model import Caller, CredentialKind
 from smarthost.portals.sign_in.sign_in import SignIn
@@ -53,9 +53,10 @@ class AuthenticationApi:
         if user is None:
             raise unauthorized("The e-mail address or the password is wrong.")
         session, token = await self._sign_in.start_session(user)
-        expires = datetime.fromtimestamp(session.expires_at / MICROSECONDS, UTC)
-        shown = AuthenticationTokenDto(token=token.text().reveal(), expires=expires)
-        return Answer(value=shown)
+        shown = token.text().reveal()
+        return Answer(
+            value=AuthenticationTokenDto(token=shown, expires=moment(session.expires_at))
+        )
 
     async def is_signed_in(self, _call: Call[Caller]) -> Answer:
         """Answer true: the credentials have been checked on the way here."""

@@ -1,14 +1,14 @@
 """API keys: made, listed and revoked by their users; an administrator sees the whole portal's."""
 
 import contextlib
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from smarthost.clock import MICROSECONDS, Clock
+from smarthost.clock import MICROSECONDS, Clock, moment
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.mail.characters import hidden_character
 from smarthost.portals.access import Action, authorize_key_permissions
@@ -209,13 +209,9 @@ def key_dto(key: ApiKey, now: int, shown: str | None = None) -> ApiKeyResponseDt
         key=msgspec.UNSET if shown is None else shown,
         key_postfix=key.postfix,
         permissions=sorted(key.permissions),
-        create_on=_time(key.created_at),
+        create_on=moment(key.created_at),
         create_by=EmployeeDto(id=UUID(key.user.id), display_name=key.user.email),
-        expires_at=msgspec.UNSET if key.expires_at is None else _time(key.expires_at),
-        last_used=msgspec.UNSET if key.last_used_at is None else _time(key.last_used_at),
+        expires_at=msgspec.UNSET if key.expires_at is None else moment(key.expires_at),
+        last_used=msgspec.UNSET if key.last_used_at is None else moment(key.last_used_at),
         is_active=key.is_active(now),
     )
-
-
-def _time(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds / MICROSECONDS, UTC)

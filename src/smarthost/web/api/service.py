@@ -7,14 +7,15 @@ and generators of clients expect them bare.
 from collections.abc import Awaitable, Callable
 
 import falcon.asgi
+import msgspec
 
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.web.errors import RETRY_STORE_SECONDS
 from smarthost.web.resource import Resource
 
 _READING = ("GET", "HEAD")
-_OK = b'{"status":"ok"}'
-_NOT_READY = b'{"status":"not ready","reason":"the store cannot be reached"}'
+OK = {"status": "ok"}
+NOT_READY = {"status": "not ready", "reason": "the store cannot be reached"}
 
 
 class Health(Resource):
@@ -25,7 +26,7 @@ class Health(Resource):
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
         """Answer that the process lives."""
-        response.data = _OK
+        response.data = msgspec.json.encode(OK)
 
     on_head = on_get
 
@@ -45,9 +46,9 @@ class Ready(Resource):
         except StoreUnavailableError:
             response.status = falcon.HTTP_503
             response.set_header("Retry-After", str(RETRY_STORE_SECONDS))
-            response.data = _NOT_READY
+            response.data = msgspec.json.encode(NOT_READY)
         else:
-            response.data = _OK
+            response.data = msgspec.json.encode(OK)
 
     on_head = on_get
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from smarthost.web.api.service import NOT_READY, OK
 from smarthost.web.openapi.headers import ON_ALL, header_references
 from smarthost.web.openapi.refusals import (
     BAD_REQUEST,
@@ -17,8 +18,6 @@ _STATUS = {
     "properties": {"status": {"type": "string"}, "reason": {"type": "string"}},
     "required": ["status"],
 }
-_OK = {"status": "ok"}
-_NOT_READY = {"status": "not ready", "reason": "the store cannot be reached"}
 
 
 def service_paths() -> dict[str, Any]:
@@ -27,17 +26,17 @@ def service_paths() -> dict[str, Any]:
         "/healthz": _path(
             "getHealth",
             "Ask whether the process lives",
-            {"200": _answer("It does.", _STATUS, {"alive": {"value": _OK}})},
+            {"200": _answer("It does.", _STATUS, {"alive": {"value": OK}})},
         ),
         "/readyz": _path(
             "getReadiness",
             "Ask whether requests can be served now",
             {
-                "200": _answer("They can.", _STATUS, {"ready": {"value": _OK}}),
+                "200": _answer("They can.", _STATUS, {"ready": {"value": OK}}),
                 "503": _answer(
                     "The store cannot be reached.",
                     _STATUS,
-                    {"notReady": {"value": _NOT_READY}},
+                    {"notReady": {"value": NOT_READY}},
                     "Retry-After",
                 ),
             },
