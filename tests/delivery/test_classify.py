@@ -36,6 +36,15 @@ LOGGED_IN = Situation(
     recipient="to@example.net",
 )
 
+# An administrator tests with the sender's own address.
+TO_ONESELF = Situation(
+    tls=True,
+    logged_in=True,
+    helo_name="app.example.org",
+    sender="from@example.org",
+    recipient="From@example.org",
+)
+
 # deferred: a retry can help; lasting: deferred until somebody changes something; final: refused.
 DEFERRED = (Result.DEFERRED, False)
 LASTING = (Result.DEFERRED, True)
@@ -103,6 +112,20 @@ REPLIES = [
         LOGGED_IN,
         "553 5.7.1 <From@Example.org>: not owned",
         "sender_refused",
+        FINAL,
+    ),
+    (
+        Step.RECIPIENT,
+        TO_ONESELF,
+        "553 5.7.1 <from@example.org>: Sender address rejected: not owned by user y",
+        "sender_refused",
+        FINAL,
+    ),
+    (
+        Step.RECIPIENT,
+        TO_ONESELF,
+        "550 5.1.1 <from@example.org>: Recipient address rejected: User unknown",
+        "recipient_refused",
         FINAL,
     ),
     # The recipient.

@@ -9,13 +9,11 @@ import selectors
 
 from smarthost.clock import MICROSECONDS
 
-SPEED = 20
+SPEED = 10
 
 
 class _QuickSelector(selectors.DefaultSelector):
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         return super().select(None if timeout is None else timeout / SPEED)
 
 

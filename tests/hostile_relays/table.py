@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from smarthost.delivery.outcome import Code, Step
+from tests.hostile_relays.honest import MakeRelay, says
 from tests.hostile_relays.relays import (
     Challenges,
     ClearWhereTlsIsFirst,
@@ -19,7 +20,6 @@ from tests.hostile_relays.relays import (
     FloodsLines,
     Injects,
     LoginInClearOnly,
-    MakeRelay,
     ManyRounds,
     NoExtensions,
     NothingListens,
@@ -35,7 +35,6 @@ from tests.hostile_relays.relays import (
     TlsAtOnce,
     UnknownAuthority,
     WrongName,
-    says,
 )
 
 
@@ -55,7 +54,9 @@ class Row:
     slow: bool = False
     """Whether only a deadline ends it."""
     logins: int = 0
-    """How many AUTH commands the relay may hear."""
+    """How many AUTH commands the relay hears."""
+    cancels: bool = False
+    """Whether the exchange of the login is ended by a `*`."""
     settings: dict[str, object] = field(default_factory=dict)
 
     @property
@@ -179,7 +180,7 @@ TABLE = [
         behaviour="Says a reply too many after the login",
         relay=says("AUTH", b"235 2.7.0 Welcome\r\n250 2.0.0 Delivered\r\n"),
         step=Step.SENDER,
-        code=Code.PROTOCOL_ERROR,
+        code=Code.CONNECTION_CLOSED,
         logins=1,
     ),
     Row(
@@ -380,6 +381,7 @@ TABLE = [
         step=Step.AUTHENTICATE,
         code=Code.PROTOCOL_ERROR,
         logins=1,
+        cancels=True,
     ),
     Row(
         threat="H24",
@@ -396,6 +398,7 @@ TABLE = [
         step=Step.AUTHENTICATE,
         code=Code.PROTOCOL_ERROR,
         logins=1,
+        cancels=True,
     ),
     Row(
         threat="H24",
@@ -404,6 +407,7 @@ TABLE = [
         step=Step.AUTHENTICATE,
         code=Code.PROTOCOL_ERROR,
         logins=1,
+        cancels=True,
     ),
     Row(
         threat="H25",

@@ -1,8 +1,7 @@
 """A real Postfix with Cyrus SASL, as a provider would run it: one master, a service for each case.
 
-It has its own configuration, queue, users and authority, listens on loopback alone and delivers
-into one folder. The master wants root; nothing of the machine's own Postfix is used but its
-programs.
+It has its own configuration, queue and users, listens on loopback alone and delivers into one
+folder. The master wants root; nothing of the machine's own Postfix is used but its programs.
 """
 
 import contextlib
@@ -44,7 +43,6 @@ mynetworks =
 alias_maps =
 smtpd_peername_lookup = no
 smtpd_sasl_local_domain = {domain}
-smtpd_sasl_authenticated_header = yes
 smtpd_tls_received_header = yes
 virtual_mailbox_domains = {domain}
 virtual_mailbox_base = {folder}
@@ -124,21 +122,21 @@ def folder_for_postfix() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def postfix(folder: Path, services: Mapping[str, Mapping[str, str]]) -> Iterator[Postfix]:
+def postfix(
+    folder: Path, tls_address: str, services: Mapping[str, Mapping[str, str]]
+) -> Iterator[Postfix]:
     """Run Postfix with a service for each of `services`, which are settings of `smtpd`.
 
-    One with `smtpd_tls_wrappermode` listens on port 2465 of an address of its own, the others on
+    The one with `smtpd_tls_wrappermode` listens on port 2465 of `tls_address`, the others on
     127.0.0.1.
     """
     with contextlib.ExitStack() as held:
         # All are held until the last is known; Postfix cannot tell which port it took.
-        listening = {
-            name: held.enter_context(
-                _with_tls_port() if "smtpd_tls_wrappermode" in options else _anywhere()
-            )
-            for name, options in services.items()
-        }
-        taken = {name: one.getsockname() for name, one in listening.items()}
+        taken: dict[str, tuple[str, int]] = {}
+        for name, options in services.items():
+            implicit = "smtpd_tls_wrappermode" in options
+            asked = (tls_address, _TLS_PORT) if implicit else ("127.0.0.1", 0)
+            taken[name] = held.enter_context(socket.create_server(asked)).getsockname()
     running = Postfix(folder=folder, services=taken)
     _configure(running, services)
     _add_user(folder)
@@ -157,15 +155,12 @@ def postfix(folder: Path, services: Mapping[str, Mapping[str, str]]) -> Iterator
         _end(folder, process)
 
 
-def _anywhere() -> socket.socket:
-    return socket.create_server(("127.0.0.1", 0))
-
-
-def _with_tls_port() -> socket.socket:
+def free_tls_address() -> str:
+    """Return an address of loopback whose port for TLS from the first byte is free."""
     for _ in range(100):
         address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
-        with contextlib.suppress(OSError):
-            return socket.create_server((address, _TLS_PORT))
+        with contextlib.suppress(OSError), socket.create_server((address, _TLS_PORT)):
+            return address
     pytest.skip(f"no address of loopback has port {_TLS_PORT} to give")
 
 
@@ -184,6 +179,7 @@ def _configure(running: Postfix, services: Mapping[str, Mapping[str, str]]) -> N
         master.append(f"{address}:{port} inet n - n - - smtpd\n")
         master += [f"  -o {{ {key} = {value} }}\n" for key, value in options.items()]
     (folder / "etc/master.cf").write_text("".join(master), encoding="utf-8")
+    # Debian's Postfix reads etc/sasl wherever `cyrus_sasl_config_path` points.
     for mechanism in MECHANISMS:
         _offer(folder, mechanism, [mechanism])
     _offer(folder, "any", MECHANISMS)

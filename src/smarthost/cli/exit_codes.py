@@ -37,6 +37,7 @@ MEANINGS = {
 
 ERRORS = {
     "smarthost.portals.model.NotFoundError": ExitCode.NO,
+    "smarthost.demo.visitor.DemoError": ExitCode.NO,
     "smarthost.cli.exit_codes.UsageError": ExitCode.USAGE,
     "smarthost.mail.address.AddressError": ExitCode.USAGE,
     "smarthost.portals.access.ForbiddenError": ExitCode.USAGE,

@@ -18,7 +18,7 @@ from smarthost.clock import Clock
 from smarthost.config import Config, ListenAddress, load_config
 from smarthost.demo.catching_relay import HOST, Login, catching_relay
 from smarthost.demo.caught import CaughtMessage
-from smarthost.demo.visitor import Visitor
+from smarthost.demo.visitor import ServiceGoneError, Visitor
 from smarthost.secret import Secret
 from smarthost.web.server import ListenError
 
@@ -94,24 +94,17 @@ async def demonstrate(
             begun.set_result((url, first))
 
     async with catching_relay(login, audience.caught) as port:
-
-        async def play() -> bool:
-            url, first = await begun
-            return await _play(url, first, login, port, audience, clock)
-
         serving = asyncio.create_task(_serve(config, announce))
-        playing = asyncio.create_task(play())
+        playing = asyncio.create_task(_play(begun, login, port, audience, clock))
         await asyncio.wait({serving, playing}, return_when=asyncio.FIRST_COMPLETED)
         over = playing.done() and (once or playing.exception() is not None)
         if over and not serving.done():
             signal.raise_signal(signal.SIGINT)  # the service takes it for Ctrl-C
         await asyncio.wait({serving})
         playing.cancel()
-        taken, _ = await asyncio.gather(playing, serving, return_exceptions=True)
+        await asyncio.wait({playing})
     serving.result()
-    if isinstance(taken, Exception):
-        raise taken
-    return taken is True
+    return not playing.cancelled() and playing.result()
 
 
 async def _serve(config: Config, announce: Announce) -> None:
@@ -123,19 +116,27 @@ async def _serve(config: Config, announce: Announce) -> None:
 
 
 async def _play(
-    url: str, first: FirstStart, login: Login, port: int, audience: Audience, clock: Clock
+    begun: asyncio.Future[tuple[str, FirstStart]],
+    login: Login,
+    port: int,
+    audience: Audience,
+    clock: Clock,
 ) -> bool:
+    """Save the settings and send the test message; return whether it was taken."""
+    url, first = await begun
     visitor = Visitor(url, first.key, clock)
-    await visitor.save(relay_settings(login, port))
-    audience.ready(
-        Scene(
-            url=url,
-            portal=first.portal.name,
-            administrator=first.administrator.email,
-            key=first.key,
-            relay_port=port,
-        )
+    scene = Scene(
+        url=url,
+        portal=first.portal.name,
+        administrator=first.administrator.email,
+        key=first.key,
+        relay_port=port,
     )
-    error = await visitor.test()
+    try:
+        await visitor.save(relay_settings(login, port))
+        audience.ready(scene)
+        error = await visitor.test()
+    except ServiceGoneError:
+        return False  # stopped before the test had ended; `serve` says why
     audience.tested(error)
     return not error

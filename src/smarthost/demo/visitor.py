@@ -24,6 +24,10 @@ class DemoError(Exception):
     """The service has not answered as it should."""
 
 
+class ServiceGoneError(DemoError):
+    """Nobody takes or keeps a connection: the service is being stopped."""
+
+
 class Visitor:
     """Somebody with a key to the service at `url`."""
 
@@ -33,13 +37,13 @@ class Visitor:
         self._clock = clock
 
     async def save(self, settings: dict[str, str | int | bool]) -> None:
-        """Save settings. Raises `DemoError` and `OSError`."""
+        """Save settings. Raises `DemoError`, and `ServiceGoneError` when the service stops."""
         await self._ask("POST", SETTINGS, json.dumps(settings))
 
     async def test(self) -> str:
         """Send a test message; return why it failed, in plain words, or nothing.
 
-        Raises `DemoError`, and `OSError`.
+        Raises as `save` does.
         """
         until = self._clock.monotonic() + _TEST_SECONDS
         state = await self._ask("GET", f"{SETTINGS}/test")
@@ -65,5 +69,7 @@ class Visitor:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
+        except ConnectionError as error:
+            raise ServiceGoneError("The service has gone.") from error
         finally:
             connection.close()
