@@ -31,6 +31,7 @@ check: ## format, lint, types and the layers of imports
 lock: ## pins the dependencies of pyproject.toml in requirements/ (ARGS=--upgrade: newest)
 	@scripts/lock $(ARGS)
 
-bench: ## measures reads and saves beside a bare server
+bench: ## measures reads and saves beside a bare server, and the SMTP client beside another
 	@scripts/install test
 	.venv/bin/python benchmarks/settings.py $(ARGS)
+	.venv/bin/python benchmarks/smtp.py

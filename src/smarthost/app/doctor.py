@@ -126,8 +126,9 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
     try:
         findings = [await check_database(database, path)]
         if findings[0].ok:
-            findings += await check_key_ring(config, database, clock)
-            findings.append(await check_clock(database, clock))
+            portals = await _portals(database, clock)
+            findings += await check_key_ring(config, database, portals, clock)
+            findings.append(await check_clock(database, portals, clock))
     except StoreUnavailableError as error:
         return [_bad("database", str(error))]
     finally:
@@ -154,7 +155,9 @@ async def check_database(database: Database, path: Path) -> Finding:
     return _good("database", f"{path} is whole, with schema version {version}.")
 
 
-async def check_key_ring(config: Config, database: Database, clock: Clock) -> list[Finding]:
+async def check_key_ring(
+    config: Config, database: Database, portals: list[Portal], clock: Clock
+) -> list[Finding]:
     """Look whether the ring loads, has every key that was used, and opens every password."""
     path = config.keyring_file
     try:
@@ -166,16 +169,18 @@ async def check_key_ring(config: Config, database: Database, clock: Clock) -> li
         return [_bad("key ring", f"{words} Restore the file that has them.")]
     return [
         _good("key ring", f"{path} has every key that this database needs."),
-        await check_stored_passwords(database, ring, clock),
+        await check_stored_passwords(database, portals, ring, clock),
     ]
 
 
-async def check_stored_passwords(database: Database, ring: KeyRing, clock: Clock) -> Finding:
+async def check_stored_passwords(
+    database: Database, portals: list[Portal], ring: KeyRing, clock: Clock
+) -> Finding:
     """Open the password of every portal's settings in force."""
     audit = AuditLog(clock, Ids(clock))
     settings = SettingsStore(database, audit, clock, ring)
     opened, broken = 0, []
-    for portal in await _portals(database, clock):
+    for portal in portals:
         revision = await settings.current(portal.id)
         if revision.settings is None or revision.sealed_password is None:
             continue
@@ -193,12 +198,11 @@ async def check_stored_passwords(database: Database, ring: KeyRing, clock: Clock
     return _good("stored passwords", f"All that are in force open: {opened}.")
 
 
-async def check_clock(database: Database, clock: Clock) -> Finding:
+async def check_clock(database: Database, portals: list[Portal], clock: Clock) -> Finding:
     """Look whether the clock was ever set, and whether it has gone back since the last change."""
     now = clock.now()
     if now < _FIRST_RELEASE:
         return _bad("clock", "The machine's clock was never set. Set it, or start its NTP client.")
-    portals = await _portals(database, clock)
     times = [await last_event_at(database, portal.id) for portal in portals]
     behind = max((at for at in times if at is not None), default=now) - now
     if behind > 0:
