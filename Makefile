@@ -9,7 +9,7 @@ PYTHON ?= python3
 ARGS ?=
 export PYTHON
 
-.PHONY: help run test check lock bench
+.PHONY: help run test soak check lock bench
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1#\2/p' Makefile | while IFS='#' read -r target text; \
@@ -20,6 +20,10 @@ run: ## installs Smarthost here and starts it
 
 test: ## installs what the tests need and runs them
 	@scripts/test $(ARGS)
+
+soak: ## fuzzes what reads octets of others for half an hour (ARGS="address --seconds 60")
+	@scripts/install test
+	.venv/bin/python -m tests.fuzz.soak $(ARGS)
 
 check: ## format, lint, types and the layers of imports
 	@scripts/install test

@@ -1,6 +1,28 @@
-"""Makes `python -m smarthost` the same as the command `smarthost`."""
+"""Where every start begins, as the command `smarthost` and as `python -m smarthost`.
 
-from smarthost.cli import main
+Loading the commands takes a moment; Ctrl-C in it ends the program as quietly as later.
+"""
+
+import os
+import signal
+
+_INTERRUPTED = 130
+"""What a shell reports for a program that Ctrl-C has ended: 128 and SIGINT's number."""
+
+
+def main() -> None:
+    """Run the program with this process's arguments; always ends in `SystemExit`."""
+    # An exception would come out of the middle of an import; nothing has begun that needs an end.
+    # A shell may have told the program to ignore SIGINT: then that stays.
+    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if heeded:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    from smarthost import cli  # noqa: PLC0415 - what takes the moment
+
+    if heeded:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

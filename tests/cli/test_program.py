@@ -46,6 +46,42 @@ def test_nothing_heavy_is_loaded_for_help() -> None:
     assert told.stdout == "set()\n"
 
 
+# Ctrl-C at the very moment in which a module begins to load.
+_CTRL_C_WHILE_LOADING = """
+import os, signal, sys
+
+class CtrlC:
+    def find_spec(self, name, path, target=None):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
+sys.argv = ["smarthost", "--version"]
+from smarthost.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_while_the_program_loads_ends_it_quietly() -> None:
+    ended = _in_a_process(_CTRL_C_WHILE_LOADING)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_a_program_that_was_told_to_ignore_ctrl_c_still_does() -> None:
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+    ended = _in_a_process(ignoring + _CTRL_C_WHILE_LOADING)
+
+    assert (ended.returncode, ended.stdout) == (0, f"smarthost {__version__}\n")
+
+
+def _in_a_process(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False
+    )
+
+
 def test_the_shell_is_offered_commands(program: Program) -> None:
     ended = program(_SMARTHOST_COMPLETE="complete_bash", COMP_WORDS="smarthost k", COMP_CWORD="1")
     assert ended.out.split() == ["key"]

@@ -169,6 +169,18 @@ def test_settings_saved_in_the_middle_end_the_test_and_the_next_uses_them(
     assert (len(pausing.inbox.messages), len(inbox.messages)) == (0, 1)
 
 
+def test_head_starts_a_test_and_is_counted_and_guarded_as_get(make: MakeService) -> None:
+    service = make(RATE_LIMITS="on")
+    reader = service.open_key(service.admin, Permission.READ)
+    assert service.ask("HEAD", TEST, key=reader).status == 403
+    assert status(service) is None
+    reply = service.ask("HEAD", TEST, key=service.key)
+    assert (reply.status, reply.body) == (200, b"")
+    assert status(service) is not None
+    codes = [service.ask("HEAD", TEST, key=service.key).status for _ in range(5)]
+    assert codes == [200] * 4 + [429]
+
+
 def test_five_tests_in_a_quarter_of_an_hour_and_the_sixth_is_429(make: MakeService) -> None:
     service = make(RATE_LIMITS="on")
     other = service.open_key(service.open_user("b@example.org", Role.ADMINISTRATOR))

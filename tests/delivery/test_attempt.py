@@ -263,6 +263,82 @@ async def test_a_message_without_an_answer_is_in_doubt_and_deferred(ending: str)
     assert outcome.code in {Code.CONNECTION_CLOSED, Code.TIMED_OUT, Code.PROTOCOL_ERROR}
 
 
+@pytest.mark.parametrize(
+    "answer", ["", "250 Delivered", "what?", "354 Go on\r\n250 Delivered"], ids=repr
+)
+async def test_a_message_that_never_left_is_not_in_doubt(answer: str) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        for verb in ("MAIL FROM:", "RCPT TO:"):
+            await peer.hear(verb)
+            await peer.say("250 Ok")
+        await peer.hear("DATA")
+        if answer:
+            await peer.say(answer)
+            assert await peer.is_left()
+
+    async with relay(script) as running:
+        [outcome] = await attempted(settings(running.port))
+
+    assert (outcome.result, outcome.step) == (Result.DEFERRED, Step.DATA)
+    assert outcome.code in {Code.CONNECTION_CLOSED, Code.PROTOCOL_ERROR}
+    assert not outcome.in_doubt
+
+
+@pytest.mark.parametrize("ending", ["hangs up", "is silent"])
+async def test_a_message_whose_end_never_left_is_not_in_doubt(ending: str) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        for verb, answer in (("MAIL", "250 Ok"), ("RCPT", "250 Ok"), ("DATA", "354 Go on")):
+            await peer.hear(verb)
+            await peer.say(answer)
+        await peer.reader.read(1)
+        if ending == "is silent":
+            await left.wait()
+
+    left = asyncio.Event()
+    # More than the buffers of both ends hold.
+    large = envelope(content=b"x" * 998 + b"\r\n" + (b"y" * 998 + b"\r\n") * 30_000)
+    async with relay(script) as running:
+        [outcome] = await attempted(settings(running.port), large, seconds=1)
+        left.set()
+
+    assert (outcome.result, outcome.step) == (Result.DEFERRED, Step.DATA)
+    assert outcome.code in {Code.CONNECTION_CLOSED, Code.TIMED_OUT}
+    assert not outcome.in_doubt
+
+
+async def test_each_message_of_a_session_is_in_doubt_or_not_by_itself() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        await take_message(peer)
+        await peer.hear("RSET")
+        await peer.say("250 Ok")
+        for verb in ("MAIL", "RCPT"):
+            await peer.hear(verb)
+            await peer.say("250 Ok")
+        await peer.hear("DATA")
+
+    async with relay(script) as running:
+        outcomes = await attempted(settings(running.port), envelope(), envelope())
+
+    assert (outcomes[1].code, outcomes[1].step) == (Code.CONNECTION_CLOSED, Step.DATA)
+    assert not outcomes[1].in_doubt
+
+
+async def test_a_session_that_broke_the_protocol_is_told_so_at_the_next_step() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet("AUTH PLAIN")
+        await peer.hear("AUTH PLAIN ")
+        await peer.say("235 2.7.0 Ok", "250 2.0.0 Delivered")
+        assert await peer.is_left()
+
+    async with relay(script) as running:
+        [outcome] = await attempted(settings(running.port, auth=True))
+
+    assert (outcome.step, outcome.code) == (Step.SENDER, Code.PROTOCOL_ERROR)
+
+
 async def test_what_was_accepted_stays_accepted_when_the_relay_then_fails() -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()

@@ -1,6 +1,7 @@
 """What a person reads, and what a person must not."""
 
 import itertools
+import re
 
 import msgspec
 import pytest
@@ -112,6 +113,7 @@ def relay(port: int, *, ssl: bool, auth: bool = True, ntlm: bool = False) -> Rel
         (Step.GREETING, Code.TIMED_OUT, relay(587, ssl=True), "465 is usual for TLS from"),
         (Step.GREETING, Code.TIMED_OUT, relay(25, ssl=False), "is no mail server"),
         (Step.DATA, Code.TIMED_OUT, relay(25, ssl=False), "while it was given the message"),
+        (Step.SENDER, Code.MESSAGE_TOO_LARGE, relay(25, ssl=True), "raise the limit"),
         (Step.GREETING, Code.PROTOCOL_ERROR, relay(80, ssl=False), "does not speak SMTP"),
         (Step.EHLO, Code.PROTOCOL_ERROR, relay(25, ssl=False), "after the greeting"),
         (Step.TLS, Code.TLS_NOT_SPOKEN, relay(465, ssl=True), "Try port 587"),
@@ -130,6 +132,28 @@ def relay(port: int, *, ssl: bool, auth: bool = True, ntlm: bool = False) -> Rel
 )
 def test_the_advice_fits_the_settings(step: Step, code: Code, to: RelayShown, says: str) -> None:
     assert says in explain(Facts(step=step, code=code, relay=to)).text
+
+
+@pytest.mark.parametrize("step", [step for step in Step if step is not Step.RESOLVE])
+@pytest.mark.parametrize(
+    "to", [relay(port, ssl=ssl) for port in (25, 465) for ssl in (False, True)]
+)
+def test_too_late_is_true_of_a_relay_that_is_silent_and_of_one_that_is_slow(
+    step: Step, to: RelayShown
+) -> None:
+    failure = explain(Facts(step=step, code=Code.TIMED_OUT, relay=to))
+    said = f"{failure.title}. {failure.why}"
+
+    assert not re.search(r"nothing|silen|stopped", said)
+    assert re.search(r"in time|too long", said)
+
+
+def test_a_limit_of_the_relay_is_for_its_provider_to_raise_and_fits_a_test_message() -> None:
+    failure = explain(Facts(step=Step.SENDER, code=Code.MESSAGE_TOO_LARGE, relay=RELAY))
+
+    assert failure.who is Who.PROVIDER
+    assert "test message" in failure.fix
+    assert "Send a smaller" not in failure.text
 
 
 def test_what_a_host_is_called_is_never_read_as_a_template() -> None:

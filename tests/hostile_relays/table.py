@@ -180,7 +180,7 @@ TABLE = [
         behaviour="Says a reply too many after the login",
         relay=says("AUTH", b"235 2.7.0 Welcome\r\n250 2.0.0 Delivered\r\n"),
         step=Step.SENDER,
-        code=Code.CONNECTION_CLOSED,
+        code=Code.PROTOCOL_ERROR,
         logins=1,
     ),
     Row(
@@ -189,7 +189,6 @@ TABLE = [
         relay=says("DATA", b"354 Go on\r\n250 2.0.0 Delivered\r\n"),
         step=Step.DATA,
         code=Code.PROTOCOL_ERROR,
-        in_doubt=True,
         logins=1,
     ),
     Row(
@@ -415,6 +414,22 @@ TABLE = [
         relay=says("MAIL", b"530 5.7.0 Authentication required\r\n"),
         step=Step.SENDER,
         code=Code.LOGIN_REQUIRED,
+        logins=1,
+    ),
+    Row(
+        threat="H27",
+        behaviour="Answers DATA with 250 in place of 354",
+        relay=says("DATA", b"250 2.0.0 Delivered\r\n"),
+        step=Step.DATA,
+        code=Code.PROTOCOL_ERROR,
+        logins=1,
+    ),
+    Row(
+        threat="H27",
+        behaviour="Takes its 354 back before the message was sent",
+        relay=says("DATA", b"354 Go on\r\n554 5.7.1 Rather not\r\n"),
+        step=Step.DATA,
+        code=Code.PROTOCOL_ERROR,
         logins=1,
     ),
     Row(

@@ -317,5 +317,5 @@ def test_a_server_that_says_nothing_is_told_within_half_a_minute(desk: Desk) -> 
         began = time.monotonic()
         state = desk.tried_at("localhost", silent.getsockname()[1], {})
     assert time.monotonic() - began < 35
-    assert state["error"].startswith("localhost took the connection and said nothing. ")
+    assert state["error"].startswith("localhost did not greet in time. ")
     assert "(port)" in state["error"]

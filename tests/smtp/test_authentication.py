@@ -49,7 +49,10 @@ def test_challenges_are_answered_until_the_relay_decides() -> None:
     assert dialogue.answer(reply(535)) is None
 
 
-@pytest.mark.parametrize("text", ["not base64", "VXNlcm5hbWU", "VX=lcm5hbWU6", "é", "VXNl cm5h"])
+@pytest.mark.parametrize(
+    "text",
+    ["not base64", "VXNlcm5hbWU", "VX=lcm5hbWU6", "é", "VXNl cm5h", "VXNl=", "VXNl==", "VXNl===="],
+)
 def test_a_challenge_that_is_not_base64_is_refused(text: str) -> None:
     dialogue = Authentication(Login("me", PASSWORD))
     dialogue.begin()

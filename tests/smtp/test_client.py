@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import pytest
 
 from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
+from smarthost.smtp.connection import Connection
 from smarthost.smtp.errors import (
     ClosedError,
     ConnectError,
@@ -203,6 +205,80 @@ async def test_yes_in_the_middle_of_the_message_is_not_believed() -> None:
             await client.data(BIG * 200_000)
         assert caught.value.reason is Reason.UNEXPECTED_REPLY
         left.set()
+
+
+async def test_a_message_has_left_once_its_end_was_handed_to_the_network() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        for answer in ("250 Ok", "250 Ok", "354 Go"):
+            await peer.hear()
+            await peer.say(answer)
+        await peer.hear_message()
+
+    async with relay(script) as running:
+        client = await greeted(running)
+        await client.mail_from("a@example.com")
+        await client.rcpt_to(["b@example.com"])
+        assert not client.message_left
+        with pytest.raises(ClosedError):
+            await client.data(b"x")
+        assert client.message_left
+
+
+@pytest.mark.parametrize("behind", [0, 1, 2])
+async def test_part_of_the_end_counts_as_the_end(behind: int) -> None:
+    class Stopped(asyncio.Transport):
+        """Takes one piece and no more."""
+
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            if data:
+                handed.append(bytes(data))
+                connection.pause_writing()
+
+        def abort(self) -> None:
+            pass
+
+    handed: list[bytes] = []
+    clock = SystemClock()
+    connection = Connection(clock, clock.monotonic() + 0.05)
+    connection.connection_made(Stopped())
+    # The first piece has 64 KiB, and the lone dot is its last octet but `behind`.
+    message = b"x" * (64 * 1024 - 3 - behind) + b"\r\n.\r\n"
+    with suppress(TimedOutError):
+        await connection.write_message(message)
+    assert b"".join(handed)[-1 - behind :] == b".\r\n"[: 1 + behind]
+    assert connection.message_left
+
+
+async def test_an_unusable_session_says_what_ended_it() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        await peer.hear("RSET")
+        await peer.say("250 Ok", "250 And more")
+        assert await peer.is_left()
+
+    async with relay(script) as running:
+        client = await greeted(running)
+        client.check_usable()
+        await client.rset()
+        with pytest.raises(ProtocolError) as caught:
+            client.check_usable()
+        assert caught.value.reason is Reason.UNSOLICITED
+
+
+async def test_a_session_that_the_relay_has_said_421_on_is_closed() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        await peer.hear("RSET")
+        await peer.say("421 4.3.2 Closing")
+        assert await peer.is_left()
+
+    async with relay(script) as running:
+        client = await greeted(running)
+        await client.rset()
+        with pytest.raises(ClosedError):
+            client.check_usable()
+        client.close()
 
 
 async def test_a_refusal_of_data_is_given_and_nothing_sent() -> None:

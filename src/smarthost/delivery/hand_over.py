@@ -12,7 +12,6 @@ from smarthost.delivery.pool import Session
 from smarthost.delivery.progress import EnoughError, Progress, StoppedError
 from smarthost.mail.envelope import Envelope
 from smarthost.smtp.data import with_crlf
-from smarthost.smtp.errors import ClosedError
 from smarthost.smtp.replies import Reply
 
 
@@ -48,8 +47,7 @@ class HandOver:
             lack = self._lack()
             if lack is not None:
                 raise StoppedError(Step.SENDER, lack)
-            if not self._client.usable:
-                raise ClosedError
+            self._client.check_usable()
             self._client.deadline = self._progress.deadline(Step.SENDER)
             if after_another:
                 await self._client.rset()
@@ -108,8 +106,12 @@ class HandOver:
                 self._outcomes[index] = self._progress.accepted(recipient, reply)
 
     def _settle_rest(self, stop: StoppedError) -> None:
-        # Only a reply says for sure that the relay does not have the message.
-        in_doubt = stop.step is Step.DATA and not isinstance(stop.fault, Reply)
+        # Behind the end of the message only a reply says that the relay does not have it.
+        in_doubt = (
+            stop.step is Step.DATA
+            and self._client.message_left
+            and not isinstance(stop.fault, Reply)
+        )
         for index, recipient in enumerate(self._envelope.recipients):
             if index not in self._outcomes:
                 self._outcomes[index] = self._progress.failed(

@@ -155,7 +155,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Waiting does not help: somebody has to change the settings, the message or the relay.
     Always true when refused; never when accepted."""
     in_doubt: bool = False
-    """No reply told the end of DATA: the relay may have the message all the same."""
+    """The end of the message went out and no reply followed: the relay may have it."""
     reply: str | None = None
     """The relay's reply, cleaned: one line of at most 200 printable characters."""
     address: str | None = None

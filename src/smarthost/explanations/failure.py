@@ -44,7 +44,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     relay: RelayShown | None = None
     """None where the relay is the operator's own and its details are hidden, or there is none."""
     in_doubt: bool = False
-    """No reply told the end of DATA."""
+    """The relay may have the message all the same: its end went out, and no reply followed."""
     tls: str | None = None
     """The version of TLS that stood; None: the connection was clear."""
 

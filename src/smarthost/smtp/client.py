@@ -76,6 +76,20 @@ class Client:
         return self._connection.idle and not self._closing
 
     @property
+    def message_left(self) -> bool:
+        """Whether the end of the message last given to `data` was handed to the network.
+
+        Before that no relay has accepted it, whatever it has read: a message without its end is
+        dropped with the connection (RFC 5321, section 4.1.1.10). After that only a reply can tell.
+        """
+        return self._connection.message_left
+
+    def check_usable(self) -> None:
+        """Raise what ended the connection, or `ClosedError`, unless `usable`."""
+        if not self.usable:
+            raise self._connection.failure or ClosedError
+
+    @property
     def tls_version(self) -> str | None:
         """`TLSv1.3` or `TLSv1.2`, or None in clear."""
         session = self._connection.tls
@@ -189,6 +203,7 @@ class Client:
 
         Raises `ValueError` on octets beyond ASCII where `mail_from` announced none.
         """
+        self._connection.message_left = False
         if not (self._eight_bit or self._utf8 or content.isascii()):
             raise ValueError("The message has 8-bit content that was not announced.")
         go_ahead = self._fitting(await self._ask(commands.DATA), range(354, 355))

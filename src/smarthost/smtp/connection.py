@@ -29,17 +29,21 @@ from smarthost.smtp.tls import reason_of
 T = TypeVar("T")
 
 _CHUNK = 64 * 1_024  # octets handed to the transport before a look at what the relay says
+_END = 3  # octets: the dot of its own line and CRLF, behind the last line of a message
 
 
 class Connection(asyncio.Protocol):
     """Made by `open_connection`; `deadline` is a moment of the clock's `monotonic()`, in seconds.
 
     It bounds every wait and is set anew for each step. `failure` is what ended the connection.
+    `message_left` says whether the end of the last message was handed to the transport; from then
+    on nobody here can know whether the relay has read it.
     """
 
     def __init__(self, clock: Clock, deadline: float) -> None:
         self.deadline = deadline
         self.failure: SmtpError | None = None
+        self.message_left = False
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -98,15 +102,12 @@ class Connection(asyncio.Protocol):
 
         Raises what had ended the connection, and `TimedOutError` once the deadline has passed.
         """
-        if not self._seconds_left():
-            self.fail(TimedOutError())
-        if self.failure is not None:
-            raise self.failure
+        self._check()
         self._expected += replies
         self._bare_or_tls().write(data)
 
     async def write_message(self, data: bytes) -> bool:
-        """Send a message's octets as fast as the relay takes them; one reply follows.
+        """Send what follows the 354 as fast as the relay takes it; one reply follows.
 
         Gives false where the relay answered before all was sent.
         """
@@ -115,7 +116,10 @@ class Connection(asyncio.Protocol):
             await self._until(lambda: bool(self._replies) or not self._paused)
             if self._replies:
                 return False
-            self.write(data[start : start + _CHUNK], replies=0)
+            self._check()
+            # Part of the end counts as the end: there are servers that do not wait for its LF.
+            self.message_left = start + _CHUNK > len(data) - _END
+            self._bare_or_tls().write(data[start : start + _CHUNK])
         return True
 
     async def reply(self) -> Reply:
@@ -174,6 +178,13 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     # The rest.
+
+    def _check(self) -> None:
+        """Raise what had ended the connection; a deadline that has passed ends it."""
+        if not self._seconds_left():
+            self.fail(TimedOutError())
+        if self.failure is not None:
+            raise self.failure
 
     def _take(self, data: bytes) -> SmtpError | None:
         try:

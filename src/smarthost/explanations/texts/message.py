@@ -50,10 +50,12 @@ TEXTS: Mapping[Code, tuple[Text, ...]] = {
     ),
     Code.MESSAGE_TOO_LARGE: (
         Text(
-            title="The message is too large for {server}",
-            why="The server takes no message of this size.",
-            fix="Send a smaller message, for example with a link in place of an attachment.",
-            who=Who.ADMINISTRATOR,
+            title="The message is larger than {server} allows",
+            why="The server sets a limit to the size of one message.",
+            fix="Ask whoever runs the mail server to raise the limit, or leave out attachments. A"
+            " test message has none and only a few kilobytes: a limit below that lets hardly any"
+            " mail through.",
+            who=Who.PROVIDER,
             for_everybody=True,
         ),
     ),

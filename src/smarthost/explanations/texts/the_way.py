@@ -13,7 +13,7 @@ _OTHER_PORT = (
 )
 
 
-def _silent_where_tls_comes_first(facts: Facts) -> bool:
+def _no_greeting_where_tls_comes_first(facts: Facts) -> bool:
     relay = facts.relay
     return (
         facts.step is Step.GREETING
@@ -23,7 +23,7 @@ def _silent_where_tls_comes_first(facts: Facts) -> bool:
     )
 
 
-def _silent_where_starttls_is_expected(facts: Facts) -> bool:
+def _no_greeting_where_starttls_is_expected(facts: Facts) -> bool:
     relay = facts.relay
     return (
         facts.step is Step.GREETING
@@ -85,34 +85,38 @@ TEXTS: Mapping[Code, tuple[Text, ...]] = {
     ),
     Code.TIMED_OUT: (
         Text(
-            title="{Server} did not answer",
-            why="Nothing came back: a firewall may be in between, or the server is down.",
+            title="{Server} did not answer in time",
+            why="No connection came about: a firewall may be in between, or the server is down"
+            " or too busy.",
             fix=_OTHER_PORT,
             who=Who.ADMINISTRATOR,
             fields=("host", "port", "enableSSL"),
             fits=at(Step.CONNECT),
         ),
         Text(
-            title="{Server} waits for TLS",
-            why="It took the connection and said nothing, as a port does where TLS comes first.",
+            title="{Server} did not greet in time and may be waiting for TLS",
+            why="It took the connection and sent no whole greeting, as a port does where TLS comes"
+            " first.",
             fix="Turn on TLS (enableSSL): port {port} speaks it from the first byte (port).",
             who=Who.ADMINISTRATOR,
             fields=("enableSSL", "port"),
-            fits=_silent_where_tls_comes_first,
+            fits=_no_greeting_where_tls_comes_first,
         ),
         Text(
-            title="{Server} took the connection and said nothing",
-            why="It may be too busy, or wait for TLS from the first byte, which Smarthost begins"
-            " with on the ports 465 and 2465 only.",
+            title="{Server} did not greet in time",
+            why="It took the connection and sent no whole greeting. It may be too busy, or wait"
+            " for TLS from the first byte, which Smarthost begins with on the ports 465 and 2465"
+            " only.",
             fix="Check the port (port), now {port}: 465 is usual for TLS from the first byte, 587"
             " for STARTTLS. If it is right, try again later.",
             who=Who.ADMINISTRATOR,
             fields=("port",),
-            fits=_silent_where_starttls_is_expected,
+            fits=_no_greeting_where_starttls_is_expected,
         ),
         Text(
-            title="{Server} took the connection and said nothing",
-            why="It may be too busy, or what listens on this port is no mail server.",
+            title="{Server} did not greet in time",
+            why="It took the connection and sent no whole greeting. It may be too busy, or what"
+            " listens on this port is no mail server.",
             fix="Check the port (port), now {port}. If it is right, try again later.",
             who=Who.ADMINISTRATOR,
             fields=("port",),
@@ -120,7 +124,7 @@ TEXTS: Mapping[Code, tuple[Text, ...]] = {
         ),
         Text(
             title="{Server} took too long {during}",
-            why="It stopped answering in the middle of the session.",
+            why="Its answer had not come to an end when the time was over.",
             fix=LATER,
             who=Who.PROVIDER,
             for_everybody=True,

@@ -1,7 +1,8 @@
 """The contract's test of the settings: a message to the person who asks, started and watched.
 
-Starting it sends mail, though it is a GET: that is the contract's. So it needs the permission to
-change settings, and the rule against requests of other sites guards it as it does a save.
+Starting it sends mail, though it is a GET, and HEAD is as GET: that is the contract's. So it needs
+the permission to change settings, and the rule against requests of other sites guards it as it
+does a save.
 """
 
 from typing import Annotated
@@ -74,7 +75,8 @@ class SmtpTestApi:
                 description="Starts sending a test message to the caller's e-mail address, "
                 "through the settings in force, and answers its state at once; to be watched by "
                 "test/status. While one runs, its state is answered and no other is started. At "
-                f"most {MOST_REQUESTS} in {WINDOW_MINUTES} minutes for each user.",
+                f"most {MOST_REQUESTS} in {WINDOW_MINUTES} minutes for each user. `HEAD` starts "
+                "one too.",
                 handler=self.start,
                 action=Action.CHANGE_SETTINGS,
                 answer=SmtpOperationStatusDto,
