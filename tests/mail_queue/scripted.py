@@ -37,6 +37,7 @@ class Scripted:
         self.script = script
         self.asked: list[tuple[RelaySettings, Envelope]] = []
         self.deadlines: list[float] = []
+        self.fresh: list[bool] = []
         self.ended = 0
 
     async def __call__(
@@ -46,8 +47,10 @@ class Scripted:
         *,
         report: Report,
         deadline_seconds: float,
+        fresh: bool,
     ) -> Sequence[Outcome]:
         (envelope,) = envelopes
+        self.fresh.append(fresh)
         self.asked.append((settings, envelope))
         self.deadlines.append(deadline_seconds)
         try:
@@ -91,6 +94,9 @@ class Faltering:
         if self.full:
             raise StoreUnavailableError("the disk is full")
         return await self._database.transact(work)
+
+    def check_room(self, octets: int) -> None:
+        self._database.check_room(octets)
 
     async def find_damage(self) -> str | None:
         return await self._database.find_damage()

@@ -21,10 +21,18 @@ class Progress:
     """Follows the attempt for one claim; `report` is what the attempt calls."""
 
     def __init__(
-        self, store: QueueStore, claim: Claim, in_force: Callable[[], Awaitable[bool]]
+        self,
+        store: QueueStore,
+        claim: Claim,
+        in_force: Callable[[], Awaitable[bool]],
+        before_data: Callable[[], Awaitable[None]],
     ) -> None:
-        """`in_force` tells whether the settings are still those that the claim is bound to."""
+        """`in_force` tells whether the settings are still those that the claim is bound to.
+
+        `before_data` is waited for before it is written that the message leaves.
+        """
         self._store = store
+        self._before_data = before_data
         self._claim = claim
         self._in_force = in_force
         self._recorded: Step | None = None
@@ -48,6 +56,7 @@ class Progress:
         if step is Step.DATA:
             if not await self._in_force():
                 raise BrokenOffError(Code.SETTINGS_CHANGED)
+            await self._before_data()
             await self._write(step)
         self.step = step
 
