@@ -37,5 +37,5 @@ lock: ## pins the dependencies of pyproject.toml in requirements/ (ARGS=--upgrad
 
 bench: ## measures reads and saves beside a bare server, and the SMTP client beside another
 	@scripts/install test
-	.venv/bin/python benchmarks/settings.py $(ARGS)
-	.venv/bin/python benchmarks/smtp.py
+	.venv/bin/python -m benchmarks.settings $(ARGS)
+	.venv/bin/python -m benchmarks.smtp
