@@ -21,9 +21,10 @@ run: ## installs Smarthost here and starts it
 test: ## installs what the tests need and runs them
 	@scripts/test $(ARGS)
 
-soak: ## fuzzes what reads octets of others for half an hour (ARGS="address --seconds 60")
+soak: ## fuzzes for half an hour (ARGS="address --seconds 60"), then kills the service 1,000 times
 	@scripts/install test
 	.venv/bin/python -m tests.fuzz.soak $(ARGS)
+	.venv/bin/python -m tests.journeys.soak
 
 check: ## format, lint, types and the layers of imports
 	@scripts/install test

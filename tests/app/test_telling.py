@@ -4,10 +4,14 @@ import asyncio
 import email
 import email.policy
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
+
+import pytest
 
 from smarthost.app.first_start import initialise
 from smarthost.app.parts import Parts, open_parts
+from smarthost.app.telling import webhook_policy
 from smarthost.audit.model import OPERATOR, Actor
 from smarthost.clock import MICROSECONDS
 from smarthost.config import Config, load_config
@@ -22,8 +26,8 @@ ADMIN = "admin@example.com"
 _PATIENCE = 20.0
 
 
-def config(folder: Path, default_port: int | None) -> Config:
-    given = {"DATA_DIR": str(folder), "HELO_NAME": "smarthost.test"}
+def config(folder: Path, default_port: int | None, **more: str) -> Config:
+    given = {"DATA_DIR": str(folder), "HELO_NAME": "smarthost.test", **more}
     if default_port is not None:
         given["DEFAULT_RELAY_URL"] = (
             f"smtp://127.0.0.1:{default_port}?sender=smarthost@example.net&name=Smarthost"
@@ -85,3 +89,13 @@ async def test_without_a_default_relay_nobody_is_told(tmp_path: Path) -> None:
         await asyncio.sleep(0.2)
         await stop(parts, delivering)
         assert await notices(parts, portal_id) == []
+
+
+@pytest.mark.parametrize("networks", ["any", "127.0.0.0/8"])
+def test_a_network_for_relays_is_open_for_webhooks_of_the_only_portal_alone(
+    networks: str, tmp_path: Path
+) -> None:
+    alone = webhook_policy(config(tmp_path, None, RELAY_NETWORKS=networks))
+    assert alone.allows(ip_address("127.0.0.1"), 443)
+    several = config(tmp_path, None, RELAY_NETWORKS=networks, BASE_DOMAIN="portals.example")
+    assert not webhook_policy(several).allows(ip_address("127.0.0.1"), 443)

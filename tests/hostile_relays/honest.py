@@ -15,6 +15,8 @@ from functools import partial
 import trustme
 
 NAME = "localhost"
+NOTHING = b".\r\n"
+"""A message without any octet, with its end."""
 _NOTED = 4_000  # octets of what a relay says at once, which may be a flood
 MORE_THAN_ENOUGH = 30_000.0  # seconds of the loop's time that a session may take
 
@@ -63,7 +65,7 @@ class Peer:
     async def hear_message(self) -> bytes:
         """Read up to the lone dot; the message may be empty."""
         heard = await self._reader.readuntil(b".\r\n")
-        while heard != b".\r\n" and not heard.endswith(b"\r\n.\r\n"):
+        while heard != NOTHING and not heard.endswith(b"\r\n.\r\n"):
             heard += await self._reader.readuntil(b".\r\n")
         return self._heard(heard)
 
@@ -214,6 +216,9 @@ class Relay:
         await self.answer_message(peer)
 
     async def answer_message(self, peer: Peer) -> None:
+        if peer.message == NOTHING:  # what a client sends that has no recipient left
+            await peer.say("554 5.5.1 No valid recipients")
+            return
         self.messages.append(peer.message)
         await peer.say(f"250 2.0.0 Queued as {len(self.messages)}")
 

@@ -31,6 +31,10 @@ class RefusesAllRecipients(Relay):
     async def rcpt(self, peer: Peer) -> None:
         await peer.say("450 4.2.1 Later")
 
+    async def answer_message(self, peer: Peer) -> None:
+        self.messages.append(peer.message)
+        await peer.say("250 2.0.0 Queued for nobody")
+
 
 class DropsBehindDot(Relay):
     async def answer_message(self, peer: Peer) -> None:

@@ -19,7 +19,7 @@ from smarthost.delivery.outcome import Result
 from smarthost.mail.envelope import Envelope
 from smarthost.mail_queue.accepted.model import RecipientStatus
 from smarthost.mail_queue.model import Attempted, State
-from tests.hostile_relays.honest import Relay
+from tests.hostile_relays.honest import NOTHING, Relay
 from tests.hostile_relays.installation import installation
 from tests.hostile_relays.ledger import (
     TAKEN,
@@ -29,6 +29,7 @@ from tests.hostile_relays.ledger import (
     our_lines,
     relays_lines,
 )
+from tests.hostile_relays.mail_relays import RefusesAllRecipients
 from tests.hostile_relays.mail_table import MAIL_TABLE, MailRow
 from tests.hostile_relays.quick import LoopClock, QuickLoop
 
@@ -154,6 +155,8 @@ def check_arrived(
 ) -> None:
     """Everything arrived whole, and twice only where nobody could know that it had."""
     taken = messages_taken([*hostile.turns, *honest.turns])
+    if row.relay is RefusesAllRecipients:
+        assert set(hostile.messages) == {NOTHING}
     written = {envelope.sender: envelope.content for envelope in mail}
     assert {sender for sender, _ in taken} == {
         sender for sender, one in record.mail if one.state is State.SENT

@@ -80,7 +80,7 @@ class _Session(asyncio.Protocol):
         self._transports.add(self._transport)
         self._transport.write(b"220 sink.example.com ESMTP\r\n")
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._transports.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
@@ -168,14 +168,16 @@ def running_sink(
     thread.start()
 
     async def listen() -> asyncio.Server:
-        return await loop.create_server(lambda: _Session(sink, transports), "127.0.0.1", port)
+        return await asyncio.get_running_loop().create_server(
+            lambda: _Session(sink, transports), "127.0.0.1", port
+        )
 
     async def leave(server: asyncio.Server) -> None:
         server.close()
         for transport in transports:
             transport.abort()
         async with asyncio.timeout(PATIENCE):
-            while transports:  # each is lost in one of the next turns of the loop
+            while transports:  # noqa: ASYNC110 - each is lost in one of the loop's next turns
                 await asyncio.sleep(0)
 
     server = asyncio.run_coroutine_threadsafe(listen(), loop).result(PATIENCE)

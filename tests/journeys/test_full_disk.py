@@ -1,5 +1,5 @@
-"""A full disk: saves and e-mails are refused, reads go on, nothing that was accepted is lost, and all
-is well again once there is room.
+"""A full disk: saves and e-mails are refused, reads go on, nothing that was accepted is lost, and
+all is well again once there is room.
 """
 
 import contextlib

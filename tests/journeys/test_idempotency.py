@@ -33,8 +33,7 @@ def test_100_requests_of_one_key_at_two_services_are_one_message(
             ):
                 before = len(sink.taken)
                 asking = [
-                    threads.submit(ask, number, path, body, path)
-                    for number in range(SIDE_BY_SIDE)
+                    threads.submit(ask, number, path, body, path) for number in range(SIDE_BY_SIDE)
                 ]
                 answers = {(one.result().status, one.result().body) for one in asking}
                 ((status, _),) = answers

@@ -1,6 +1,6 @@
 """One portal's dead relay and long queue are nobody else's business, nor the next start's.
 
-How long things take is measured by benchmarks/isolation.py; here it is what happens.
+How long things take is measured by benchmarks/queue.py; here it is what happens.
 """
 
 import time
@@ -61,25 +61,24 @@ def test_a_portal_with_a_long_queue_and_a_dead_relay_delays_nobody_and_no_start(
         return int(rows(program.data_dir, query, name)[0][0])
 
     with running_sink() as sink:
-        with dead_port() as port:
-            with _serving(program) as service:
-                noisy = _application(service, tenants["noisy"])
-                quiet = _application(service, tenants["quiet"])
-                noisy.save(port, "noisy@example.com")
-                quiet.save(sink.port, "quiet@example.com")
-                _flood(noisy)
-                until(lambda: noisy.health()["state"] == "held")
-                until(lambda: count(_WAITING, "noisy") == BACKLOG)
-                for number in range(1, SENDS + 1):
-                    quiet.send()
-                    assert len(sink.wait_for(number)) == number
-                until(lambda: count(_ATTEMPTS, "quiet") == SENDS)
-                assert count(_WAITING, "noisy") == BACKLOG
-                assert 1 <= count(_ATTEMPTS, "noisy") <= _MOST_TRIES, "it was tried, and held"
-                assert noisy.health()["queued"] == BACKLOG
-                assert_ledger_closes(program.data_dir)
-                quiet_later = quiet.send(scheduled_at="in 1 minute")
-                service.kill()
+        with dead_port() as port, _serving(program) as service:
+            noisy = _application(service, tenants["noisy"])
+            quiet = _application(service, tenants["quiet"])
+            noisy.save(port, "noisy@example.com")
+            quiet.save(sink.port, "quiet@example.com")
+            _flood(noisy)
+            until(lambda: noisy.health()["state"] == "held")
+            until(lambda: count(_WAITING, "noisy") == BACKLOG)
+            for number in range(1, SENDS + 1):
+                quiet.send()
+                assert len(sink.wait_for(number)) == number
+            until(lambda: count(_ATTEMPTS, "quiet") == SENDS)
+            assert count(_WAITING, "noisy") == BACKLOG
+            assert 1 <= count(_ATTEMPTS, "noisy") <= _MOST_TRIES, "it was tried, and held"
+            assert noisy.health()["queued"] == BACKLOG
+            assert_ledger_closes(program.data_dir)
+            quiet_later = quiet.send(scheduled_at="in 1 minute")
+            service.kill()
         # What begins with a long queue delivers at once: the relay's that is back, too.
         with running_sink(port=port) as back:
             began = time.monotonic()

@@ -62,9 +62,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with running_sink() as sink, serving(program) as served:
         application = Application(process=served.client(key))
         application.save(sink.port, SENDER)
-        yield Desk(
-            served=served, application=application, sink=sink, send_key=made.out.strip()
-        )
+        yield Desk(served=served, application=application, sink=sink, send_key=made.out.strip())
 
 
 def files(message: EmailMessage) -> dict[str | None, Any]:

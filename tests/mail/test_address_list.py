@@ -133,3 +133,11 @@ def test_time_grows_no_faster_than_the_list(piece: str) -> None:
 
     # Eight times the text: about 8 if it is linear, 64 if it is quadratic.
     assert seconds(8) < 24 * max(seconds(1), 0.005)
+
+
+def test_thousands_of_addresses_are_refused_before_they_are_read() -> None:
+    assert len(parse_mailbox_list(",".join(["a@example.net"] * 2_000))) == 2_000
+    begin = time.process_time()
+    with pytest.raises(AddressError, match="too many"):
+        parse_mailbox_list(",".join(["a@b"] * 65_000))
+    assert time.process_time() - begin < 0.05

@@ -1,6 +1,7 @@
 """Octets in any charset: something is shown, whatever the charset is called."""
 
 import codecs
+import encodings
 import time
 from encodings.aliases import aliases
 
@@ -28,6 +29,10 @@ from smarthost.mail.charsets import text_of
         (b"616263", "hex", "616263"),
         (b"\\x41", "unicode_escape", "\\x41"),
         (b"abc-", "punycode", "abc-"),
+        (b"+2AA-", "utf-7", "\ufffd"),
+        ("Grüße".encode("cp1252"), "Windows-1252", "Grüße"),
+        ("Grüße".encode("latin-1"), "ISO_8859-1:1987", "Grüße"),
+        ("Ґ".encode("koi8-u"), "KOI8-U", "Ґ"),
     ],
 )
 def test_octets_are_read(octets: bytes, charset: str, text: str) -> None:
@@ -36,7 +41,15 @@ def test_octets_are_read(octets: bytes, charset: str, text: str) -> None:
 
 @given(st.binary(max_size=50), st.sampled_from(sorted(aliases)))
 def test_any_octets_in_any_charset_give_a_text(octets: bytes, charset: str) -> None:
-    assert isinstance(text_of(octets, charset), str)
+    text_of(octets, charset).encode()  # which no half of a character can be
+
+
+def test_names_that_nobody_knows_are_not_kept() -> None:
+    kept = len(encodings._cache)
+    for number in range(1000):
+        assert text_of(b"abc", f"unknown-{number}") == "abc"
+
+    assert len(encodings._cache) == kept
 
 
 @pytest.mark.parametrize("charset", sorted(set(aliases.values())))

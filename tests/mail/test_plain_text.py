@@ -29,6 +29,8 @@ from smarthost.mail.plain_text import LONGEST, plain_text
         ("<?xml version='1.0'?>x", "x\n"),
         ("&lt;b&gt; &amp;amp; &copy; &#x4e2d;", "<b> &amp; © 中\n"),
         ("1 < 2 and 3 > 2 <3", "1 < 2 and 3 > 2 <3\n"),
+        ("a&#" + "1" * 5000 + ";b", "a\ufffdb\n"),
+        ("<a href='https://x.test/&#" + "9" * 5000 + "'>c</a>", "c (https://x.test/\ufffd)\n"),
         ('<a href="https://x.test/?b=1&amp;c">Pay</a> now', "Pay (https://x.test/?b=1&c) now\n"),
         ('<a href="https://x.test/">https://x.test</a>', "https://x.test\n"),
         ('<a href="https://x.test/">x.test</a>', "x.test\n"),

@@ -1,5 +1,8 @@
 """The texts of a message, read back for people."""
 
+import base64
+import binascii
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -78,3 +81,24 @@ def test_a_long_text_is_cut() -> None:
 @given(messages() | st.binary(max_size=200))
 def test_any_message_can_be_read(content: bytes) -> None:
     readable(content)
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "8bit"])
+@pytest.mark.parametrize("letter", ["a", "ä"])
+def test_of_a_long_text_the_beginning_is_read_at_once(encoding: str, letter: str) -> None:
+    octets = (letter * 60 + "\n").encode() * 300_000
+    body = {
+        "base64": base64.encodebytes(octets).replace(b"\n", b"\r\n"),
+        "quoted-printable": binascii.b2a_qp(octets).replace(b"\n", b"\r\n"),
+        "8bit": octets.replace(b"\n", b"\r\n"),
+    }[encoding]
+    head = f"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n"
+    content = head.encode() + b"\r\n" + body
+    begin = time.process_time()
+    text = readable(content).text
+
+    assert time.process_time() - begin < 0.1
+    assert text is not None
+    whole = octets.decode()
+    assert whole.startswith(text.rstrip("\ufffd"))
+    assert len(text.encode()) > LONGEST * 0.9

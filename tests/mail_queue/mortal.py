@@ -63,6 +63,7 @@ async def _work(engine: str, folder: Path, point: str, number: int) -> None:
             come_to(step.value)
         os.write(taken, f"{settings.portal_id} {envelope.content.decode()}\n".encode())
         come_to(ACCEPTED)
+        await report(Step.DATA, StepState.OK, {})
         await asyncio.sleep(0)
         return [outcome(recipient) for recipient in envelope.recipients]
 

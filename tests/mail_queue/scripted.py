@@ -27,6 +27,7 @@ async def accept_all(
     _settings: RelaySettings, envelope: Envelope, report: Report
 ) -> Sequence[Outcome]:
     await report(Step.DATA, StepState.BEGIN, {})
+    await report(Step.DATA, StepState.OK, {})
     return [outcome(recipient) for recipient in envelope.recipients]
 
 

@@ -161,6 +161,7 @@ async def test_a_message_leaves_only_when_the_outcome_of_the_one_before_is_on_th
         await report(Step.SENDER, StepState.BEGIN, {})
         await report(Step.DATA, StepState.BEGIN, {})
         seen.append([state for state, *_ in await bench.rows()])
+        await report(Step.DATA, StepState.OK, {})
         return [outcome(one) for one in envelope.recipients]
 
     bench.attempt.script = look

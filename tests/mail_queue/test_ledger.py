@@ -218,5 +218,5 @@ class Queue(RuleBasedStateMachine):
         raise AssertionError("mail is left that nobody takes")
 
 
-class TestQueue(Queue.TestCase):  # type: ignore[misc]  # made at run time
-    settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestQueue = Queue.TestCase
+TestQueue.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -3,6 +3,7 @@ tests/web/emails."""
 
 import email
 import email.policy
+import time
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from smarthost.sending.model import (
     TagInput,
 )
 from smarthost.sending.prepare import Prepared, prepare_one
+from smarthost.sending.rules import LONGEST_FILENAME, LONGEST_SUBJECT
 from smarthost.sending.sender import sender_of
 from tests.clocks import START
 from tests.mail.injections import REFUSED, TAKEN
@@ -107,6 +109,14 @@ def test_no_text_becomes_a_header_of_its_own(injection: str, place: Any) -> None
     assert len(prepared.envelope.recipients) <= 2
 
 
+def test_a_file_name_cannot_be_turned_round() -> None:
+    files = (AttachmentInput(filename="report\u202efdp.exe", content=b"MZ"),)
+    prepared = asked(attachments=files)
+    assert isinstance(prepared, Refused)
+    assert [fault.field for fault in prepared.faults] == ["attachments[0].filename"]
+    assert "U+202E" in prepared.faults[0].message
+
+
 def test_all_faults_are_told_together() -> None:
     prepared = asked(
         from_="joe@example.com",
@@ -137,6 +147,49 @@ def test_a_message_that_is_too_large_is_refused() -> None:
     files = (AttachmentInput(filename="a", content=bytes(31 << 20)),)
     assert fields(asked(attachments=files)) == ["attachments"]
     assert fields(raw(HEAD + b"To: a@example.net\r\n\r\n" + b"a\r\n" * (14 << 20))) == ["raw"]
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"subject": "a" * 10_000_000}, "subject"),
+        ({"subject": "ä" * 5_000_000}, "subject"),
+        ({"headers": {"X-A": "ä" * 5_000_000}}, "headers"),
+        ({"headers": {"References": "<a@b> " * 1_000_000}}, "headers"),
+        ({"headers": {"a" * 5_000_000: "a"}}, "headers"),
+        ({"headers": {f"X-{at}": "ä" * 1_000 for at in range(100)}}, "headers"),
+        ({"attachments": (AttachmentInput(filename="ä" * 5_000_000, content=b""),)},
+         "attachments[0].filename"),
+    ],
+)  # fmt: skip
+def test_a_text_for_a_header_has_a_longest_length(given: dict[str, Any], field: str) -> None:
+    begin = time.process_time()
+    prepared = asked(**given)
+
+    assert fields(prepared) == [field]
+    assert isinstance(prepared, Refused)
+    assert len(prepared.message) < 200
+    assert time.process_time() - begin < 0.1
+
+
+def test_the_longest_texts_for_a_header_are_sent() -> None:
+    files = (AttachmentInput(filename="ä" * LONGEST_FILENAME, content=b"a"),)
+    submission = made(asked(subject="ä" * LONGEST_SUBJECT, attachments=files))
+    message = email.message_from_bytes(submission.envelope.content, policy=email.policy.default)
+
+    assert message["Subject"] == "ä" * LONGEST_SUBJECT
+    assert [part.get_filename() for part in message.iter_attachments()] == ["ä" * LONGEST_FILENAME]
+
+
+def test_a_wrong_header_s_name_is_told_in_short() -> None:
+    assert fields(asked(headers={"X:" + "a" * 1_000: "a"})) == ["headers.X:" + "a" * 58]
+
+
+def test_what_lists_show_of_a_raw_message_is_short() -> None:
+    subject = b"Subject: " + b"\r\n ".join([b"a" * 900] * 200) + b"\r\n"
+    submission = made(raw(HEAD + b"To: a@example.net\r\n" + subject + b"\r\nHi\r\n"))
+
+    assert submission.details.subject == ("a" * 900 + " " + "a" * 97)
 
 
 def test_a_raw_message_goes_where_its_header_says() -> None:

@@ -48,8 +48,13 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def webhook_policy(config: Config) -> Policy:
-    """Return where receivers of events may be: where relays may, at ports for HTTPS."""
-    return Policy(config.relay_networks, PUBLIC_PORTS)
+    """Return where receivers of events may be, at ports for HTTPS.
+
+    Where relays may be, if the only portal is the operator's own. With several portals it is
+    outside alone: a network that was opened for relays is not open for requests to any port.
+    """
+    networks = config.relay_networks if config.base_domain is None else "public"
+    return Policy(networks, PUBLIC_PORTS)
 
 
 def webhook_delivery(

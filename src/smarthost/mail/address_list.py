@@ -24,6 +24,9 @@ _IN_COMMENT = re.compile(r"[()]|\\?[^()\\]+|\\.|\\", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MISPLACED = frozenset(';:\\"<>[])')
 _DEEPEST = 20
+# Of one header, those in names counted too: reading an address takes its time, and no message has
+# more than 1,000 recipients.
+_MOST_AT_SIGNS = 2_500
 _SHOWN = 60
 
 
@@ -41,7 +44,8 @@ def parse_mailbox_list(value: str) -> tuple[Mailbox, ...]:
     Encoded words in names are read, whatever their charset. A comment behind an address is its
     name if it has no other; further comments are dropped. An empty value has no mailbox.
 
-    Raises `AddressError` on what is no such list, with a message that names the wrong piece.
+    Raises `AddressError` on what is no such list, with a message that names the wrong piece, and
+    on more than about 2,500 mailboxes.
     """
     return tuple(
         mailbox
@@ -52,6 +56,8 @@ def parse_mailbox_list(value: str) -> tuple[Mailbox, ...]:
 
 def parse_address_list(value: str) -> tuple[Mailbox | Group, ...]:
     """Give the mailboxes and groups of an unfolded header value; see `parse_mailbox_list`."""
+    if value.count("@") > _MOST_AT_SIGNS:
+        raise AddressError("These are too many addresses for one header.")
     entries: list[Mailbox | Group] = []
     members: list[Mailbox] = []
     group: str | None = None

@@ -17,6 +17,7 @@ _PLAIN = (string.printable.replace("\r", "").replace("\x0b", "").replace("\x0c",
 # (RFC 2045, section 6.7), so nobody's text can end its part.
 _NOT_AS_TYPED = (b" \n", b"\t\n", b"\n.\n", b"\n--=_")
 _BASE64_LINE = 76
+_BASE64_PIECE = 57 * 1024  # whole lines
 
 
 class Encoded(NamedTuple):
@@ -52,9 +53,18 @@ def shorter(octets: bytes) -> Encoded:
 
 def in_base64(octets: bytes) -> Encoded:
     """Encode any octets as base64 in lines of 76 characters."""
+    # Some lines at a time: each one of a large file kept for itself would take several times it.
+    body = b"".join(
+        _base64_lines(octets[at : at + _BASE64_PIECE])
+        for at in range(0, len(octets), _BASE64_PIECE)
+    )
+    return Encoded("base64", body)
+
+
+def _base64_lines(octets: bytes) -> bytes:
     text = base64.b64encode(octets)
-    lines = [text[at : at + _BASE64_LINE] for at in range(0, len(text), _BASE64_LINE)]
-    return Encoded("base64", b"\r\n".join((*lines, b"")))
+    lines = (text[at : at + _BASE64_LINE] for at in range(0, len(text), _BASE64_LINE))
+    return b"\r\n".join((*lines, b""))
 
 
 def _is_plain(octets: bytes) -> bool:

@@ -60,9 +60,14 @@ def has_long_line(octets: bytes, begin: int, end: int) -> bool:
     return False
 
 
-@lru_cache(maxsize=256)
 def is_header_name(name: str) -> bool:
-    """Whether `name` can stand before the colon."""
+    """Whether `name` can stand before the colon, and on one line with it."""
+    # The few names that everybody uses are kept; what is longer would fill the memory.
+    return len(name) < LONGEST_LINE and _is_name(name)
+
+
+@lru_cache(maxsize=256)
+def _is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from smarthost.mail.address import Address, AddressError, parse_address
-from smarthost.mail.characters import named
+from smarthost.mail.characters import DIRECTIONAL, named
 
 SPECIALS = frozenset('()<>[]:;@\\,"')
 """What parts or quotes something in a list of addresses (RFC 5322, section 3.2.3); the dot has
@@ -17,9 +17,6 @@ its place in a name by custom (obs-phrase)."""
 # Line ends in somebody's eyes, controls, halves of characters; and what makes a name look like
 # another one (Unicode TR 36, section 2.6).
 _REFUSED = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_DIRECTIONAL = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
 _LONGEST_NAME = 255  # characters: the contract's limit for a sender's display name
 _TEXT_LIMIT = 1024  # characters, before anything else looks at the text
 _QUOTE_IT = 'Put the name in quotation marks, like "Acme, Inc." <name@example.com>.'
@@ -71,7 +68,7 @@ def checked_name(name: str) -> str:
         )
     if not name.isprintable():
         for char in name:
-            if unicodedata.category(char) in _REFUSED or char in _DIRECTIONAL:
+            if unicodedata.category(char) in _REFUSED or char in DIRECTIONAL:
                 raise AddressError(
                     f"The name before the address contains a control or invisible character "
                     f"({named(char)}). Type it by hand instead of pasting it."

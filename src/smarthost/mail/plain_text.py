@@ -32,6 +32,8 @@ _LINES = frozenset(
     }
 )  # fmt: skip
 _MEANT = _PARAGRAPHS | _LINES | {"a", "img", "td", "th"}
+# Beyond any character, and more than Python reads as a number.
+_TOO_LONG = re.compile(r"&#[0-9]{100,}+;?")
 _BLANKS = re.compile(r"[ \t\r\n\f\xa0]+")
 _LINKED = ("http://", "https://", "mailto:")
 
@@ -65,7 +67,7 @@ class _Text:
         self._link_text: list[str] = []
 
     def take(self, piece: str) -> None:
-        words = unescape(piece) if "&" in piece else piece
+        words = _unescaped(piece)
         self._line.append(words)
         if self._link:
             self._link_text.append(words)
@@ -84,7 +86,7 @@ class _Text:
         elif name == "a":
             self._end_link()
             if not closing and (link := _LINK.search(attributes)):
-                self._link = unescape(link[1] or link[2] or link[3] or "").strip()
+                self._link = _unescaped(link[1] or link[2] or link[3] or "").strip()
 
     def finished(self) -> str:
         self._end_link()
@@ -106,6 +108,10 @@ class _Text:
             self._line.append(f" ({self._link})")
         self._link = ""
         self._link_text.clear()
+
+
+def _unescaped(text: str) -> str:
+    return unescape(_TOO_LONG.sub("\ufffd", text)) if "&" in text else text
 
 
 def _same_as(link: str) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ from smarthost.mail.mime import MimeError, MimePart, parts_of
 LONGEST = 1_048_576
 """Octets of each text, decoded; the rest is left out."""
 
+# Quoted-printable takes three for one, and a line end now and then.
+_LONGEST_ENCODED = 4 * LONGEST
+
 
 class Readable(NamedTuple):
     """The first text and the first HTML that a reader would be shown, with LF for line ends."""
@@ -46,8 +49,17 @@ def _first(content: bytes, leaves: list[MimePart], media_type: str) -> str | Non
     part = next((leaf for leaf in leaves if leaf.media_type == media_type), None)
     if part is None:
         return None
-    octets = _decoded(part.encoding, content[part.body : part.end])[:LONGEST]
+    octets = _decoded(part.encoding, _beginning(content, part))[:LONGEST]
     return text_of(octets, part.parameters.get("charset", "")).replace("\r\n", "\n")
+
+
+def _beginning(content: bytes, part: MimePart) -> bytes:
+    """Give as much of a body as is decoded: decoding the whole of a long one takes its time."""
+    begun = content[part.body : min(part.end, part.body + _LONGEST_ENCODED)]
+    if part.encoding != "base64" or len(begun) < _LONGEST_ENCODED:
+        return begun
+    begun = begun.translate(None, b"\r\n\t ")
+    return begun[: len(begun) // 4 * 4]  # four characters are three octets
 
 
 def _decoded(encoding: str, body: bytes) -> bytes:

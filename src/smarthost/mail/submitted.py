@@ -241,4 +241,6 @@ def _has_long_line(octets: bytes) -> bool:
 
 
 def _refused(one: Field) -> bytes:
+    if not one.name:
+        raise MimeError("It is in the header of a part, and is no field.")
     raise MimeError(f"It is in the header {one.name[:_SHOWN]} of a part, which has to be folded.")

@@ -20,6 +20,7 @@ from smarthost.delivery.relay import RelaySettings
 from smarthost.mail_queue.holds.model import fails_for_all, lifts, passes
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.model import Attempted, BrokenOffError, Claim, Kind
+from smarthost.mail_queue.order import Known, Order
 from smarthost.mail_queue.pace import Pace, Place, account_of
 from smarthost.mail_queue.progress import ClaimLostError
 from smarthost.mail_queue.recording import Recording
@@ -40,6 +41,7 @@ class _Batch:
         self.place = place
         """None for what is sent beside the portal's mail."""
         self.unused = 0
+        self.outcome: Known | None = None
         self.recording: Recording | None = None
         self.proves_default = False
         self.hurried = False
@@ -48,14 +50,6 @@ class _Batch:
     def is_stuck(self) -> bool:
         """Whether the store does not take the last outcome."""
         return self.recording is not None and self.recording.stuck
-
-    async def last_is_written(self) -> None:
-        """Return when nothing can be written before the outcome of the message before.
-
-        What was handed to the store is written in that order, unless it had to be put off.
-        """
-        if self.recording is not None and self.recording.stuck:
-            await self.recording.done()
 
     def hurry(self) -> None:
         """Wait no longer for a store that takes nothing."""
@@ -86,6 +80,7 @@ class Courier:
         self._pace = pace
         self._clock = clock
         self._luck = luck
+        self._order = Order()
         self._stopping = False
 
     def stop(self) -> None:
@@ -121,8 +116,27 @@ class Courier:
     async def _carry_next(self, batch: _Batch) -> bool:
         """Carry one message; False if the batch breaks off behind it."""
         claim = batch.waiting.popleft()
-        relay_of = self._relays[claim.kind]
-        trip = Trip(claim, self._store, relay_of, self._clock, batch.last_is_written)
+        try:
+            return await self._carry_one(batch, claim, self._trip(batch, claim))
+        finally:
+            if batch.outcome is not None:
+                batch.outcome.let_go()
+                batch.outcome = None
+
+    def _trip(self, batch: _Batch, claim: Claim) -> Trip:
+        def after_data() -> None:
+            batch.outcome = self._order.known(claim.portal_id)
+
+        return Trip(
+            claim,
+            self._store,
+            self._relays[claim.kind],
+            self._clock,
+            before_data=lambda: self._order.settle(claim.portal_id),
+            after_data=after_data,
+        )
+
+    async def _carry_one(self, batch: _Batch, claim: Claim, trip: Trip) -> bool:
         goes_on = True
         try:
             relay = await trip.find_relay()
@@ -202,8 +216,9 @@ class Courier:
         )
         if batch.hurried:
             batch.recording.hurry()
-        # So that it is handed to the store before anything else is begun.
-        await asyncio.sleep(0)
+        if batch.outcome is not None:
+            await batch.outcome.hand_over(batch.recording)
+            batch.outcome = None
 
     async def _finish_recording(self, batch: _Batch) -> None:
         if batch.recording is None:

@@ -26,13 +26,16 @@ class Progress:
         claim: Claim,
         in_force: Callable[[], Awaitable[bool]],
         before_data: Callable[[], Awaitable[None]],
+        after_data: Callable[[], None],
     ) -> None:
         """`in_force` tells whether the settings are still those that the claim is bound to.
 
-        `before_data` is waited for before it is written that the message leaves.
+        `before_data` is waited for before it is written that the message leaves; `after_data` is
+        called when the relay has answered, before the connection is used for anything else.
         """
         self._store = store
         self._before_data = before_data
+        self._after_data = after_data
         self._claim = claim
         self._in_force = in_force
         self._recorded: Step | None = None
@@ -52,6 +55,8 @@ class Progress:
         by now, `ClaimLostError`, and `StoreUnavailableError`: then it must not leave.
         """
         if state is not StepState.BEGIN:
+            if step is Step.DATA:
+                self._after_data()
             return
         if step is Step.DATA:
             if not await self._in_force():

@@ -4,6 +4,7 @@ Only when the store cannot be written at all is it left to the end of the lease.
 """
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -51,6 +52,10 @@ class Recording:
         A cancellation ends the wait alone.
         """
         return await asyncio.shield(self._task)
+
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Call this when nothing is tried any more."""
+        self._task.add_done_callback(lambda _: call())
 
     def hurry(self) -> None:
         """Try no more than once from now on."""

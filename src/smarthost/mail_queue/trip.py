@@ -63,8 +63,9 @@ class Trip:
         relay_of: RelayOf,
         clock: Clock,
         before_data: Callable[[], Awaitable[None]],
+        after_data: Callable[[], None],
     ) -> None:
-        """`before_data` is waited for when the message is about to leave."""
+        """`before_data` and `after_data` are the progress's."""
         self.claim = claim
         self.relay: RelaySettings | None = None
         self._store = store
@@ -73,7 +74,7 @@ class Trip:
         self._started_at = clock.now()
         self._started = clock.monotonic()
         self._revision = claim.revision
-        self._progress = Progress(store, claim, self._is_in_force, before_data)
+        self._progress = Progress(store, claim, self._is_in_force, before_data, after_data)
 
     async def find_relay(self) -> RelaySettings:
         """Read the settings in force. Raises as `RelayOf` does."""

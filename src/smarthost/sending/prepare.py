@@ -60,10 +60,13 @@ class Sending:
 
 
 def _are_large(emails: Sequence[EmailInput]) -> bool:
-    octets = sum(
-        len(attachment.content or b"") for email in emails for attachment in email.attachments
-    )
-    return octets + sum(len(email.raw or b"") for email in emails) > _LARGE
+    return sum(map(_size, emails)) > _LARGE
+
+
+def _size(email: EmailInput) -> int:
+    """Return about how much there is to encode."""
+    files = sum(len(attachment.content or b"") for attachment in email.attachments)
+    return files + len(email.raw or b"") + len(email.text or "") + len(email.html or "")
 
 
 def prepare_one(email: EmailInput, sender: PortalSender, message_id: str, now: int) -> Prepared:

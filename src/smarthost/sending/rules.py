@@ -5,7 +5,7 @@ one by one, so that each fault finds its field.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from smarthost.mail.address import Address, AddressError
+from smarthost.mail.characters import DIRECTIONAL, named
 from smarthost.mail.compose import ComposeError, compose
 from smarthost.mail.draft import Attachment, Draft
 from smarthost.mail.header_reader import HeaderError
@@ -27,7 +28,14 @@ MOST_ADDRESSES = 50
 MOST_TAGS = 50
 MOST_FILES = 500
 MOST_HEADERS = 100
+LONGEST_SUBJECT = 998
+"""Characters, as of the others: what RFC 5322 lets one line have."""
+LONGEST_FILENAME = 255
+"""What file systems take."""
+LONGEST_HEADERS = 65_536
+"""Of all names and texts together; encoding them is slow, and relays take no more."""
 
+_LONGEST_SHOWN = 60
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _TAG_RULE = "takes 1 to 256 ASCII letters, digits, underscores and hyphens."
 _NEEDED = "This is needed."
@@ -76,19 +84,38 @@ def check_parts(email: EmailInput, faults: Faults) -> None:
         faults.append(_missing("to", "Name at least one recipient."))
     if email.subject is None:
         faults.append(_missing("subject", _NEEDED))
+    elif len(email.subject) > LONGEST_SUBJECT:
+        faults.append(_fault("subject", f"It is too long: at most {LONGEST_SUBJECT} characters."))
     if email.text is None and email.html is None and not email.attachments:
         faults.append(_missing("text", "Give text or html."))
-    if len(email.headers) > MOST_HEADERS:
-        faults.append(_fault("headers", f"These are too many: at most {MOST_HEADERS}."))
-    if len(email.attachments) > MOST_FILES:
-        faults.append(_fault("attachments", f"These are too many: at most {MOST_FILES}."))
-    for at, attachment in enumerate(email.attachments[:MOST_FILES]):
-        if not attachment.filename:
-            faults.append(_missing(f"attachments[{at}].filename", _NEEDED))
-        if attachment.content is None:
-            faults.append(_missing(f"attachments[{at}].content", _NEEDED))
+    _check_headers(email.headers, faults)
+    _check_attachments(email.attachments, faults)
     if email.tags:
         check_tags(email, faults)
+
+
+def _check_headers(headers: Mapping[str, str], faults: Faults) -> None:
+    if len(headers) > MOST_HEADERS:
+        faults.append(_fault("headers", f"These are too many: at most {MOST_HEADERS}."))
+    elif _are_too_long(headers):
+        told = f"These are too long: at most {LONGEST_HEADERS} characters together."
+        faults.append(_fault("headers", told))
+
+
+def _check_attachments(attachments: Sequence[AttachmentInput], faults: Faults) -> None:
+    if len(attachments) > MOST_FILES:
+        faults.append(_fault("attachments", f"These are too many: at most {MOST_FILES}."))
+    for at, attachment in enumerate(attachments[:MOST_FILES]):
+        if not attachment.filename:
+            faults.append(_missing(f"attachments[{at}].filename", _NEEDED))
+        elif len(attachment.filename) > LONGEST_FILENAME:
+            told = f"It is too long: at most {LONGEST_FILENAME} characters."
+            faults.append(_fault(f"attachments[{at}].filename", told))
+        elif turning := DIRECTIONAL.intersection(attachment.filename):
+            told = f"It has the character {named(min(turning))} in it, which hides how it ends."
+            faults.append(_fault(f"attachments[{at}].filename", told))
+        if attachment.content is None:
+            faults.append(_missing(f"attachments[{at}].content", _NEEDED))
 
 
 def check_tags(email: EmailInput, faults: Faults) -> None:
@@ -122,16 +149,16 @@ def times_of(email: EmailInput, now: int, faults: Faults) -> Times:
 
 
 def draft_of(email: EmailInput, to: Addressed, message_id: str, date: datetime) -> Draft:
-    """Return what is composed."""
+    """Return what is composed; what `check_parts` has found to be too long is cut."""
     return Draft(
         from_=to.from_,
         to=to.to,
         cc=to.cc,
         reply_to=to.reply_to,
-        subject=email.subject or "",
+        subject=(email.subject or "")[:LONGEST_SUBJECT],
         text=email.text,
         html=email.html,
-        headers=email.headers,
+        headers={} if _are_too_long(email.headers) else email.headers,
         attachments=tuple(map(_attachment, email.attachments)) if email.attachments else (),
         message_id=message_id,
         date=date,
@@ -151,7 +178,7 @@ def blame(draft: Draft) -> Iterator[Fault]:
     parts: list[tuple[str, dict[str, Any]]] = [
         *((field, {field: getattr(draft, field)}) for field in ("subject", "text", "html")),
         *(
-            (f"headers.{name}", {"headers": {name: text}})
+            (f"headers.{name[:_LONGEST_SHOWN]}", {"headers": {name: text}})
             for name, text in islice(draft.headers.items(), MOST_HEADERS)
         ),
         *(
@@ -212,9 +239,13 @@ def _wrong(field: str, texts: Iterable[str]) -> Iterator[Fault]:
             yield _fault(f"{field}[{at}]", str(error))
 
 
+def _are_too_long(headers: Mapping[str, str]) -> bool:
+    return sum(map(len, (*headers, *headers.values()))) > LONGEST_HEADERS
+
+
 def _attachment(given: AttachmentInput) -> Attachment:
     return Attachment(
-        filename=given.filename or "",
+        filename=(given.filename or "")[:LONGEST_FILENAME],
         content=given.content or b"",
         content_type=given.content_type,
         content_id=given.content_id,

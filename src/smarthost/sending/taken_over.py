@@ -46,14 +46,15 @@ def taken_over(
         content=message.content,
         sender=(message.sender_mailbox or message.from_mailbox).address,
         recipients=recipients,
+        # A header may be longer than a list of e-mails should be.
         details=Details(
-            message_id=message.message_id,
+            message_id=message.message_id[: rules.LONGEST_SUBJECT],
             from_=", ".join(map(str, message.from_mailboxes)),
             to=texts(to),
             cc=texts(cc),
             bcc=texts(bcc),
             reply_to=texts(message.reply_to),
-            subject=message.subject,
+            subject=message.subject[: rules.LONGEST_SUBJECT],
             tags=tags_of(email),
         ),
     )

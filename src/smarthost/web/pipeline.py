@@ -15,6 +15,7 @@ from smarthost.clock import MICROSECONDS, Clock
 from smarthost.portals.access import authorize
 from smarthost.portals.model import Caller, Portal
 from smarthost.web.auth import Authenticator, Shown, cookie_of
+from smarthost.web.body_room import BodyRoom
 from smarthost.web.content import answer_type
 from smarthost.web.cross_site import check_same_origin
 from smarthost.web.errors import RequestError, seconds_until
@@ -25,7 +26,7 @@ from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.preconditions import revisions_that_match
 from smarthost.web.proxies import rate_key
 from smarthost.web.rate_limit import Quota, RateLimit
-from smarthost.web.reading import read_body
+from smarthost.web.reading import octets_to_come, read_body
 
 
 class Pipeline:
@@ -44,6 +45,7 @@ class Pipeline:
         self._users = users
         self._addresses = addresses
         self._clock = clock
+        self._room = BodyRoom()
 
     async def run(
         self,
@@ -59,19 +61,23 @@ class Pipeline:
         caller = await self._caller(operation, portal, request, exchange)
         content_type = answer_type(request.get_header("Accept", default=""))
         family = operation.family
-        body = None if decode is None else decode(await read_body(request, family.largest_body))
-        call = Call(
-            portal=portal,
-            caller=caller,
-            actor=_actor(caller, exchange),
-            client=exchange.client,
-            body=body,
-            if_match=revisions_that_match(request.get_header("If-Match")),
-            path=path,
-            query=_named(operation.query_parameters, request.get_param),
-            headers=_named(operation.header_parameters, request.get_header),
-        )
-        answer = await operation.handler(call)
+        to_come = 0 if decode is None else octets_to_come(request, family.largest_body)
+        async with self._room.taken(to_come):
+            body = None
+            if decode is not None:
+                body = decode(await read_body(request, family.largest_body))
+            call = Call(
+                portal=portal,
+                caller=caller,
+                actor=_actor(caller, exchange),
+                client=exchange.client,
+                body=body,
+                if_match=revisions_that_match(request.get_header("If-Match")),
+                path=path,
+                query=_named(operation.query_parameters, request.get_param),
+                headers=_named(operation.header_parameters, request.get_header),
+            )
+            answer = await operation.handler(call)
         response.content_type = content_type
         # HEAD has the Content-Length that GET would have (RFC 9110 section 8.6).
         action = "GET" if request.method == "HEAD" else request.method

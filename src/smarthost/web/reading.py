@@ -8,6 +8,14 @@ from smarthost.web.content import check_body_type
 from smarthost.web.errors import RequestError
 
 
+def octets_to_come(request: falcon.asgi.Request, largest: int) -> int:
+    """Return how many octets of the body `read_body` keeps at most."""
+    length = request.content_length
+    if length is None:
+        length = 0 if request.get_header("Transfer-Encoding") is None else largest
+    return min(length, largest)
+
+
 async def read_body(request: falcon.asgi.Request, largest: int) -> bytes:
     """Return the body's octets, `largest` of them at most.
 

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import time
 import tracemalloc
 from typing import Any
 
@@ -124,6 +125,25 @@ def test_small_things_in_great_number_do_not_fill_the_memory(unit: bytes, place:
         finally:
             tracemalloc.stop()
         assert peak < 4 * len(body) + 1_000_000
+
+
+def test_a_field_of_a_very_long_name_is_told_in_short_and_at_once() -> None:
+    begin = time.process_time()
+    received = single(b'{"' + b"aB" * 5_000_000 + b'":1}')
+
+    assert faults(received) == {"aB" * 30 + "…": "There is no such field."}
+    assert time.process_time() - begin < 0.1
+
+
+def test_a_file_in_millions_of_numbers_is_refused_before_it_is_read() -> None:
+    body = b'{"attachments":[{"filename":"a","content":[%b0]}]}'
+    received = single(body % (b"0," * 5_000_000))
+    content = received.parts[0].value.attachments[0].content
+
+    assert len(content) == 5_000_001
+    with pytest.raises(EmailsError) as caught:
+        single(body % (b"0," * 11_000_000))
+    assert caught.value.status == 413
 
 
 def test_a_large_e_mail_of_html_is_no_great_number() -> None:

@@ -392,6 +392,8 @@ async def test_pages_go_both_ways(world: World) -> None:
         ("limit=0", "validation_error"),
         ("limit=101", "validation_error"),
         ("limit=" + "1" * 5000, "validation_error"),
+        ("limit=000000001" + "9" * 9, "validation_error"),
+        ("limit=000000001" + "9" * 5000, "validation_error"),
         ("limit=ten", "validation_error"),
         ("limit=", "validation_error"),
         ("after=1", "invalid_parameter"),

@@ -1,6 +1,7 @@
 """What a request to /emails asks for beside its body: its headers, query and path, checked."""
 
 import hashlib
+import re
 from http import HTTPStatus
 from uuid import UUID
 
@@ -18,6 +19,8 @@ LONGEST_KEY = 256
 LISTED = 20
 """E-mails on a page, where nothing is said."""
 MOST_LISTED = 100
+
+_LONGEST_NUMBER = 9
 
 
 class Asked:
@@ -38,7 +41,10 @@ class Asked:
 
     def digest(self) -> bytes:
         """Return SHA-256 of all that is asked for."""
-        return hashlib.sha256(b"%b\0%b" % (self._what.encode(), self.received.octets)).digest()
+        # Fed in turn: a body of many megabytes is not copied for it.
+        digest = hashlib.sha256(b"%b\0" % self._what.encode())
+        digest.update(self.received.octets)
+        return digest.digest()
 
     def idempotency(self, answer: bytes) -> Idempotency | None:
         """Return what is kept together with the e-mails; None: nothing is asked for."""
@@ -60,8 +66,8 @@ def page_of(call: Call[Caller]) -> tuple[int, str | None, str | None]:
 
     Raises `EmailsError`.
     """
-    limit = call.query.get("limit", str(LISTED))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MOST_LISTED):
+    limit = _number(call.query.get("limit", str(LISTED)))
+    if not 1 <= limit <= MOST_LISTED:
         raise _invalid(f"limit: This must be a whole number from 1 to {MOST_LISTED}.")
     after, before = (
         None if name not in call.query else _uuid(name, call.query[name])
@@ -69,12 +75,17 @@ def page_of(call: Call[Caller]) -> tuple[int, str | None, str | None]:
     )
     if after is not None and before is not None:
         raise _invalid("Give after or before, not both.")
-    return int(limit), after, before
+    return limit, after, before
 
 
 def message_id_of(call: Call[Caller]) -> str:
     """Return the id that the path names. Raises `EmailsError` if it is none."""
     return _uuid("id", call.path["id"])
+
+
+def _number(text: str) -> int:
+    """Return the number that `text` writes in ASCII digits, 0 if it is none or a long one."""
+    return int(text) if re.fullmatch("[0-9]+", text) and len(text) <= _LONGEST_NUMBER else 0
 
 
 def _uuid(name: str, text: str) -> str:

@@ -20,6 +20,7 @@ B = TypeVar("B", bound=msgspec.Struct)
 
 _LARGE = 1 << 18
 _MOST_QUOTES = 200_000
+_MOST_COMMAS = 10_000_000
 
 
 class Decoded(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
@@ -103,13 +104,18 @@ class BatchDecoder(Generic[B]):
 def _bounded(body: bytes) -> bytes:
     """Return a body in which no more texts are than memory is there for.
 
-    A text of two octets takes sixty; a large body holds few and long ones.
+    A text of two octets takes sixty, a number of one octet eight and more; a large body holds few
+    and long texts.
     """
     if len(body) > _LARGE and body.count(b'"') - body.count(b'\\"') > _MOST_QUOTES:
-        raise EmailsError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, VALIDATION, "The body has too many fields in it."
-        )
+        raise _too_much("The body has too many fields in it.")
+    if len(body) > _MOST_COMMAS and body.count(b",") > _MOST_COMMAS:
+        raise _too_much("The body has too many numbers in it. Send large files as base64.")
     return body
+
+
+def _too_much(message: str) -> EmailsError:
+    return EmailsError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, VALIDATION, message)
 
 
 def _invalid(message: str) -> EmailsError:

@@ -66,7 +66,8 @@ def _object(kind: type[B], body: bytes, where: str, faults: list[Fault]) -> B:
     # Nobody reads what a needed field has that is wrong; that it is missing, the rules say.
     values: dict[str, Any] = {field.name: None for field in fields.values() if field.required}
     for name, value in sent.items():
-        known = _CAPITAL.sub(_lowered, name)
+        # No name of ours is longer.
+        known = _CAPITAL.sub(_lowered, name[:_MOST_SHOWN])
         field = fields.get(_ALIASES.get(known, known))
         place = f"{where}.{name}" if where else name
         try:
@@ -127,5 +128,6 @@ def _lowered(capital: re.Match[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return printable if len(printable) <= _MOST_SHOWN else f"{printable[:_MOST_SHOWN]}…"
+    begun = name[:_MOST_SHOWN]
+    printable = "".join(letter if letter.isprintable() else "?" for letter in begun)
+    return printable if len(name) <= _MOST_SHOWN else f"{printable}…"
