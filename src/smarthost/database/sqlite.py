@@ -91,7 +91,7 @@ class SqliteDatabase:
     def check_room(self, octets: int) -> None:
         """Return if that many more octets leave the reserve of `room.py` untouched."""
         with _translated(self._path):
-            check_room(self._path.parent, octets)
+            check_room(self._path, octets)
 
     async def find_damage(self) -> str | None:
         """Read every page of the file; return the first thing that is wrong in it."""
