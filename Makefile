@@ -21,9 +21,10 @@ run: ## installs Smarthost here and starts it
 test: ## installs what the tests need and runs them
 	@scripts/test $(ARGS)
 
-soak: ## fuzzes what reads octets of others for half an hour (ARGS="address --seconds 60")
+soak: ## fuzzes for half an hour (ARGS="address --seconds 60"), then kills the service 1,000 times
 	@scripts/install test
 	.venv/bin/python -m tests.fuzz.soak $(ARGS)
+	.venv/bin/python -m tests.journeys.soak
 
 check: ## format, lint, types and the layers of imports
 	@scripts/install test
@@ -37,5 +38,5 @@ lock: ## pins the dependencies of pyproject.toml in requirements/ (ARGS=--upgrad
 
 bench: ## measures reads and saves beside a bare server, and the SMTP client beside another
 	@scripts/install test
-	.venv/bin/python benchmarks/settings.py $(ARGS)
-	.venv/bin/python benchmarks/smtp.py
+	.venv/bin/python -m benchmarks.settings $(ARGS)
+	.venv/bin/python -m benchmarks.smtp

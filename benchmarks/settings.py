@@ -6,22 +6,13 @@ that a machine whose speed drifts changes both. Needs wrk (Debian: `apt-get inst
 
 import argparse
 import asyncio
-import os
-import shutil
-import signal
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
+from benchmarks.serving import Figures, baseline, load, need_wrk, resident, service, tell
 from smarthost.app.parts import Parts, open_parts
 from smarthost.audit.model import OPERATOR, Actor
 from smarthost.config import load_config
@@ -30,28 +21,11 @@ from smarthost.portals.model import Permission, Role
 from smarthost.secret import Secret
 from smarthost.smtp_settings.model import Draft, SmtpSettings
 
-HERE = Path(__file__).parent
 BASE_DOMAIN = "portals.example"
 ROUNDS = 5
 SECONDS = 4
 CONNECTIONS = 64
-_DEADLINE_SECONDS = 20.0
 _OPERATOR = Actor(name=OPERATOR)
-
-
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """What wrk counted in one run; times are microseconds."""
-
-    requests: int
-    microseconds: int
-    failed: int
-    p50: int
-    p99: int
-
-    @property
-    def per_second(self) -> float:
-        """Answers a second."""
-        return self.requests * 1e6 / self.microseconds
 
 
 def main() -> None:
@@ -61,8 +35,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=ROUNDS)
     arguments.add_argument("--seconds", type=int, default=SECONDS)
     given = arguments.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("This benchmark needs wrk. Debian has it: apt-get install wrk")
+    need_wrk()
     with tempfile.TemporaryDirectory(prefix="smarthost-benchmark-") as folder:
         _run(Path(folder), list(given.portals), given.rounds, given.seconds)
 
@@ -73,19 +46,19 @@ def _run(folder: Path, sizes: list[int], rounds: int, seconds: int) -> None:
     starts: list[float] = []
     for size in sizes:
         data = folder / str(size)
-        _tell(f"Making {size:,} portals with settings …")
+        tell(f"Making {size:,} portals with settings …")
         targets = asyncio.run(_populate(data, size))
-        with _service(data) as (service, process, started), _echo_server() as echo:
+        with service(_environment(data)) as (ours, process, started), baseline("echo") as echo:
             starts.append(started)
-            idle = _resident(process)
+            idle = resident(process)
             for number in range(1, rounds + 1):
-                _tell(f"{size:,} portals, round {number} of {rounds} …")
+                tell(f"{size:,} portals, round {number} of {rounds} …")
                 for kind in ("read", "save"):
-                    for name, url in (("echo", echo), ("service", service)):
+                    for name, url in (("echo", echo), ("service", ours)):
                         _warm(data)
-                        figures = _load(url, targets, kind, seconds)
+                        figures = load(url, CONNECTIONS, seconds, "load.lua", str(targets), kind)
                         results.setdefault((kind, size, name), []).append(figures)
-            memory[size] = (idle, _resident(process))
+            memory[size] = (idle, resident(process))
     _report(sizes, results, memory, starts)
 
 
@@ -188,83 +161,12 @@ def _environment(data: Path) -> dict[str, str]:
     }
 
 
-@contextmanager
-def _service(data: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
-    port = _free_port()
-    environment = {**os.environ, **_environment(data)}
-    environment["SMARTHOST_HTTP_LISTEN"] = f"127.0.0.1:{port}"
-    command = [sys.executable, "-m", "smarthost", "serve"]
-    with _running(command, environment, port) as (url, process, started):
-        yield url, process, started
-
-
-@contextmanager
-def _echo_server() -> Iterator[str]:
-    port = _free_port()
-    command = [sys.executable, str(HERE / "echo.py"), str(port)]
-    with _running(command, dict(os.environ), port) as (url, _process, _started):
-        yield url
-
-
-@contextmanager
-def _running(
-    command: list[str], environment: dict[str, str], port: int
-) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
-    url = f"http://127.0.0.1:{port}"
-    begun = time.monotonic()
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield url, process, _first_answer(url, begun)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=_DEADLINE_SECONDS)
-
-
-def _first_answer(url: str, begun: float) -> float:
-    while time.monotonic() - begun < _DEADLINE_SECONDS:
-        try:
-            with urllib.request.urlopen(f"{url}/healthz", timeout=1):
-                return time.monotonic() - begun
-        except OSError:
-            time.sleep(0.005)
-    sys.exit(f"Nothing answers at {url}.")
-
-
-def _load(url: str, targets: Path, kind: str, seconds: int) -> Figures:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(HERE / "load.lua")]
-    done = subprocess.run(
-        [*command, url, "--", str(targets), kind], capture_output=True, text=True, check=True
-    )
-    line = next(line for line in done.stdout.splitlines() if line.startswith("FIGURES "))
-    return msgspec.json.decode(line.removeprefix("FIGURES "), type=Figures)
-
-
 def _warm(data: Path) -> None:
     """Have the system's cache hold the database: some virtual machines drop it within seconds."""
     for path in data.glob("smarthost.db*"):
         with path.open("rb") as file:
             while file.read(1 << 20):
                 pass
-
-
-def _resident(process: subprocess.Popen[bytes]) -> float:
-    """Return the process's resident memory in MiB."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1]) / 1024
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import uvloop
 
 from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
+from smarthost.smtp.data import Content
 
 CONNECTIONS = (1, 5, 20)
 SIZES = (2 * 1024, 20 * 1024)  # octets
@@ -85,9 +86,11 @@ async def ours(port: int, content: bytes, messages: int) -> None:
     await client.ehlo("client.example.com")
     for _ in range(messages):
         client.deadline = clock.monotonic() + _SECONDS
-        await client.mail_from(_SENDER, size=len(content))
-        await client.rcpt_to([_RECIPIENT])
-        reply = await client.data(content)
+        ready = Content(content)
+        message = client.transaction(_SENDER, [_RECIPIENT], size=ready.octets)
+        await message.mail_from()
+        await message.rcpt_to()
+        reply = await message.data(ready)
         assert reply.positive
     await client.quit()
 
@@ -121,7 +124,7 @@ def measure(send: Send, port: int, *, content: bytes, connections: int, messages
 @contextmanager
 def sink() -> Iterator[int]:
     """Run the sink in its own process; gives its port."""
-    command = [sys.executable, __file__, "--sink"]
+    command = [sys.executable, "-m", "benchmarks.smtp", "--sink"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

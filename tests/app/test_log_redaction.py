@@ -9,9 +9,13 @@ import logging, sys
 import structlog
 from smarthost.app.logs import configure_logs
 from smarthost.portals.tokens import TokenKind, new_token
+from smarthost.webhooks.signing import new_secret
 
 configure_logs(sys.argv[1], "debug")
-token = new_token(TokenKind.API_KEY, "01a20468-4c81-7568-b9c7-f3a45b943b40").text().reveal()
+if sys.argv[2] == "key":
+    token = new_token(TokenKind.API_KEY, "01a20468-4c81-7568-b9c7-f3a45b943b40").text().reveal()
+else:
+    token = new_secret(lambda count: b"\\xff" * count).reveal()
 print(token)
 for log in (structlog.get_logger("smarthost.web"), logging.getLogger("uvicorn.error")):
     log.error("with %s" % token)
@@ -22,9 +26,10 @@ for log in (structlog.get_logger("smarthost.web"), logging.getLogger("uvicorn.er
 """
 
 
+@pytest.mark.parametrize("kind", ["key", "webhook"])
 @pytest.mark.parametrize("form", ["console", "json"])
-def test_a_token_is_taken_out_of_texts_and_tracebacks(form: str) -> None:
-    ended = run_python(LOGGING, form)
+def test_a_token_is_taken_out_of_texts_and_tracebacks(form: str, kind: str) -> None:
+    ended = run_python(LOGGING, form, kind)
     assert ended.status == 0, ended.errors
     assert ended.errors.count("ValueError: cannot read [redacted]") == 2, ended.errors
     assert ended.lines[0].rpartition("_")[2] not in ended.errors

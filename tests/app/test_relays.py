@@ -38,14 +38,17 @@ async def installation(
 
 async def test_without_any_relay_there_is_none(tmp_path: Path) -> None:
     async with installation(tmp_path) as (config, parts, portal):
-        assert await Relays(parts.settings, parts.key_ring, config).of(portal.id) is None
+        relays = Relays(parts.settings, parts.key_ring, config)
+        for find in (relays.of, relays.default_of):
+            with pytest.raises(BrokenOffError) as refused:
+                await find(portal.id)
+            assert (refused.value.code, refused.value.revision) == (Code.NO_RELAY, 0)
 
 
 async def test_a_portals_own_relay_has_its_password_opened(tmp_path: Path) -> None:
     async with installation(tmp_path, NTLM="off") as (config, parts, portal):
         await parts.settings.save(portal.id, draft(), BY)
         relay = await Relays(parts.settings, parts.key_ring, config).of(portal.id)
-    assert relay is not None
     assert (relay.host, relay.port, relay.enable_ssl) == ("mail.example.com", 587, True)
     assert (relay.portal_id, relay.revision) == (portal.id, 1)
     assert (relay.enable_auth, relay.user_name) == (True, "notify")
@@ -61,16 +64,15 @@ async def test_the_default_relay_has_the_operators_password_and_authority(tmp_pa
         before = await relays.of(portal.id)
         await parts.settings.save(portal.id, draft(OPEN_RELAY, None), BY)
         own = await relays.of(portal.id)
+        default = await relays.default_of(portal.id)
         await parts.settings.reset(portal.id, BY)
         after = await relays.of(portal.id)
-    assert before is not None
-    assert after is not None
-    assert own is not None
     assert (own.host, own.password) == ("mail.example.com", None)
     assert (before.host, before.port, before.revision) == ("mail.example.net", 465, 0)
     assert before.password is not None
     assert before.password.reveal() == "p@ss"
     assert (before.ca_file, before.policy_exempt) == (tmp_path / "ca.pem", True)
+    assert (default.host, default.policy_exempt) == ("mail.example.net", True)
     assert after.revision == 2
 
 
@@ -80,4 +82,4 @@ async def test_a_password_that_does_not_open_stops_the_mail(tmp_path: Path) -> N
         other = KeyRing({key_id(bytes(KEY_OCTETS)): bytes(KEY_OCTETS)}, key_id(bytes(KEY_OCTETS)))
         with pytest.raises(BrokenOffError) as refused:
             await Relays(parts.settings, other, config).of(portal.id)
-    assert refused.value.code is Code.PASSWORD_UNREADABLE
+    assert (refused.value.code, refused.value.revision) == (Code.PASSWORD_UNREADABLE, 1)

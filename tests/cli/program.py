@@ -103,9 +103,16 @@ class Program:
         return str(ended.json()["key"])
 
     def at_terminal(
-        self, *arguments: str, answers: tuple[str, ...] = (), term: str = "dumb"
+        self,
+        *arguments: str,
+        answers: tuple[str, ...] = (),
+        press: tuple[str, str] | None = None,
+        term: str = "dumb",
     ) -> Ended:
-        """Run a command at a terminal, and answer each hidden question (it ends in `: `)."""
+        """Run a command at a terminal, and answer each hidden question (it ends in `: `).
+
+        `press` are words to wait for, and keys to press then.
+        """
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-c", _TAKE_TERMINAL, os.ttyname(theirs), *self.command(*arguments)],
@@ -129,6 +136,9 @@ class Program:
                 if waiting and seen.endswith(": "):
                     told, seen = told + seen, ""
                     os.write(ours, waiting.pop(0).encode())
+                if press is not None and press[0] in seen:
+                    os.write(ours, press[1].encode())
+                    press = None
             code = process.wait(_PATIENCE)
         finally:
             process.kill()

@@ -14,12 +14,16 @@ from tests.cli.program import Program
 
 NEVER_LEAVES_A_COMMAND = {
     "smarthost.config.faults.InvalidValueError": "becomes a fault of ConfigError",
+    "smarthost.delivery.hand_over.SessionGoneError": "begins the attempt anew",
     "smarthost.delivery.progress.EnoughError": "becomes an outcome",
     "smarthost.delivery.progress.StoppedError": "becomes an outcome",
-    "smarthost.mail.compose.ComposeError": "no settings that were saved can cause it",
+    "smarthost.mail.compose.ComposeError": "becomes a fault of the message",
     "smarthost.mail.domain.DomainError": "becomes an AddressError or HostError",
-    "smarthost.mail.header_reader.HeaderError": "no settings that were saved can cause it",
+    "smarthost.mail.header_reader.HeaderError": "becomes a fault of the message",
     "smarthost.mail.host.HostError": "becomes a fault of the settings or of the configuration",
+    "smarthost.mail.mime.MimeError": "becomes a RawMessageError, or an outcome",
+    "smarthost.mail.submitted.LoopError": "becomes a fault of the message",
+    "smarthost.mail.submitted.RawMessageError": "becomes a fault of the message",
     "smarthost.mail_queue.model.BrokenOffError": "becomes an outcome",
     "smarthost.mail_queue.progress.ClaimLostError": "ends an attempt",
     "smarthost.portals.access.SettingsSwitchedOffError": "the operator is not bound by it",
@@ -27,6 +31,7 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.portals.sign_in.model.TooManyFailuresError": "the operator does not sign in",
     "smarthost.relay_check.model.RelayCheckError": "the base of others",
     "smarthost.relay_check.model.TooManyTestsError": "the operator is not bound by it",
+    "smarthost.sending.moments.MomentError": "becomes a fault of the message, or a UsageError",
     "smarthost.smtp.egress.DestinationForbiddenError": "becomes an outcome",
     "smarthost.smtp.egress.EgressError": "becomes an outcome",
     "smarthost.smtp.egress.NameLookupError": "becomes an outcome",
@@ -43,8 +48,13 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.smtp_settings.model.InvalidSettingsError": "becomes a UsageError",
     "smarthost.smtp_settings.model.SmtpSettingsError": "the base of others",
     "smarthost.smtp_settings.sealing.SealBrokenError": "becomes a finding of doctor",
+    "smarthost.web.emails.errors.EmailsError": "answers a request",
     "smarthost.web.errors.RequestError": "answers a request",
+    "smarthost.web.errors.UnauthorizedError": "answers a request",
     "smarthost.web.request_head.RefusedError": "answers a request",
+    "smarthost.webhooks.model.InvalidUrlError": "no command sets a webhook",
+    "smarthost.webhooks.model.NoAnswerError": "is written beside the event",
+    "smarthost.webhooks.model.WebhooksError": "the base of others",
 }
 
 T = TypeVar("T")

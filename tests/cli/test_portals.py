@@ -15,7 +15,8 @@ def test_a_standalone_installation_gets_no_second_portal(untouched: Program) -> 
 
 def test_portals_are_made_listed_and_switched(installed: Program) -> None:
     made = installed("portal", "create", "acme", "--json", **SEVERAL).json()
-    assert set(made) == {"id", "name", "createdAt", "settingsAllowed"}
+    fields = {"id", "name", "createdAt", "settingsAllowed", "domainSendersAllowed"}
+    assert set(made) == fields
     assert made["settingsAllowed"] is True
     denied = installed("portal", "deny-settings", "acme", "--json", **SEVERAL).json()
     assert denied == made | {"settingsAllowed": False}
@@ -25,6 +26,16 @@ def test_portals_are_made_listed_and_switched(installed: Program) -> None:
     assert "denied" in installed("portal", "list", **SEVERAL).out.splitlines()[1]
     assert installed("portal", "allow-settings", "acme", "--json", **SEVERAL).json() == made
     assert installed("portal", "create", "acme", **SEVERAL).code == 4
+
+
+def test_mail_from_the_whole_domain_is_allowed_and_denied(installed: Program) -> None:
+    made = installed("portal", "create", "acme", "--json", **SEVERAL).json()
+    assert made["domainSendersAllowed"] is False
+    allowed = installed("portal", "allow-domain-senders", "acme", "--json", **SEVERAL).json()
+    assert allowed == made | {"domainSendersAllowed": True}
+    assert "of the domain" in installed("portal", "list", **SEVERAL).out.splitlines()[1]
+    assert "alone" in installed("portal", "deny-domain-senders", "acme", **SEVERAL).out
+    assert installed("portal", "list", "--json", **SEVERAL).json()[0] == made
 
 
 def test_with_several_portals_a_command_asks_which_one(installed: Program) -> None:

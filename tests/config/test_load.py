@@ -24,6 +24,10 @@ def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
         ntlm=True,
         rate_limits=True,
         trusted_networks=(),
+        retry_seconds=300,
+        expire_seconds=432_000,
+        keep_sent_seconds=0,
+        keep_failed_seconds=604_800,
         log_format="json",
         log_level="info",
         ignored_names=(),
@@ -45,10 +49,16 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
             "SMARTHOST_NTLM": "off",
             "SMARTHOST_RATE_LIMITS": "off",
             "SMARTHOST_TRUSTED_NETWORKS": "10.0.0.0/8,2001:db8::/32",
+            "SMARTHOST_RETRY_SECONDS": "60",
+            "SMARTHOST_EXPIRE_SECONDS": "3600",
+            "SMARTHOST_KEEP_SENT_SECONDS": "7",
+            "SMARTHOST_KEEP_FAILED_SECONDS": "0",
             "SMARTHOST_LOG_FORMAT": "console",
             "SMARTHOST_LOG_LEVEL": "debug",
         }
     )
+    assert (config.retry_seconds, config.expire_seconds) == (60, 3_600)
+    assert (config.keep_sent_seconds, config.keep_failed_seconds) == (7, 0)
     assert config.data_dir == Path("/srv/data")
     assert config.database_file == tmp_path / "mail.db"
     assert config.http_listen == ListenAddress(host="::1", port=0)

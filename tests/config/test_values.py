@@ -13,11 +13,14 @@ from smarthost.config.values import (
     parse_domain,
     parse_email,
     parse_helo_name,
+    parse_keeping,
+    parse_lifetime,
     parse_listen,
     parse_log_format,
     parse_log_level,
     parse_networks,
     parse_relay_networks,
+    parse_retry_wait,
     parse_switch,
 )
 
@@ -253,3 +256,21 @@ def test_a_parser_gives_a_value_or_a_short_fault_of_one_line(
         messages = error.messages
     assert messages
     assert all(message.isprintable() and len(message) < 400 for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("parse", "lowest", "highest"),
+    [
+        (parse_retry_wait, 1, 14_400),
+        (parse_lifetime, 60, 31_536_000),
+        (parse_keeping, 0, 315_360_000),
+    ],
+)
+def test_a_time_is_a_number_of_seconds_within_bounds(
+    parse: Callable[[str], int], lowest: int, highest: int
+) -> None:
+    assert (parse(str(lowest)), parse(str(highest))) == (lowest, highest)
+    wrong = ("5m", "-1", "1.5", "1e3", "\u0661", "1_0", "9" * 100_000)
+    for text in (str(lowest - 1), str(highest + 1), *wrong):
+        with pytest.raises(InvalidValueError, match=f"seconds from {lowest} to {highest}"):
+            parse(text)

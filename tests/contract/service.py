@@ -32,6 +32,7 @@ BASE_DOMAIN = "portals.test"
 SETTINGS = "/api/2.0/smtpsettings/smtp"
 AUTHENTICATION = "/api/2.0/authentication"
 KEYS = "/api/2.0/keys"
+EMAILS = "/emails"
 
 _OPERATOR = Actor(name=OPERATOR)
 _PATIENCE = 30.0

@@ -17,12 +17,15 @@ from tests.contract.service import (
     Service,
 )
 
+WEBHOOK = "/api/2.0/webhook"
 CANARY = "CANARY \u00e4/7c1e"
 USER_PASSWORD = "CANARY of a user"
 PATHS = (
     SETTINGS,
     f"{SETTINGS}/test",
+    f"{SETTINGS}/health",
     f"{SETTINGS}/history",
+    WEBHOOK,
     "/api/2.0/smtpsettings",
     AUTHENTICATION,
     f"{AUTHENTICATION}/logout",
@@ -85,12 +88,15 @@ def test_no_answer_to_anybody_has_a_secret_in_it(portals_service: Service) -> No
         json.dumps(right).encode()[:-1],
     ]
     seen = ""
+    secrets = [CANARY, USER_PASSWORD, ADMIN_PASSWORD, *filter(None, callers)]
     for body in bodies:
         for caller in callers:
             service.ask("POST", SETTINGS, right, key=service.key)
+            webhook = {"url": "https://app.example.com/", "newSecret": True}
+            made = service.ask("PUT", WEBHOOK, webhook, key=service.key).json()["response"]
+            secrets.append(made["secret"])
             seen += crawl(service, caller, body)
 
-    secrets = [CANARY, USER_PASSWORD, ADMIN_PASSWORD, *filter(None, callers)]
     for secret in secrets:
         assert not [form for form in forms(secret) if form in seen]
     # The crawl has seen what it was to see.

@@ -123,6 +123,7 @@ async def attempted(
     connections: Pool | None = None,
     told: Told | None = None,
     until: Step = Step.DATA,
+    fresh: bool = False,
     seconds: float = 10.0,
 ) -> list[Outcome]:
     """Make an attempt, with sessions of its own unless `connections` are given."""
@@ -134,6 +135,7 @@ async def attempted(
             clock=SystemClock(),
             report=told or Told(),
             until=until,
+            fresh=fresh,
             deadline_seconds=seconds,
         )
 

@@ -21,7 +21,7 @@ from smarthost.mail.header_reader import (
 from smarthost.secret import Secret
 from smarthost.smtp import commands
 from smarthost.smtp.authentication import ROUNDS_LIMIT, Authentication
-from smarthost.smtp.data import dot_stuffed, with_crlf
+from smarthost.smtp.data import Content
 from smarthost.smtp.errors import ProtocolError
 from smarthost.smtp.extensions import Extensions
 from smarthost.smtp.replies import (
@@ -220,13 +220,14 @@ def check_challenges(data: bytes) -> None:
 
 
 def check_dot_stuffing(data: bytes) -> None:
-    wire = dot_stuffed(data)
+    content = Content(data)
+    wire = content.dot_stuffed()
     expected = _normalised(data)
     assert _unstuffed(wire) == expected
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", wire)
     assert (b"\r\n" + wire).find(b"\r\n.\r\n") == len(wire) - 3
-    lines = with_crlf(data)
-    assert with_crlf(lines) == lines
+    lines = content.lines
+    assert Content(lines).lines == lines
     assert expected in (lines, lines + b"\r\n")
 
 

@@ -9,19 +9,40 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 
 import trustme
 
 NAME = "localhost"
-MORE_THAN_ENOUGH = 300.0  # seconds of the loop's time that a session may take
+NOTHING = b".\r\n"
+"""A message without any octet, with its end."""
+_NOTED = 4_000  # octets of what a relay says at once, which may be a flood
+MORE_THAN_ENOUGH = 30_000.0  # seconds of the loop's time that a session may take
+
+
+@dataclass
+class Turn:
+    """One thing that was heard, and all that was said to it."""
+
+    peer: "Peer"
+    heard: bytes
+    said: bytes = b""
 
 
 class Peer:
     """The relay's end of one connection, and all that it has heard."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        turns: list[Turn],
+    ) -> None:
+        """`turns` is the record of all connections."""
         self.writer = writer
+        self._turns = turns
+        self._turn = Turn(self, b"")
         self.in_tls = writer.get_extra_info("ssl_object") is not None
         self.heard_in_clear = bytearray()
         self.heard_in_tls = bytearray()
@@ -34,11 +55,19 @@ class Peer:
         await self.send("".join(f"{line}\r\n" for line in lines).encode())
 
     async def send(self, data: bytes) -> None:
+        self._turn.said += data[:_NOTED]
         self.writer.write(data)
         await self.writer.drain()
 
     async def hear(self, end: bytes = b"\r\n") -> bytes:
         return self._heard(await self._reader.readuntil(end))
+
+    async def hear_message(self) -> bytes:
+        """Read up to the lone dot; the message may be empty."""
+        heard = await self._reader.readuntil(b".\r\n")
+        while heard != NOTHING and not heard.endswith(b"\r\n.\r\n"):
+            heard += await self._reader.readuntil(b".\r\n")
+        return self._heard(heard)
 
     async def hear_some(self) -> bytes:
         """Read what is there; nothing when the client has gone."""
@@ -61,6 +90,9 @@ class Peer:
 
     def _heard(self, data: bytes) -> bytes:
         (self.heard_in_tls if self.in_tls else self.heard_in_clear).extend(data)
+        if data:
+            self._turn = Turn(self, data)
+            self._turns.append(self._turn)
         return data
 
 
@@ -75,6 +107,8 @@ class Relay:
     def __init__(self, authority: trustme.CA) -> None:
         self.port = 0
         self.peers: list[Peer] = []
+        self.turns: list[Turn] = []
+        """Of all connections, in the order in which they were heard."""
         self.messages: list[bytes] = []
         """What it has said 250 to behind the dot."""
         self.verbs: list[str] = []
@@ -135,6 +169,8 @@ class Relay:
                 await self.rcpt(peer)
             case "DATA":
                 await self.data(peer)
+            case "RSET":
+                await peer.say("250 2.0.0 Ok")
             case _:
                 await peer.say("500 What?")
 
@@ -176,15 +212,18 @@ class Relay:
 
     async def data(self, peer: Peer) -> None:
         await peer.say("354 Go on")
-        peer.message = await peer.hear(b"\r\n.\r\n")
+        peer.message = await peer.hear_message()
         await self.answer_message(peer)
 
     async def answer_message(self, peer: Peer) -> None:
+        if peer.message == NOTHING:  # what a client sends that has no recipient left
+            await peer.say("554 5.5.1 No valid recipients")
+            return
         self.messages.append(peer.message)
-        await peer.say("250 2.0.0 Queued as 4711")
+        await peer.say(f"250 2.0.0 Queued as {len(self.messages)}")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Peer(reader, writer)
+        peer = Peer(reader, writer, self.turns)
         self.peers.append(peer)
         task = asyncio.ensure_future(self._run(peer))
         self._tasks.add(task)

@@ -1,7 +1,7 @@
 """An installation in this process, with its worker running, and what it has written down."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from smarthost.app.parts import Parts, open_parts
 from smarthost.audit.model import OPERATOR, Actor
 from smarthost.clock import Clock
 from smarthost.config import load_config
+from smarthost.mail.envelope import Envelope
+from smarthost.mail_queue.accepted.model import Details, RecipientStatus, Submission
+from smarthost.mail_queue.model import Attempted, State
 from smarthost.portals.model import Portal
 from smarthost.relay_check.model import TrialState
 from tests.hostile_relays.honest import Relay
@@ -23,6 +26,7 @@ TO = "anna@example.org"
 
 _BY = Actor(name=OPERATOR)
 _PATIENCE = 45.0
+_MAIL_PATIENCE = 10_000.0  # which a loop must make quick
 _ATTEMPTS = """
 SELECT attempt, result, step, code, permanent, in_doubt, reply, microseconds, tls
 FROM attempts WHERE portal_id = $1 AND message_id = $2"""
@@ -37,6 +41,7 @@ class Installation:
     def __init__(self, parts: Parts, portal: Portal) -> None:
         self._parts = parts
         self._portal = portal
+        self._mail: dict[str, str] = {}
 
     async def save(self, to: Relay, settings: Mapping[str, object] = {}) -> None:
         """Save settings for a relay: with TLS and a login, if nothing else is said."""
@@ -62,6 +67,50 @@ class Installation:
                     return state
                 await asyncio.sleep(0.02)
 
+    async def submit(self, envelopes: Sequence[Envelope]) -> None:
+        """Accept mail; what was accepted stays in mind by its sender."""
+        submissions = [
+            Submission(id=self._parts.ids.new(), envelope=one, details=Details())
+            for one in envelopes
+        ]
+        await self._parts.delivery.intake.submit(self._portal.id, submissions, by=_BY, owner=None)
+        self._mail |= {one.id: one.envelope.sender for one in submissions}
+
+    async def each_is_tried(self) -> None:
+        """Wait until all mail was tried, or waits for a relay that was."""
+        async with asyncio.timeout(_MAIL_PATIENCE):
+            while True:
+                mail = await self.mail()
+                on_hold = await self._parts.delivery.holds.current(self._portal.id)
+                if on_hold or all(one.code or one.state is State.SENT for _, one in mail):
+                    return
+                await asyncio.sleep(1)
+
+    async def all_has_ended(self) -> None:
+        """Wait until nothing more happens to any mail."""
+        async with asyncio.timeout(_MAIL_PATIENCE):
+            while True:
+                if all(one.ended_at is not None for _, one in await self.mail()):
+                    return
+                await asyncio.sleep(1)
+
+    async def mail(self) -> list[tuple[str, RecipientStatus]]:
+        """Return each sender and recipient, and where it stands."""
+        found = []
+        for message_id, sender in self._mail.items():
+            message = await self._parts.delivery.messages.get(self._portal.id, message_id)
+            assert message is not None
+            found += [(sender, one) for one in message.recipients]
+        return found
+
+    async def mail_attempts(self) -> list[tuple[str, Attempted]]:
+        """Return all attempts, each with its sender, those of one recipient in their order."""
+        return [
+            (sender, one)
+            for message_id, sender in self._mail.items()
+            for one in await self._parts.delivery.messages.attempts(self._portal.id, message_id)
+        ]
+
     async def attempts(self, test: TrialState) -> list[dict[str, Any]]:
         return await self._rows(_ATTEMPTS, test)
 
@@ -77,7 +126,7 @@ class Installation:
 
 @asynccontextmanager
 async def installation(folder: Path, clock: Clock) -> AsyncIterator[Installation]:
-    given = {"DATA_DIR": str(folder), "HELO_NAME": "smarthost.test"}
+    given = {"DATA_DIR": str(folder), "HELO_NAME": "smarthost.test", "RETRY_SECONDS": "30"}
     config = load_config(
         {f"SMARTHOST_{name}": value for name, value in given.items()},
         working_directory=folder,

@@ -13,18 +13,23 @@ SPEED = 10
 
 
 class _QuickSelector(selectors.DefaultSelector):
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self._speed = speed
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return super().select(None if timeout is None else timeout / SPEED)
+        return super().select(None if timeout is None else timeout / self._speed)
 
 
 class QuickLoop(asyncio.SelectorEventLoop):
-    """Its seconds are `SPEED` times as short as others."""
+    """Its seconds are `speed` times as short as others."""
 
-    def __init__(self) -> None:
-        super().__init__(_QuickSelector())
+    def __init__(self, speed: float = SPEED) -> None:
+        self._speed = speed
+        super().__init__(_QuickSelector(speed))
 
     def time(self) -> float:
-        return super().time() * SPEED
+        return super().time() * self._speed
 
 
 class LoopClock:

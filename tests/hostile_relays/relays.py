@@ -226,7 +226,13 @@ class TlsAtOnce(Relay):
     """TLS from the first byte, where the greeting comes first."""
 
     async def listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context())
+        return await asyncio.start_server(
+            self._serve,
+            "127.0.0.1",
+            0,
+            ssl=self.context(),
+            ssl_handshake_timeout=MORE_THAN_ENOUGH,
+        )
 
 
 class ClearWhereTlsIsFirst(Relay):

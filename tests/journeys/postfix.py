@@ -79,15 +79,20 @@ class Postfix:
 
     def delivered(self) -> EmailMessage:
         """Wait for the next message and take it out of the folder."""
+        message = BytesParser(policy=default).parsebytes(self.delivered_octets())
+        assert isinstance(message, EmailMessage)
+        return message
+
+    def delivered_octets(self) -> bytes:
+        """Return the next message as it lies in the mailbox, with LF at the end of each line."""
         until = time.monotonic() + _PATIENCE
         while not (found := list((self.folder / "inbox/new").glob("*"))):
             assert time.monotonic() < until, self.log
             time.sleep(0.02)
         assert len(found) == 1
-        message = BytesParser(policy=default).parsebytes(found[0].read_bytes())
+        octets = found[0].read_bytes()
         found[0].unlink()
-        assert isinstance(message, EmailMessage)
-        return message
+        return octets
 
     def forget(self) -> None:
         """Throw away what an earlier test has left."""

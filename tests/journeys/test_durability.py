@@ -1,8 +1,11 @@
-"""Every 200 to a save comes after the disk has it: read from a trace of the system calls."""
+"""Every 200 to a save, and to an e-mail, comes after the disk has it: read from a trace of the
+system calls.
+"""
 
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +13,8 @@ import pytest
 
 from tests.cli.program import Program
 from tests.contract.bodies import LOGIN
-from tests.journeys.served import serving
+from tests.journeys.application import Application, email
+from tests.journeys.served import Served, serving
 from tests.processes import need_tracing
 
 SAVES = 100
@@ -33,18 +37,47 @@ class Step(NamedTuple):
 
 @pytest.mark.needs("strace")
 def test_the_disk_has_a_save_before_its_200_is_written(program: Program, key: str) -> None:
-    need_tracing()
-    trace = program.folder / "trace"
-    calls = "trace=fdatasync,fsync,pwrite64,read,write,writev,sendto,sendmsg"
-    # -D: the service stays this test's own child, which it can end.
-    strace = ["strace", "-D", "-f", "-qq", "-y", "-s", "32", "-o", str(trace), "-e", calls]
-    with serving(program, under=strace) as service:
+    with _traced(program) as service:
         client = service.client(key)
         for number in range(1, SAVES + 1):
             assert client.post(json.dumps({**LOGIN, "port": number}).encode())[0] == 200
+
+    assert _answered_once_synced(_trace(program)) == SAVES
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("octets", [100, 100_000])
+def test_the_disk_has_an_e_mail_before_its_200_is_written(
+    program: Program, key: str, octets: int
+) -> None:
+    # One that is to go later, so that between question and answer nothing else is written.
+    later = email(text="x" * 70 + "\n" + "y" * octets, scheduled_at="in 1 hour")
+    with _traced(program) as service:
+        application = Application(process=service.client(key))
+        application.save(25, "admin@example.com")
+        for number in range(1, SAVES + 1):
+            path, body = ("/emails/batch", [later] * 3) if number % 4 == 0 else ("/emails", later)
+            answer = application.ask("POST", path, body, Idempotency_Key=str(number))
+            assert answer.status == 200, answer.body
+
+    assert _answered_once_synced(_trace(program)) == 1 + SAVES
+
+
+@contextmanager
+def _traced(program: Program) -> Iterator[Served]:
+    """Run a service; at the end it has stopped, and its trace is whole."""
+    need_tracing()
+    calls = "trace=fdatasync,fsync,pwrite64,read,write,writev,sendto,sendmsg"
+    # -D: the service stays this test's own child, which it can end.
+    writing = ["-o", str(_trace(program))]
+    strace = ["strace", "-D", "-f", "-qq", "-y", "-s", "32", "-e", calls, *writing]
+    with serving(program, under=strace) as service:
+        yield service
         service.stop()
 
-    assert _answered_once_synced(trace) == SAVES
+
+def _trace(program: Program) -> Path:
+    return program.folder / "trace"
 
 
 def _answered_once_synced(trace: Path) -> int:

@@ -1,4 +1,6 @@
-"""A full disk: saves are refused, reads go on, and all is well again once there is room."""
+"""A full disk: saves and e-mails are refused, reads go on, nothing that was accepted is lost, and
+all is well again once there is room.
+"""
 
 import contextlib
 import json
@@ -10,9 +12,15 @@ import pytest
 from tests.cli.program import ADMIN, Program
 from tests.contract.bodies import LOGIN
 from tests.contract.process import Process
-from tests.contract.service import SETTINGS
+from tests.contract.service import EMAILS, SETTINGS
 from tests.disks import small_disk
+from tests.journeys.application import BATCH, Application, email
+from tests.journeys.reconciled import assert_file_is_whole, assert_ledger_closes, rows
 from tests.journeys.served import serving
+from tests.journeys.sink import dead_port, running_sink, until
+
+MEGABYTE = 1024 * 1024
+LARGE = email(text=f"{'x' * 79}\n" * (2 * MEGABYTE // 80))
 
 pytestmark = pytest.mark.needs("mount", "umount")
 
@@ -47,6 +55,56 @@ def test_a_full_disk_refuses_saves_and_nothing_else(tmp_path: Path, disk: Path) 
     assert shown.json()["port"] == last + 1
     findings = program("doctor", "--json", **environ).json()
     assert [one["check"] for one in findings if not one["ok"]] == ["free space"]
+
+
+def test_a_full_disk_refuses_e_mails_and_loses_none(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "size=128m,mode=0700") as disk:
+        ballast = disk / "ballast"
+        _fill(ballast, but=24 * MEGABYTE)
+        program = Program(folder=tmp_path)
+        environ = {"SMARTHOST_DATA_DIR": str(disk)}
+        key = program.init(**environ)
+        with serving(program, **environ) as service, running_sink() as sink:
+            application = Application(process=service.client(key))
+            accepted = []
+            with dead_port() as nobody:
+                application.save(nobody, ADMIN)
+                accepted += _send_until_refused(application)
+                # Twice refused is not once accepted, and what is there can be looked at.
+                assert _send_until_refused(application) == []
+                assert application.event(accepted[0]) in ("queued", "delivery_delayed")
+                assert application.health()["queued"] == len(accepted)
+                assert_ledger_closes(disk)
+            # Room is kept for what becomes of the mail: it goes out all the same.
+            application.save(sink.port, ADMIN)
+            sink.wait_for(len(accepted))
+            until(lambda: application.health()["queued"] == 0)
+            # Its contents are gone then, and so is the reason to refuse.
+            accepted += [application.send()]
+            _fill(disk / "more")
+            assert application.ask("POST", EMAILS, email()).status == 507
+            ballast.unlink()
+            accepted += [application.send()]
+            taken = sink.wait_for(len(accepted))
+            until(lambda: application.health()["queued"] == 0)
+            assert len(taken) == len(sink.taken) == len(accepted)
+        assert not service.events("internal error")
+        stored = rows(disk, "SELECT message_id, state FROM recipients")
+        assert dict(stored) == dict.fromkeys(accepted, "sent")
+        assert_ledger_closes(disk)
+        assert_file_is_whole(disk)
+
+
+def _send_until_refused(application: Application) -> list[str]:
+    """Send large e-mails until there is no room; return the ids of those accepted."""
+    ids: list[str] = []
+    for _ in range(1_000):
+        answer = application.ask("POST", BATCH, [LARGE])
+        if answer.status != 200:
+            assert (answer.status, answer.json()["name"]) == (507, "application_error")
+            return ids
+        ids += [one["id"] for one in answer.json()["data"]]
+    pytest.fail("the disk never became full")
 
 
 @pytest.mark.parametrize("room", [0, 40_000, 120_000, 160_000, 200_000])

@@ -21,6 +21,7 @@ import apsw
 from tests.cli.program import Program
 from tests.contract.bodies import LOGIN
 from tests.contract.service import BASE_DOMAIN, SETTINGS
+from tests.journeys.application import Tenant, open_tenants
 from tests.journeys.served import Served, serving, started
 
 KILLS = 200
@@ -30,22 +31,16 @@ WITH_PORTALS = {"SMARTHOST_BASE_DOMAIN": BASE_DOMAIN, "SMARTHOST_LOG_LEVEL": "in
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tenant:
-    """A portal, its key, and the sender of each revision that was answered 200."""
+class Saver(Tenant):
+    """A portal, and the sender of each revision that was answered 200."""
 
-    name: str
-    key: str
     answered: dict[int, str] = field(default_factory=dict)
-
-    @property
-    def host(self) -> str:
-        return f"{self.name}.{BASE_DOMAIN}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
     program: Program
-    tenants: Sequence[Tenant]
+    tenants: Sequence[Saver]
     refused: list[tuple[int, bytes]] = field(default_factory=list)
 
 
@@ -65,18 +60,8 @@ def test_after_200_kills_every_save_that_was_answered_is_there(tmp_path: Path) -
 def _installation(folder: Path) -> Installation:
     folder.mkdir()
     program = Program(folder=folder)
-    tenants = [Tenant(name="default", key=program.init(**WITH_PORTALS))]
-    for name in ("acme", "zenith"):
-        of_portal = ("--portal", name)
-        line = ("key", "create", "--name", "x", "--permission", "*", *of_portal)
-        for command in (
-            ("portal", "create", name),
-            ("user", "create", f"admin@{name}.test", "--role", "administrator", *of_portal),
-        ):
-            assert program(*command, **WITH_PORTALS).code == 0
-        made = program(*line, **WITH_PORTALS)
-        assert made.code == 0, made.err
-        tenants.append(Tenant(name=name, key=made.out.strip()))
+    opened = open_tenants(program, "acme", "zenith", **WITH_PORTALS)
+    tenants = [Saver(name=tenant.name, key=tenant.key) for tenant in opened]
     return Installation(program=program, tenants=tenants)
 
 
@@ -122,7 +107,7 @@ def _save_until_killed(
         assert not client.is_alive()
 
 
-def _save(tenant: Tenant, port: int, mark: str, refused: list[tuple[int, bytes]]) -> None:
+def _save(tenant: Saver, port: int, mark: str, refused: list[tuple[int, bytes]]) -> None:
     """Save one sender after another until the service is gone."""
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     headers = {

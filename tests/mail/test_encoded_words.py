@@ -2,12 +2,13 @@
 
 import email.header
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smarthost.mail.encoded_words import LONGEST, SHORTEST, decoded, encoded_words
+from smarthost.mail.encoded_words import LONGEST, SHORTEST, decoded, encoded_words, shown
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
 ROOM = st.integers(min_value=-10, max_value=100)
@@ -97,3 +98,47 @@ def test_what_is_no_encoded_word_stays_as_it_stands(value: str) -> None:
 @given(st.text(max_size=100))
 def test_any_text_is_read_without_failing(value: str) -> None:
     assert isinstance(decoded(value), str)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("", ""),
+        ("plain  text ", "plain  text "),
+        ("raw Grüße", "raw Grüße"),
+        ("=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+        ("=?ISO-8859-1?Q?Gr=FC=DFe?= =?iso-8859-1?b?/A==?= a", "Grüßeü a"),
+        ("=?utf-8*de?q?a?=  =?utf-8?q?b?= c =?utf-8?q?d?=", "ab c d"),
+        ("=?utf-8?b?8J+T?= =?utf-8?b?pw==?=", "\U0001f4e7"),
+        ("=?utf-8?b?8J+T?= x =?utf-8?b?pw==?=", "\ufffd x \ufffd"),
+        ("=?iso-8859-1?q?=FC?= =?utf-8?q?=C3=BC?=", "üü"),
+        ("=?iso-2022-jp?b?GyRCRnxLXBsoQg==?=", "日本"),
+        ("=?utf-8?b?Zg?=", "f"),
+        ("=?utf-8?b?Z?=", "Z"),
+        ("=?no-such?q?a?=", "a"),
+        ("=?utf-8?x?a?= =? ?= =?=", "=?utf-8?x?a?= =? ?= =?="),
+        ("=?utf-8?q?a=0D=0ABcc:_b?=", "a\ufffd\ufffdBcc: b"),
+        ("a\tb\x07\u2028", "a b\ufffd\ufffd"),
+    ],
+)
+def test_what_others_wrote_is_shown_on_one_line(value: str, text: str) -> None:
+    assert shown(value) == text
+
+
+@given(TEXT, ROOM)
+def test_what_we_wrote_is_shown_as_it_was(text: str, room: int) -> None:
+    words = " ".join(encoded_words(text, first_room=room))
+    if text.isprintable():
+        assert shown(words) == text
+
+
+@pytest.mark.parametrize("piece", ["=?", "=?a?q?", "=?a?q?b?= ", " ", "?=", "=?a?b?="])
+def test_showing_takes_no_longer_than_the_value(piece: str) -> None:
+    def seconds(times: int) -> float:
+        value = piece * (times * 20_000 // len(piece))
+        begin = time.process_time()
+        shown(value)
+        return time.process_time() - begin
+
+    # Eight times the text: about 8 if it is linear, 64 if it is quadratic.
+    assert seconds(8) < 24 * max(seconds(1), 0.005)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smarthost.mail.header_reader import HeaderError, ReadHeader, read_headers
+from smarthost.mail.header_reader import HeaderError, ReadHeader, is_header_name, read_headers
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,8 @@ def test_any_octets_are_read_or_refused(block: bytes) -> None:
     except HeaderError:
         return
     assert all("\r" not in value and "\n" not in value for _, value in headers)
+
+
+def test_a_name_longer_than_a_line_is_none() -> None:
+    assert is_header_name("a" * 997)
+    assert not is_header_name("a" * 998)  # there is no room for the colon

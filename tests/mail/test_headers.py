@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from smarthost.mail.address import Address, parse_address
+from smarthost.mail.address_list import Group
 from smarthost.mail.header_reader import HeaderError, read_headers
 from smarthost.mail.headers import (
     Header,
@@ -22,6 +23,7 @@ from smarthost.mail.headers import (
     TextHeader,
     header_block,
 )
+from smarthost.mail.mailbox import Mailbox
 from tests.mail.injections import REFUSED, TAKEN
 
 ANN = parse_address("ann@example.com")
@@ -42,6 +44,14 @@ ADDRESSES = [
     "用户@例え.テスト",
     "l" * 64 + "@" + ".".join(["d" * 63, "d" * 63, "d" * 61]),
 ]
+
+
+def mailbox_header(
+    name: str, address: Address = ANN, display_name: str | None = None
+) -> MailboxHeader:
+    return MailboxHeader(
+        name=name, mailboxes=(Mailbox(address=address, display_name=display_name),)
+    )
 
 
 def parsed(block: bytes) -> EmailMessage:
@@ -87,7 +97,7 @@ def test_a_text_that_looks_like_an_injection_stays_a_text(text: str) -> None:
 def test_a_display_name_that_looks_like_an_injection_stays_a_name(text: str) -> None:
     block = header_block(
         [
-            MailboxHeader(name="From", address=ANN, display_name=text),
+            mailbox_header(name="From", address=ANN, display_name=text),
             TextHeader(name="X-After", text="after"),
         ]
     )
@@ -106,7 +116,7 @@ def test_a_text_with_control_characters_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_display_name_with_control_characters_is_refused(text: str) -> None:
     with pytest.raises(HeaderError, match="From has the character U\\+"):
-        header_block([MailboxHeader(name="From", address=ANN, display_name=text)])
+        header_block([mailbox_header(name="From", address=ANN, display_name=text)])
 
 
 @pytest.mark.parametrize("value", [*REFUSED, "ä", "\u200b", ""])
@@ -150,7 +160,7 @@ def test_any_name_and_any_text_are_written_in_short_lines(name: str, text: str) 
 @given(TEXT | ASCII, st.sampled_from(ADDRESSES))
 def test_a_mailbox_reads_as_it_was_given(display_name: str, address_text: str) -> None:
     address = parse_address(address_text)
-    block = header_block([MailboxHeader(name="To", address=address, display_name=display_name)])
+    block = header_block([mailbox_header(name="To", address=address, display_name=display_name)])
     name, read = mailbox_of(block, "To")
     assert name.strip(" ") == display_name.strip(" ")
     assert parse_address(read) == address
@@ -161,7 +171,7 @@ def test_an_address_is_never_parted_or_encoded(address: str) -> None:
     mailbox = parse_address(address)
     for display_name in (None, "", "Ann", "Jörg " * 20):
         block = header_block(
-            [MailboxHeader(name="To", address=mailbox, display_name=display_name)]
+            [mailbox_header(name="To", address=mailbox, display_name=display_name)]
         )
         assert str(mailbox).encode() in block
         assert all(len(line) <= 998 for line in block.split(b"\r\n"))
@@ -180,27 +190,54 @@ def test_an_address_is_never_parted_or_encoded(address: str) -> None:
             TextHeader(name="Subject", text="a" * 60 + " " + "b" * 20),
             b"Subject: " + b"a" * 60 + b"\r\n " + b"b" * 20 + b"\r\n",
         ),
-        (MailboxHeader(name="From", address=ANN), b"From: ann@example.com\r\n"),
+        (mailbox_header(name="From", address=ANN), b"From: ann@example.com\r\n"),
         (
-            MailboxHeader(name="From", address=ANN, display_name="Ann Smith"),
+            mailbox_header(name="From", address=ANN, display_name="Ann Smith"),
             b"From: Ann Smith <ann@example.com>\r\n",
         ),
         (
-            MailboxHeader(name="From", address=ANN, display_name='Dr. "A" \\ Smith'),
+            mailbox_header(name="From", address=ANN, display_name='Dr. "A" \\ Smith'),
             b'From: "Dr. \\"A\\" \\\\ Smith" <ann@example.com>\r\n',
         ),
         (
-            MailboxHeader(name="From", address=ANN, display_name="Ann Ürü"),
+            mailbox_header(name="From", address=ANN, display_name="Ann Ürü"),
             b"From: =?utf-8?b?QW5uIMOccsO8?= <ann@example.com>\r\n",
         ),
         (
-            MailboxHeader(name="To", address=parse_address("jörg@example.com")),
+            mailbox_header(name="To", address=parse_address("jörg@example.com")),
             "To: jörg@example.com\r\n".encode(),
         ),
     ],
 )
 def test_headers_are_written_like_this(header: Header, block: bytes) -> None:
     assert header_block([header]) == block
+
+
+def test_a_list_of_mailboxes_is_folded_at_blanks() -> None:
+    names = [None, "Ann", "Ann B.", 'A "B"', "Grüße an alle von hier", None]
+    mailboxes = [Mailbox(address=ANN, display_name=name) for name in names]
+    assert header_block([MailboxHeader(name="Cc", mailboxes=mailboxes)]) == (
+        b'Cc: ann@example.com, Ann <ann@example.com>, "Ann B." <ann@example.com>,\r\n'
+        b' "A \\"B\\"" <ann@example.com>, =?utf-8?q?Gr=C3=BC=C3=9Fe_an_alle_von_hier?=\r\n'
+        b" <ann@example.com>, ann@example.com\r\n"
+    )
+
+
+def test_a_group_has_a_colon_and_a_semicolon() -> None:
+    groups = [
+        Group(name="Nobody", mailboxes=()),
+        Group(name="Grüße an", mailboxes=(Mailbox(address=ANN), Mailbox(address=ANN))),
+    ]
+    assert header_block([MailboxHeader(name="To", mailboxes=groups)]) == (
+        b"To: Nobody:;, =?utf-8?b?R3LDvMOfZSBhbg==?= : ann@example.com,\r\n ann@example.com;\r\n"
+    )
+
+
+def test_a_structured_value_begins_beside_its_name() -> None:
+    value = "<" + "x" * 80 + "> " + "<" + "y" * 80 + ">"
+    assert header_block([PlainHeader(name="References", value=value)]) == (
+        b"References: <" + b"x" * 80 + b">\r\n <" + b"y" * 80 + b">\r\n"
+    )
 
 
 def test_headers_keep_their_order() -> None:
@@ -212,9 +249,7 @@ def test_headers_keep_their_order() -> None:
 HEADERS = st.lists(
     st.builds(lambda name, text: TextHeader(name=name, text=text), NAME, TEXT | ASCII)
     | st.builds(
-        lambda name, display_name: MailboxHeader(
-            name=name, address=ANN, display_name=display_name
-        ),
+        lambda name, display_name: mailbox_header(name=name, display_name=display_name),
         NAME,
         TEXT | ASCII,
     ),
@@ -255,7 +290,7 @@ def test_an_address_that_no_parser_has_seen_is_caught_by_the_second_reading(
     address: Address, display_name: str | None
 ) -> None:
     with pytest.raises(HeaderError):
-        header_block([MailboxHeader(name="To", address=address, display_name=display_name)])
+        header_block([mailbox_header(name="To", address=address, display_name=display_name)])
 
 
 @pytest.mark.parametrize("text", ["ä", " ", "a ", "=?", '"', "a" * 1000, "=?utf-8?q?a?= "])

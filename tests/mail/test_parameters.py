@@ -1,5 +1,6 @@
 """Parameters of MIME headers: a reader finds the value, whatever is in it."""
 
+import time
 from email import policy
 from email.headerregistry import ContentDispositionHeader
 from email.parser import BytesParser
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from smarthost.mail.header_reader import HeaderError
 from smarthost.mail.headers import PlainHeader, header_block
-from smarthost.mail.parameters import with_parameters
+from smarthost.mail.parameters import read_parameters, with_parameters
 from tests.mail.injections import REFUSED, TAKEN
 
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=200)
@@ -84,3 +85,33 @@ def test_a_value_that_looks_like_an_injection_stays_a_value(value: str) -> None:
 def test_a_value_with_control_characters_is_refused(value: str) -> None:
     with pytest.raises(HeaderError, match="filename has the character"):
         with_parameters("attachment", filename=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "first", "parameters"),
+    [
+        ("", "", {}),
+        ("TEXT/Plain", "text/plain", {}),
+        ("text/plain (c); Charset=UTF-8", "text/plain", {"charset": "UTF-8"}),
+        ('a/b;x="1; y=2";z=3', "a/b", {"x": "1; y=2", "z": "3"}),
+        ('a/b; x="a \\"b\\" \\\\"', "a/b", {"x": 'a "b" \\'}),
+        ("a/b; x = 1 ; x=2;\ty=3", "a/b", {"x": "1", "y": "3"}),
+        ("a/b; x; =y; z=", "a/b", {}),
+        ("a/b; f*=utf-8''%C3%BC", "a/b", {"f*": "utf-8''%C3%BC"}),
+        ('a/b; x="open', "a/b", {}),
+    ],
+)
+def test_what_others_wrote_is_read(value: str, first: str, parameters: dict[str, str]) -> None:
+    assert read_parameters(value) == (first, parameters)
+
+
+@pytest.mark.parametrize("piece", [";", ';x="', "; ", ';x="\\', ";x=1", " ", ';x = "a"'])
+def test_reading_takes_no_longer_than_the_value(piece: str) -> None:
+    def seconds(times: int) -> float:
+        value = "a/b" + piece * (times * 20_000 // len(piece))
+        begin = time.process_time()
+        read_parameters(value)
+        return time.process_time() - begin
+
+    # Eight times the text: about 8 if it is linear, 64 if it is quadratic.
+    assert seconds(8) < 24 * max(seconds(1), 0.005)

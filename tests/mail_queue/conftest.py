@@ -6,6 +6,8 @@ import pytest
 from smarthost.audit.store import AuditLog
 from smarthost.database.engine import Database
 from smarthost.ids import Ids
+from smarthost.mail_queue.accepted.store import MessageStore
+from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.store import QueueStore
 from smarthost.portals.store import PortalStore
@@ -27,7 +29,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 @pytest.fixture
 def store(database: Database, clock: HeldClock) -> QueueStore:
-    return QueueStore(database, clock, Ids(clock))
+    return QueueStore(database, clock, Ids(clock), luck=lambda: 0.5)
 
 
 @pytest.fixture
@@ -37,8 +39,14 @@ def woken() -> list[str]:
 
 
 @pytest.fixture
-def intake(database: Database, store: QueueStore, clock: HeldClock, woken: list[str]) -> Intake:
-    return Intake(database, store, Ids(clock), lambda: woken.append("woken"))
+def intake(database: Database, clock: HeldClock, woken: list[str]) -> Intake:
+    arrivals = ArrivalStore(database, clock)
+    return Intake(database, arrivals, Ids(clock), lambda: woken.append("woken"))
+
+
+@pytest.fixture
+def messages(database: Database, clock: HeldClock) -> MessageStore:
+    return MessageStore(database, AuditLog(clock, Ids(clock)), clock)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from smarthost.audit.model import Actor
 from smarthost.delivery.outcome import Outcome, Result, Step
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail.envelope import Envelope
+from smarthost.mail_queue.accepted.model import Details, Submission
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Attempted, Claim, Kind
 
@@ -26,12 +27,31 @@ def envelope(*recipients: str, **fields: Any) -> Envelope:
     return Envelope(**(values | fields))
 
 
+def submission(intake: Intake, *recipients: str, **fields: Any) -> Submission:
+    values: dict[str, Any] = {
+        "id": intake._ids.new(),
+        "envelope": envelope(*recipients),
+        "details": Details(subject="x", to=recipients),
+    }
+    return Submission(**(values | fields))
+
+
 async def submit_test(intake: Intake, portal: str, revision: int = REVISION) -> str:
-    return await intake.submit(portal, envelope(), kind=Kind.TEST, revision=revision, by=BY)
+    return await intake.submit_test(portal, envelope(), revision=revision, by=BY)
 
 
-async def submit_mail(intake: Intake, portal: str, *recipients: str) -> str:
-    return await intake.submit(portal, envelope(*recipients), kind=Kind.MAIL, by=BY)
+async def submit_mail(
+    intake: Intake,
+    portal: str,
+    *recipients: str,
+    owner: str | None = None,
+    kind: Kind = Kind.MAIL,
+    **fields: Any,
+) -> str:
+    """Hand one message in and return its id; `fields` are those of the submission."""
+    handed_in = submission(intake, *recipients, **fields)
+    assert await intake.submit(portal, [handed_in], by=BY, owner=owner, kind=kind) is None
+    return handed_in.id
 
 
 def relay(portal: str, revision: int = REVISION, **fields: Any) -> RelaySettings:

@@ -9,16 +9,13 @@ from smarthost.app.logs import configure_logs
 from smarthost.clock import MICROSECONDS, SystemClock
 from smarthost.delivery.outcome import Outcome, Report, Step, StepState
 from smarthost.delivery.relay import RelaySettings
-from smarthost.ids import Ids
 from smarthost.mail.envelope import Envelope
-from smarthost.mail_queue.courier import Courier
 from smarthost.mail_queue.lock import DeliveryLock
 from smarthost.mail_queue.progress import ClaimLostError
-from smarthost.mail_queue.store import QueueStore
-from smarthost.mail_queue.worker import Worker
 from tests.engines import open_database
 from tests.mail_queue.messages import outcome, relay
 from tests.mail_queue.scripted import Scripted
+from tests.mail_queue.workers import delivering, worker_of
 
 SOURCE = """
 import sys
@@ -68,9 +65,8 @@ async def _work(engine: str, folder: Path, hang: Step | None, clock: LateClock) 
     async def relay_of(portal_id: str) -> RelaySettings:
         return relay(portal_id)
 
-    store = QueueStore(open_database(engine, folder), clock, Ids(clock))
-    courier = Courier(store, relay_of, Scripted(attempt), clock)
-    worker = Worker(store, courier, DeliveryLock(folder / LOCK), clock)
+    parts = delivering(open_database(engine, folder), clock, relay_of, Scripted(attempt))
+    worker = worker_of(parts, DeliveryLock(folder / LOCK), clock)
     _say("ready")
     await worker.run()
 

@@ -27,6 +27,7 @@ async def accept_all(
     _settings: RelaySettings, envelope: Envelope, report: Report
 ) -> Sequence[Outcome]:
     await report(Step.DATA, StepState.BEGIN, {})
+    await report(Step.DATA, StepState.OK, {})
     return [outcome(recipient) for recipient in envelope.recipients]
 
 
@@ -37,6 +38,7 @@ class Scripted:
         self.script = script
         self.asked: list[tuple[RelaySettings, Envelope]] = []
         self.deadlines: list[float] = []
+        self.fresh: list[bool] = []
         self.ended = 0
 
     async def __call__(
@@ -46,8 +48,10 @@ class Scripted:
         *,
         report: Report,
         deadline_seconds: float,
+        fresh: bool,
     ) -> Sequence[Outcome]:
         (envelope,) = envelopes
+        self.fresh.append(fresh)
         self.asked.append((settings, envelope))
         self.deadlines.append(deadline_seconds)
         try:
@@ -91,6 +95,9 @@ class Faltering:
         if self.full:
             raise StoreUnavailableError("the disk is full")
         return await self._database.transact(work)
+
+    def check_room(self, octets: int) -> None:
+        self._database.check_room(octets)
 
     async def find_damage(self) -> str | None:
         return await self._database.find_damage()

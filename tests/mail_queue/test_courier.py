@@ -8,13 +8,14 @@ from structlog.testing import capture_logs
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.delivery.outcome import Code, Outcome, Report, Result, Step, StepState
 from smarthost.delivery.relay import RelaySettings
-from smarthost.ids import Ids
 from smarthost.mail.envelope import Envelope
-from smarthost.mail_queue.courier import FOLLOW_SECONDS, Courier
+from smarthost.mail_queue.accepted.store import MessageStore
+from smarthost.mail_queue.courier import Courier
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Attempted, BrokenOffError, Claim, Kind, LastTest, State
 from smarthost.mail_queue.schedule import LEASE_SECONDS
 from smarthost.mail_queue.store import QueueStore
+from smarthost.mail_queue.trip import FOLLOW_SECONDS
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.messages import (
     ANNA,
@@ -27,6 +28,7 @@ from tests.mail_queue.messages import (
     submit_test,
 )
 from tests.mail_queue.scripted import Faltering, Held, Script, Scripted, accept_all, until
+from tests.mail_queue.workers import delivering
 
 STATES = "SELECT address, state, step FROM recipients ORDER BY address"
 ATTEMPTS = "SELECT address, result, step, code, in_doubt FROM attempts ORDER BY address"
@@ -41,12 +43,12 @@ class Settings:
         self.error: Exception | None = None
         self.reads = 0
 
-    async def __call__(self, portal_id: str) -> RelaySettings | None:
+    async def __call__(self, portal_id: str) -> RelaySettings:
         self.reads += 1
         if self.error is not None:
             raise self.error
         if self.revision is None:
-            return None
+            raise BrokenOffError(Code.NO_RELAY, 0)
         return relay(portal_id, self.revision, policy_exempt=self.default)
 
 
@@ -55,6 +57,7 @@ class Bench:
     """A courier with everything around it."""
 
     store: QueueStore
+    messages: MessageStore
     intake: Intake
     courier: Courier
     attempt: Scripted
@@ -64,17 +67,16 @@ class Bench:
     portal: str
 
     async def take(self, kind: Kind = Kind.TEST) -> Claim:
-        claim = await self.store.claim(self.portal, kind, ())
-        assert claim is not None
+        (claim,) = await self.store.claim(self.portal, kind, ())
         return claim
 
     async def carry(self, kind: Kind = Kind.TEST) -> None:
-        await self.courier.carry(await self.take(kind))
+        await self.courier.carry([await self.take(kind)])
 
     async def start(self, held: Held, kind: Kind = Kind.TEST) -> "asyncio.Task[None]":
         """Carry until `held` is reached."""
         self.attempt.script = held
-        carrying = asyncio.create_task(self.courier.carry(await self.take(kind)))
+        carrying = asyncio.create_task(self.courier.carry([await self.take(kind)]))
         await held.reached.wait()
         return carrying
 
@@ -89,7 +91,7 @@ class Bench:
         await until(read)
 
     async def last_test(self) -> LastTest:
-        last = await self.store.last_test(self.portal)
+        last = await self.messages.last_test(self.portal)
         assert last is not None
         return last
 
@@ -101,13 +103,15 @@ class Bench:
 
 @pytest.fixture
 def bench(
-    store: QueueStore, intake: Intake, database: Database, clock: HeldClock, portal: str
+    messages: MessageStore, intake: Intake, database: Database, clock: HeldClock, portal: str
 ) -> Bench:
     settings, attempt = Settings(), Scripted()
+    parts = delivering(database, clock, settings, attempt)
     return Bench(
-        store=store,
+        store=parts.store,
+        messages=messages,
         intake=intake,
-        courier=Courier(store, settings, attempt, clock),
+        courier=parts.courier,
         attempt=attempt,
         settings=settings,
         database=database,
@@ -148,7 +152,7 @@ async def test_what_the_attempt_saw_is_recorded(bench: Bench) -> None:
     bench.settings.default = True
     await submit_test(bench.intake, bench.portal)
     claim = await bench.take()
-    await bench.courier.carry(claim)
+    await bench.courier.carry([claim])
     assert await bench.last_attempt() == Attempted(
         address=ANNA,
         attempt=1,
@@ -286,7 +290,7 @@ async def test_settings_changed_while_the_message_leaves_change_nothing(bench: B
 
     bench.attempt.script = slowly
     await submit_test(bench.intake, bench.portal)
-    carrying = asyncio.ensure_future(bench.courier.carry(await bench.take()))
+    carrying = asyncio.ensure_future(bench.courier.carry([await bench.take()]))
     await begun.wait()
     bench.settings.revision = REVISION + 1
     await bench.look_at_settings(FOLLOW_SECONDS)
@@ -343,7 +347,7 @@ async def test_a_fault_of_our_own_is_an_outcome_too(
     await submit_test(bench.intake, bench.portal)
     claim = await bench.take()
     with capture_logs() as logs:
-        await bench.courier.carry(claim)
+        await bench.courier.carry([claim])
     assert await bench.database.fetch(STATES) == [(ANNA, "failed", step)]
     assert await bench.database.fetch(ATTEMPTS) == [(ANNA, "deferred", step, "internal", in_doubt)]
     assert [entry["event"] for entry in logs] == ["attempt failed by a fault of our own"]
@@ -393,7 +397,8 @@ async def test_a_stop_in_the_middle_is_recorded(
     assert await bench.database.fetch(ATTEMPTS) == [
         (ANNA, "deferred", reached, "interrupted", in_doubt)
     ]
-    assert await bench.store.due_portals(Kind.MAIL, 9) == [bench.portal], "it does not wait"
+    (turn,) = await bench.store.due_turns(Kind.MAIL, at_most=9)
+    assert turn.portal_id == bench.portal, "it does not wait"
 
 
 async def test_settings_that_cannot_be_read_end_the_attempt_before_it_begins(
@@ -431,12 +436,11 @@ async def test_an_outcome_is_written_as_soon_as_the_store_can_be(
     database: Database, clock: HeldClock, portal: str, bench: Bench
 ) -> None:
     faltering = Faltering(database)
-    store = QueueStore(faltering, clock, Ids(clock))
-    courier = Courier(store, bench.settings, bench.attempt, clock)
+    courier = delivering(faltering, clock, bench.settings, bench.attempt).courier
     held = Held(Step.CONNECT)
     bench.attempt.script = held
     await submit_test(bench.intake, portal)
-    carrying = asyncio.create_task(courier.carry(await bench.take()))
+    carrying = asyncio.create_task(courier.carry([await bench.take()]))
     await held.reached.wait()
     faltering.full = True  # so DATA cannot be written, which ends the attempt
     held.go.set()

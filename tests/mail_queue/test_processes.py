@@ -12,6 +12,7 @@ import pytest
 from smarthost.clock import SystemClock
 from smarthost.database.engine import Database
 from smarthost.delivery.outcome import Code, Step
+from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.lock import DeliveryLock
 from smarthost.mail_queue.model import Kind, State
@@ -71,7 +72,7 @@ async def line_of(process: Process) -> str:
 
 async def test_a_test_whose_worker_is_killed_is_over_and_the_next_one_works(
     engine: str,
-    store: QueueStore,
+    messages: MessageStore,
     intake: Intake,
     database: Database,
     portal: str,
@@ -82,7 +83,7 @@ async def test_a_test_whose_worker_is_killed_is_over_and_the_next_one_works(
     with worker(engine, tmp_path, Step.DATA) as process:
         assert await line_of(process) == f"{portal} data"
         process.kill()
-    last = await store.last_test(portal)
+    last = await messages.last_test(portal)
     assert last is not None
     assert (last.message_id, last.state, last.step) == (first, State.SENDING, Step.DATA)
     assert await submit_test(intake, portal) == first, "it counts as running for 40 seconds"
@@ -113,8 +114,7 @@ async def test_what_a_killed_worker_had_begun_is_told_by_the_next(
     with worker(engine, tmp_path, Step.DATA) as process:
         assert await line_of(process) == f"{portal} data"
     clock.advance(60)
-    again = await store.claim(portal, Kind.MAIL, ())
-    assert again is not None
+    (again,) = await store.claim(portal, Kind.MAIL, ())
     await store.record(again, attempted(again))
     assert await database.fetch(ATTEMPTS) == [
         (1, "deferred", "data", Code.INTERRUPTED.value, 1),
@@ -159,10 +159,9 @@ async def test_a_worker_that_slept_beyond_its_lease_changes_nothing(
         await until(written)
         process.send_signal(signal.SIGSTOP)
         clock.advance(60)
-        current = await store.claim(portal, Kind.MAIL, ())
-        assert current is not None
+        (current,) = await store.claim(portal, Kind.MAIL, ())
         process.send_signal(signal.SIGCONT)
         process.stdin.write("go on\n")
         process.stdin.flush()
         assert await line_of(process) == f"{portal} lost"
-    assert await store.record(current, attempted(current))
+    assert (await store.record(current, attempted(current))).kept

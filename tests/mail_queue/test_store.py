@@ -1,10 +1,15 @@
+from collections.abc import Sequence
+
 import pytest
+from msgspec.structs import replace
 
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database
 from smarthost.delivery.outcome import Code, Result, Step
+from smarthost.ids import Ids
+from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
-from smarthost.mail_queue.model import Claim, Kind, State
+from smarthost.mail_queue.model import Attempted, Claim, Kind, State
 from smarthost.mail_queue.schedule import LEASE_SECONDS
 from smarthost.mail_queue.store import QueueStore
 from tests.clocks import START
@@ -29,9 +34,16 @@ TIMED_OUT = {"code": Code.TIMED_OUT}
 
 
 async def claimed(store: QueueStore, portal: str, kind: Kind = Kind.TEST) -> Claim:
-    claim = await store.claim(portal, kind, ())
-    assert claim is not None
+    (claim,) = await store.claim(portal, kind, ())
     return claim
+
+
+async def due(store: QueueStore, kind: Kind, at_most: int = 9) -> list[str]:
+    return [turn.portal_id for turn in await store.due_turns(kind, at_most=at_most)]
+
+
+async def kept(store: QueueStore, claim: Claim, tried: Sequence[Attempted]) -> bool:
+    return (await store.record(claim, tried)).kept
 
 
 async def states(database: Database) -> list[tuple[str, str]]:
@@ -55,8 +67,8 @@ async def test_what_is_held_is_not_claimed_again(
 ) -> None:
     await submit_test(intake, portal)
     await claimed(store, portal)
-    assert await store.due_portals(Kind.TEST, 9) == []
-    assert await store.claim(portal, Kind.TEST, ()) is None
+    assert await due(store, Kind.TEST) == []
+    assert await store.claim(portal, Kind.TEST, ()) == []
 
 
 async def test_a_claim_takes_one_message_with_all_its_recipients(
@@ -67,19 +79,19 @@ async def test_a_claim_takes_one_message_with_all_its_recipients(
     await submit_mail(intake, portal, "third@example.org")
     first = await claimed(store, portal, Kind.MAIL)
     assert {one.address for one in first.recipients} == {ANNA, BORIS}
-    assert await store.due_portals(Kind.MAIL, 9) == [portal]
+    assert await due(store, Kind.MAIL) == [portal]
     second = await claimed(store, portal, Kind.MAIL)
     assert [one.address for one in second.recipients] == ["third@example.org"]
     assert second.id != first.id
-    assert await store.due_portals(Kind.MAIL, 9) == []
+    assert await due(store, Kind.MAIL) == []
 
 
 async def test_a_claim_takes_nothing_of_another_kind_or_of_a_neighbour(
     store: QueueStore, intake: Intake, database: Database, portal: str, neighbour: str
 ) -> None:
     await submit_test(intake, portal)
-    assert await store.claim(portal, Kind.MAIL, ()) is None
-    assert await store.claim(neighbour, Kind.TEST, ()) is None
+    assert await store.claim(portal, Kind.MAIL, ()) == []
+    assert await store.claim(neighbour, Kind.TEST, ()) == []
     assert await states(database) == [(ANNA, "queued")]
 
 
@@ -90,9 +102,9 @@ async def test_the_portal_that_waits_longest_comes_first(
     clock.advance(1)
     for _ in range(3):
         await submit_mail(intake, portal)
-    assert await store.due_portals(Kind.MAIL, 9) == [neighbour, portal]
-    assert await store.due_portals(Kind.MAIL, 1) == [neighbour]
-    assert await store.due_portals(Kind.MAIL, 0) == []
+    assert await due(store, Kind.MAIL) == [neighbour, portal]
+    assert await due(store, Kind.MAIL, 1) == [neighbour]
+    assert await due(store, Kind.MAIL, 0) == []
 
 
 async def test_the_envelope_is_what_was_accepted_for_those_who_are_claimed(
@@ -103,21 +115,13 @@ async def test_the_envelope_is_what_was_accepted_for_those_who_are_claimed(
     assert await store.envelope(claim) == envelope(ANNA, BORIS)
     only = [one for one in attempted(claim) if one.address == ANNA]
     await store.record(claim, only)
-    rest = Claim(
-        id=claim.id,
-        portal_id=portal,
-        message_id=claim.message_id,
-        kind=claim.kind,
-        revision=None,
-        started_at=claim.started_at,
-        recipients=claim.recipients[1:],
-    )
+    rest = replace(claim, recipients=claim.recipients[1:])
     assert (await store.envelope(rest)).recipients == (BORIS,)
     assert (await store.envelope(rest)).content == CONTENT
 
 
 async def test_all_that_is_known_of_an_attempt_is_read_again(
-    store: QueueStore, intake: Intake, portal: str
+    store: QueueStore, messages: MessageStore, intake: Intake, portal: str
 ) -> None:
     message_id = await submit_test(intake, portal)
     claim = await claimed(store, portal)
@@ -137,8 +141,8 @@ async def test_all_that_is_known_of_an_attempt_is_read_again(
         tls="TLSv1.3",
         warnings=(Code.NOT_ENCRYPTED, Code.PASSWORD_IN_CLEAR),
     )
-    assert await store.record(claim, [tried])
-    last = await store.last_test(portal)
+    assert await kept(store, claim, [tried])
+    last = await messages.last_test(portal)
     assert last is not None
     assert (last.message_id, last.recipient, last.revision) == (message_id, ANNA, REVISION)
     assert (last.accepted_at, last.state, last.step) == (START, State.FAILED, Step.AUTHENTICATE)
@@ -146,22 +150,22 @@ async def test_all_that_is_known_of_an_attempt_is_read_again(
 
 
 async def test_an_attempt_of_which_little_is_known_is_read_again(
-    store: QueueStore, intake: Intake, portal: str
+    store: QueueStore, messages: MessageStore, intake: Intake, portal: str
 ) -> None:
     await submit_test(intake, portal)
     claim = await claimed(store, portal)
     tried = attempted(claim, Result.DEFERRED, microseconds=None, code=Code.INTERRUPTED)
     await store.record(claim, tried)
-    last = await store.last_test(portal)
+    last = await messages.last_test(portal)
     assert last is not None
     assert last.attempt == tried[0]
 
 
 async def test_the_last_test_is_the_portals_own(
-    store: QueueStore, intake: Intake, portal: str, neighbour: str
+    store: QueueStore, messages: MessageStore, intake: Intake, portal: str, neighbour: str
 ) -> None:
     await submit_test(intake, portal)
-    assert await store.last_test(neighbour) is None
+    assert await messages.last_test(neighbour) is None
 
 
 @pytest.mark.parametrize(
@@ -196,7 +200,7 @@ async def test_each_recipient_has_an_outcome_of_its_own(
     sent, _ = attempted(claim)
     _, deferred = attempted(claim, Result.DEFERRED, **TIMED_OUT)
     await store.record(claim, [sent, deferred])
-    due_at = START + 60 * MICROSECONDS
+    due_at = START + 300 * MICROSECONDS
     assert await database.fetch(RECIPIENTS) == [
         (ANNA, "sent", None, 0),
         (BORIS, "queued", due_at, 0),
@@ -210,9 +214,9 @@ async def test_deferred_mail_is_claimed_again_when_it_is_due(
     await submit_mail(intake, portal)
     claim = await claimed(store, portal, Kind.MAIL)
     await store.record(claim, attempted(claim, Result.DEFERRED, **TIMED_OUT))
-    assert await store.claim(portal, Kind.MAIL, ()) is None
-    clock.advance(60)
-    assert await store.due_portals(Kind.MAIL, 9) == [portal]
+    assert await store.claim(portal, Kind.MAIL, ()) == []
+    clock.advance(300)
+    assert await due(store, Kind.MAIL) == [portal]
     again = await claimed(store, portal, Kind.MAIL)
     assert [one.attempt for one in again.recipients] == [2]
     await store.record(again, attempted(again))
@@ -233,33 +237,38 @@ async def test_an_attempt_is_never_changed(
 
 
 async def test_a_step_is_seen_while_the_attempt_runs(
-    store: QueueStore, intake: Intake, portal: str
+    store: QueueStore, messages: MessageStore, intake: Intake, portal: str
 ) -> None:
     await submit_test(intake, portal)
     claim = await claimed(store, portal)
     for step in (Step.CONNECT, Step.AUTHENTICATE):
         assert await store.record_step(claim, step)
-        last = await store.last_test(portal)
+        last = await messages.last_test(portal)
         assert last is not None
         assert (last.state, last.step) == (State.SENDING, step)
 
 
 async def test_a_test_whose_worker_died_is_never_taken_up_again(
-    store: QueueStore, intake: Intake, database: Database, portal: str, clock: HeldClock
+    store: QueueStore,
+    messages: MessageStore,
+    intake: Intake,
+    database: Database,
+    portal: str,
+    clock: HeldClock,
 ) -> None:
     await submit_test(intake, portal)
     claim = await claimed(store, portal)
     await store.record_step(claim, Step.AUTHENTICATE)
     clock.advance(LEASE_SECONDS)
-    assert await store.claim(portal, Kind.TEST, ()) is None
+    assert await store.claim(portal, Kind.TEST, ()) == []
     assert await states(database) == [(ANNA, "failed")]
-    last = await store.last_test(portal)
+    last = await messages.last_test(portal)
     assert last is not None
     assert last.attempt is not None
     assert (last.attempt.code, last.attempt.step) == (Code.INTERRUPTED, Step.AUTHENTICATE)
     assert (last.attempt.in_doubt, last.attempt.microseconds) == (False, None)
     assert last.attempt.revision == REVISION
-    assert await store.due_portals(Kind.TEST, 9) == []
+    assert await due(store, Kind.TEST) == []
 
 
 async def test_a_test_that_nobody_took_in_time_expires(
@@ -267,10 +276,10 @@ async def test_a_test_that_nobody_took_in_time_expires(
 ) -> None:
     await submit_test(intake, portal)
     clock.advance(40)
-    assert await store.claim(portal, Kind.TEST, ()) is None
+    assert await store.claim(portal, Kind.TEST, ()) == []
     assert await states(database) == [(ANNA, "expired")]
     assert await database.fetch(ATTEMPTS) == []
-    assert await store.due_portals(Kind.TEST, 9) == []
+    assert await due(store, Kind.TEST) == []
 
 
 @pytest.mark.parametrize(
@@ -307,11 +316,11 @@ async def test_a_lease_that_has_not_ended_is_left_alone(
     await submit_mail(intake, portal)
     await claimed(store, portal, Kind.MAIL)
     clock.advance(LEASE_SECONDS - 0.001)
-    assert await store.due_portals(Kind.MAIL, 9) == []
-    assert await store.claim(portal, Kind.MAIL, ()) is None
+    assert await due(store, Kind.MAIL) == []
+    assert await store.claim(portal, Kind.MAIL, ()) == []
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", [Kind.TEST, Kind.MAIL])
 async def test_a_worker_renews_what_it_still_works_on(
     store: QueueStore,
     intake: Intake,
@@ -323,10 +332,10 @@ async def test_a_worker_renews_what_it_still_works_on(
     await (submit_test if kind is Kind.TEST else submit_mail)(intake, portal)
     claim = await claimed(store, portal, kind)
     clock.jump(3600)
-    assert await store.claim(portal, kind, {claim.id}) is None
+    assert await store.claim(portal, kind, {claim.id}) == []
     assert await states(database) == [(ANNA, "sending")]
-    assert await store.due_portals(kind, 9) == []
-    assert await store.record(claim, attempted(claim))
+    assert await due(store, kind) == []
+    assert await kept(store, claim, attempted(claim))
     assert await states(database) == [(ANNA, "sent")]
 
 
@@ -339,12 +348,12 @@ async def test_a_late_writer_changes_nothing(
     current = await claimed(store, portal, Kind.MAIL)
     before = await database.fetch("SELECT * FROM recipients")
     assert not await store.record_step(late, Step.DATA)
-    assert not await store.record(late, attempted(late))
+    assert not await kept(store, late, attempted(late))
     assert await database.fetch("SELECT * FROM recipients") == before
     assert [row[1] for row in await database.fetch(ATTEMPTS)] == [1]
-    assert await store.record(current, attempted(current))
-    assert not await store.record(current, attempted(current))
-    assert not await store.record(late, attempted(late))
+    assert await kept(store, current, attempted(current))
+    assert not await kept(store, current, attempted(current))
+    assert not await kept(store, late, attempted(late))
     assert [row[1:3] for row in await database.fetch(ATTEMPTS)] == [
         (1, "deferred"),
         (2, "accepted"),
@@ -356,15 +365,134 @@ async def test_a_late_writer_cannot_write_through_another_portal(
 ) -> None:
     await submit_test(intake, portal)
     claim = await claimed(store, portal)
-    theirs = Claim(
-        id=claim.id,
-        portal_id=neighbour,
-        message_id=claim.message_id,
-        kind=claim.kind,
-        revision=claim.revision,
-        started_at=claim.started_at,
-        recipients=claim.recipients,
-    )
+    theirs = replace(claim, portal_id=neighbour)
     assert not await store.record_step(theirs, Step.DATA)
-    assert not await store.record(theirs, attempted(theirs))
+    assert not await kept(store, theirs, attempted(theirs))
     assert await states(database) == [(ANNA, "sending")]
+
+
+async def test_what_was_claimed_and_not_begun_goes_back_as_it_was(
+    store: QueueStore, intake: Intake, database: Database, portal: str, clock: HeldClock
+) -> None:
+    await submit_mail(intake, portal, ANNA, BORIS)
+    before = await database.fetch("SELECT * FROM recipients")
+    claim = await claimed(store, portal, Kind.MAIL)
+    await store.give_back([claim])
+    assert await database.fetch("SELECT * FROM recipients") == before
+    assert await due(store, Kind.MAIL) == [portal]
+    again = await claimed(store, portal, Kind.MAIL)
+    assert [one.attempt for one in again.recipients] == [1, 1]
+    await store.record(again, attempted(again, Result.DEFERRED, **TIMED_OUT))
+    clock.advance(300)
+    third = await claimed(store, portal, Kind.MAIL)
+    await store.give_back([third])
+    rows = await database.fetch("SELECT attempts_count, claimed_at FROM recipients")
+    assert rows == [(1, third.started_at)] * 2
+
+
+async def test_what_somebody_else_holds_is_not_given_back(
+    store: QueueStore, intake: Intake, database: Database, portal: str, clock: HeldClock
+) -> None:
+    await submit_mail(intake, portal)
+    late = await claimed(store, portal, Kind.MAIL)
+    clock.advance(LEASE_SECONDS)
+    await claimed(store, portal, Kind.MAIL)
+    await store.give_back([late])
+    assert await states(database) == [(ANNA, "sending")]
+
+
+async def test_the_next_message_is_begun_with_the_outcome_of_the_one_before(
+    store: QueueStore, intake: Intake, database: Database, portal: str
+) -> None:
+    for _ in range(2):
+        await submit_mail(intake, portal)
+    first, second = await store.claim(portal, Kind.MAIL, (), at_most=9)
+    steps = "SELECT state, step FROM recipients ORDER BY message_id"
+    assert await database.fetch(steps) == [("sending", "resolve"), ("sending", None)]
+    await store.record(first, attempted(first), then=second)
+    assert await database.fetch(steps) == [("sent", "data"), ("sending", "resolve")]
+
+
+async def test_what_has_ended_says_when(
+    store: QueueStore, intake: Intake, database: Database, portal: str, clock: HeldClock
+) -> None:
+    await submit_mail(intake, portal, ANNA, BORIS)
+    claim = await claimed(store, portal, Kind.MAIL)
+    clock.advance(2)
+    sent, _ = attempted(claim)
+    _, deferred = attempted(claim, Result.DEFERRED, **TIMED_OUT)
+    await store.record(claim, [sent, deferred])
+    rows = await database.fetch("SELECT ended_at FROM recipients ORDER BY address")
+    assert rows == [(clock.now(),), (None,)]
+
+
+async def test_when_a_relay_last_took_mail_stands_with_the_turn(
+    store: QueueStore, intake: Intake, database: Database, portal: str, clock: HeldClock
+) -> None:
+    last_sent = "SELECT last_sent_at FROM queue_turns"
+    await submit_mail(intake, portal, ANNA, BORIS)
+    claim = await claimed(store, portal, Kind.MAIL)
+    deferred, sent = attempted(claim, Result.DEFERRED, **TIMED_OUT)[0], attempted(claim)[1]
+    await store.record(claim, [deferred])
+    assert await database.fetch(last_sent) == [(None,)]
+    await store.record(claim, [sent])
+    assert await database.fetch(last_sent) == [(clock.now(),)]
+
+
+async def test_what_must_not_arrive_twice_is_held_if_it_may_have_arrived(
+    store: QueueStore, intake: Intake, database: Database, portal: str
+) -> None:
+    await submit_mail(intake, portal, at_most_once=True)
+    claim = await claimed(store, portal, Kind.MAIL)
+    doubtful = attempted(claim, Result.DEFERRED, in_doubt=True, **TIMED_OUT)
+    await store.record(claim, doubtful)
+    rows = await database.fetch("SELECT state, held_for, in_doubt, due_at FROM recipients")
+    assert rows == [("held", "in_doubt", 1, None)]
+    assert await due(store, Kind.MAIL) == []
+
+
+async def test_mail_expires_after_many_tries_and_days(
+    store: QueueStore, intake: Intake, database: Database, portal: str, clock: HeldClock
+) -> None:
+    await submit_mail(intake, portal)
+    for number in range(1, 9):
+        if number == 8:
+            clock.advance(5 * 86_400)
+        claim = await claimed(store, portal, Kind.MAIL)
+        await store.record(claim, attempted(claim, Result.DEFERRED, **TIMED_OUT))
+        clock.advance(4 * 3600)
+    assert await states(database) == [(ANNA, "expired")]
+    assert len(await database.fetch(ATTEMPTS)) == 8
+
+
+@pytest.mark.parametrize("seconds", [3600, 10 * 365 * 86_400])
+async def test_a_clock_that_jumps_ahead_lets_no_mail_expire(
+    store: QueueStore,
+    intake: Intake,
+    database: Database,
+    portal: str,
+    clock: HeldClock,
+    seconds: float,
+) -> None:
+    await submit_mail(intake, portal)
+    for _ in range(9):
+        claim = await claimed(store, portal, Kind.MAIL)
+        clock.jump(seconds)
+        await store.record(claim, attempted(claim, Result.DEFERRED, **TIMED_OUT))
+        clock.advance(5 * 3600)
+    assert await states(database) == [(ANNA, "queued")]
+
+
+@pytest.mark.parametrize("keeps_sent", [False, True])
+async def test_content_goes_with_the_last_recipient_that_has_it(
+    database: Database, clock: HeldClock, intake: Intake, portal: str, keeps_sent: bool
+) -> None:
+    store = QueueStore(database, clock, Ids(clock), keeps_sent=keeps_sent)
+    bodies = "SELECT count(*) FROM message_bodies"
+    await submit_mail(intake, portal, ANNA, BORIS)
+    claim = await claimed(store, portal, Kind.MAIL)
+    first, second = attempted(claim)
+    await store.record(claim, [first])
+    assert await database.fetch(bodies) == [(1,)]
+    await store.record(claim, [second])
+    assert await database.fetch(bodies) == [(int(keeps_sent),)]

@@ -1,93 +1,28 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from smarthost.database.engine import Database
-from smarthost.delivery.outcome import Code, Step
-from smarthost.delivery.relay import RelaySettings
-from smarthost.ids import Ids
-from smarthost.mail_queue.courier import Courier
-from smarthost.mail_queue.intake import Intake
+from smarthost.delivery.outcome import Step
 from smarthost.mail_queue.lock import DeliveryLock
 from smarthost.mail_queue.model import Kind
-from smarthost.mail_queue.store import QueueStore
-from smarthost.mail_queue.worker import AT_ONCE, LOCK_SECONDS, POLL_SECONDS, Worker
+from smarthost.mail_queue.pace import AT_ONCE
+from smarthost.mail_queue.worker import BESIDE_AT_ONCE, LOCK_SECONDS, POLL_SECONDS
 from tests.engines import executing
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
-from tests.mail_queue.messages import relay, submit_mail, submit_test
-from tests.mail_queue.scripted import Faltering, Held, Scripted, until
+from tests.mail_queue.messages import BY, submission, submit_mail, submit_test
+from tests.mail_queue.scripted import Held, Scripted, until
+from tests.mail_queue.working import Bench, make_bench
 
 STATES = "SELECT state FROM recipients ORDER BY state"
-COUNT = "SELECT count(*) FROM recipients WHERE state = $1"
-
-
-async def relay_of(portal_id: str) -> RelaySettings:
-    return relay(portal_id)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """A worker that is not running yet, and what it works on."""
-
-    worker: Worker
-    database: Faltering
-    lock: DeliveryLock
-    attempt: Scripted
-    clock: HeldClock
-    intake: Intake
-    """Wakes the worker."""
-    quiet: Intake
-    """Another process's: wakes nobody."""
-
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        running = asyncio.create_task(self.worker.run())
-        try:
-            yield
-        finally:
-            self.worker.stop()
-            await asyncio.wait_for(running, 10)
-
-    def are(self, state: str, count: int) -> Callable[[], Awaitable[bool]]:
-        async def look() -> bool:
-            return await self.database.fetch(COUNT, state) == [(count,)]
-
-        return look
-
-    def asked(self, count: int) -> Callable[[], Awaitable[bool]]:
-        async def look() -> bool:
-            return len(self.attempt.asked) == count
-
-        return look
-
-    async def idle(self) -> None:
-        """Return when the worker waits for something to do."""
-        await until(self.clock.is_slept_on)
 
 
 @pytest.fixture
 def bench(database: Database, clock: HeldClock, tmp_path: Path) -> Bench:
-    ids = Ids(clock)
-    faltering = Faltering(database)
-    store = QueueStore(faltering, clock, ids)
-    attempt = Scripted()
-    lock = DeliveryLock(tmp_path / "delivery.lock")
-    worker = Worker(store, Courier(store, relay_of, attempt, clock), lock, clock, 0.05)
-    return Bench(
-        worker=worker,
-        database=faltering,
-        lock=lock,
-        attempt=attempt,
-        clock=clock,
-        intake=Intake(database, store, ids, worker.wake),
-        quiet=Intake(database, store, ids, lambda: None),
-    )
+    return make_bench(database, clock, tmp_path)
 
 
 async def test_what_is_accepted_here_is_carried_at_once(bench: Bench, portal: str) -> None:
@@ -141,20 +76,39 @@ async def test_a_silent_relay_keeps_no_neighbour_waiting(
 
 
 async def test_a_flood_of_mail_leaves_room_for_a_test(
-    bench: Bench, portal: str, neighbour: str
+    bench: Bench, database: Database, neighbour: str
 ) -> None:
     held = Held(Step.CONNECT)
     bench.attempt.script = held
-    for _ in range(AT_ONCE + 10):
-        await submit_mail(bench.quiet, portal)
+    for number in range(10):
+        portal = await make_portal(database, bench.clock, f"p{number}")
+        many = [submission(bench.quiet) for _ in range(200)]
+        await bench.quiet.submit(portal, many, by=BY, owner=None)
     async with bench.working():
         await until(bench.asked(AT_ONCE))
+        await bench.idle()
+        assert len(bench.attempt.asked) == AT_ONCE
         bench.attempt.script = Scripted().script
         await submit_test(bench.intake, neighbour)
         await until(bench.are("sent", 1))
-        assert await bench.are("sending", AT_ONCE)()
         held.go.set()
-        await until(bench.are("sent", AT_ONCE + 11))
+        await until(bench.are("sent", 2_001))
+
+
+async def test_a_flood_of_tests_leaves_room_for_mail(
+    bench: Bench, database: Database, neighbour: str
+) -> None:
+    bench.attempt.script = held = Held(Step.CONNECT)
+    most = BESIDE_AT_ONCE[Kind.TEST]
+    for number in range(most + 3):
+        await submit_test(bench.quiet, await make_portal(database, bench.clock, f"p{number}"))
+    async with bench.working():
+        await until(bench.asked(most))
+        bench.attempt.script = Scripted().script
+        await submit_mail(bench.intake, neighbour)
+        await until(bench.are("sent", 1))
+        held.go.set()
+        await until(bench.are("sent", most + 4))
 
 
 async def test_no_message_is_carried_twice(bench: Bench, database: Database) -> None:
@@ -181,27 +135,6 @@ async def test_a_clock_that_jumps_takes_nothing_out_of_the_workers_hands(
         held.go.set()
         await until(bench.are("sent", 2))
     assert len(bench.attempt.asked) == 2
-
-
-async def test_what_a_dead_worker_held_is_dealt_with_when_its_lease_ends(
-    bench: Bench, database: Database, portal: str, neighbour: str
-) -> None:
-    dead = QueueStore(database, bench.clock, Ids(bench.clock))
-    await submit_test(bench.quiet, portal)
-    await submit_mail(bench.quiet, neighbour)
-    assert await dead.claim(portal, Kind.TEST, ())
-    assert await dead.claim(neighbour, Kind.MAIL, ())
-    async with bench.working():
-        await bench.idle()
-        assert await bench.are("sending", 2)()
-        bench.clock.advance(40)
-        await until(bench.are("failed", 1))
-        await until(bench.are("sent", 1))
-    assert [used.portal_id for used, _ in bench.attempt.asked] == [neighbour]
-    last = await dead.last_test(portal)
-    assert last is not None
-    assert last.attempt is not None
-    assert last.attempt.code is Code.INTERRUPTED
 
 
 async def test_a_stop_lets_what_runs_come_to_its_end(

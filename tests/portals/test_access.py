@@ -10,6 +10,8 @@ from smarthost.portals.access import (
     SettingsSwitchedOffError,
     authorize,
     authorize_key_permissions,
+    owner_of,
+    whose_mail,
 )
 from smarthost.portals.model import Caller, CredentialKind, Permission, Portal, Role, User
 
@@ -26,12 +28,15 @@ TABLE: dict[Action, tuple[set[Permission], bool, bool]] = {
     Action.READ_SETTINGS: ({READ, ALL}, True, True),
     Action.CHANGE_SETTINGS: ({WRITE, ALL}, True, True),
     Action.MANAGE_KEYS: ({ALL}, False, False),
+    Action.SEND_MAIL: ({SEND, ALL}, False, False),
 }
 
 
-def caller(role: Role, held: frozenset[Permission]) -> Caller:
+def caller(
+    role: Role, held: frozenset[Permission], kind: CredentialKind = CredentialKind.KEY
+) -> Caller:
     user = User(portal_id="p", id="u", email="a@b.c", role=role, password_hash=None, created_at=0)
-    return Caller(user=user, kind=CredentialKind.KEY, credential_id="k", permissions=held)
+    return Caller(user=user, kind=kind, credential_id="k", permissions=held)
 
 
 def portal(*, settings_allowed: bool) -> Portal:
@@ -95,3 +100,24 @@ def test_only_administrators_hold_keys_for_more_than_sending(
         return
     with pytest.raises(ForbiddenError):
         authorize_key_permissions(wanted, asking)
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner"),
+    [
+        (CredentialKind.KEY, "key:k"),
+        (CredentialKind.SESSION, "user:u"),
+        (CredentialKind.PASSWORD, "user:u"),
+    ],
+)
+def test_mail_is_the_key_s_that_sent_it_or_the_user_s(kind: CredentialKind, owner: str) -> None:
+    everything = frozenset({ALL})
+    assert owner_of(caller(Role.USER, everything, kind)) == owner
+    assert whose_mail(caller(Role.USER, everything, kind)) == owner
+    assert whose_mail(caller(Role.ADMINISTRATOR, everything, kind)) is None
+
+
+@pytest.mark.parametrize("held", ALL_SETS, ids=lambda held: ",".join(sorted(held)) or "none")
+def test_only_an_administrator_with_everything_sees_all_mail(held: frozenset[Permission]) -> None:
+    sees_all = whose_mail(caller(Role.ADMINISTRATOR, held)) is None
+    assert sees_all == (ALL in held)

@@ -70,6 +70,24 @@ async def test_the_switch_is_one_portals_own(
     ]
 
 
+async def test_senders_of_the_whole_domain_are_one_portals_own_switch(
+    portals: PortalStore, database: Database, portal: Portal, neighbour: Portal
+) -> None:
+    assert not portal.domain_senders_allowed
+    await portals.allow_domain_senders(portal, BY, allowed=True)
+    allowed = await portals.portal(portal.name)
+    assert allowed is not None
+    assert (allowed.domain_senders_allowed, allowed.settings_allowed) == (True, True)
+    assert await portals.portal(neighbour.name) == neighbour
+    await portals.allow_domain_senders(portal, BY, allowed=False)
+    assert await portals.portal(portal.name) == portal
+    assert await audited(database, portal) == [
+        ("portal.created", "first"),
+        ("portal.domain_senders_allowed", "first"),
+        ("portal.domain_senders_denied", "first"),
+    ]
+
+
 async def test_a_user_is_found_without_regard_to_ascii_case(
     portals: PortalStore, portal: Portal
 ) -> None:

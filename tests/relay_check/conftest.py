@@ -6,6 +6,9 @@ import pytest
 from smarthost.audit.store import AuditLog
 from smarthost.database.engine import Database
 from smarthost.ids import Ids
+from smarthost.mail_queue.accepted.store import MessageStore
+from smarthost.mail_queue.arrivals.store import ArrivalStore
+from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.store import QueueStore
 from smarthost.portals.model import Portal, Role, User
 from smarthost.portals.store import PortalStore
@@ -54,6 +57,16 @@ def settings(database: Database, clock: HeldClock) -> SettingsStore:
 @pytest.fixture
 def queue(database: Database, clock: HeldClock) -> QueueStore:
     return QueueStore(database, clock, Ids(clock))
+
+
+@pytest.fixture
+def messages(database: Database, clock: HeldClock) -> MessageStore:
+    return MessageStore(database, AuditLog(clock, Ids(clock)), clock)
+
+
+@pytest.fixture
+def intake(database: Database, clock: HeldClock) -> Intake:
+    return Intake(database, ArrivalStore(database, clock), Ids(clock), lambda: None)
 
 
 @pytest.fixture

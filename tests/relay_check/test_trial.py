@@ -4,6 +4,7 @@ import pytest
 
 from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.ids import Ids
+from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.store import QueueStore
 from smarthost.portals.model import Portal
@@ -30,11 +31,15 @@ class Desk:
         *,
         settings: SettingsStore,
         queue: QueueStore,
+        intake: Intake,
+        messages: MessageStore,
         store: TrialStore,
         clock: HeldClock,
     ) -> None:
         self.settings = settings
         self.queue = queue
+        self._intake = intake
+        self._messages = messages
         self._store = store
         self._clock = clock
 
@@ -43,8 +48,8 @@ class Desk:
         return Trial(
             settings=self.settings,
             default=DefaultInForce(settings=default, hidden=hidden),
-            intake=Intake(self.queue._database, self.queue, ids, lambda: None),
-            queue=self.queue,
+            intake=self._intake,
+            messages=self._messages,
             store=self._store,
             clock=self._clock,
             ids=ids,
@@ -52,8 +57,22 @@ class Desk:
 
 
 @pytest.fixture
-def desk(settings: SettingsStore, queue: QueueStore, store: TrialStore, clock: HeldClock) -> Desk:
-    return Desk(settings=settings, queue=queue, store=store, clock=clock)
+def desk(
+    settings: SettingsStore,
+    queue: QueueStore,
+    intake: Intake,
+    messages: MessageStore,
+    store: TrialStore,
+    clock: HeldClock,
+) -> Desk:
+    return Desk(
+        settings=settings,
+        queue=queue,
+        intake=intake,
+        messages=messages,
+        store=store,
+        clock=clock,
+    )
 
 
 @pytest.fixture
@@ -264,7 +283,7 @@ async def test_of_a_default_relay_that_is_hidden_nothing_shows(desk: Desk, porta
         relay_address="192.0.2.9",
         permanent=True,
     )
-    assert await desk.queue.record(claim, ended)
+    assert (await desk.queue.record(claim, ended)).kept
     error = (await status(trial, portal)).error
     assert error.startswith(HIDDEN)
     for secret in ("relay.operator", "2525", "192.0.2.9", "535", "credentials"):

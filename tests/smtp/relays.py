@@ -9,6 +9,8 @@ import trustme
 
 from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
+from smarthost.smtp.replies import Reply
+from smarthost.smtp.transaction import Transaction
 
 HOST = "relay.example.com"
 SECONDS = 10.0  # a test that hangs fails sooner than the suite's own limit
@@ -36,6 +38,9 @@ class Peer:
         text = line.decode()[:-2]
         assert text.startswith(beginning), text
         return text.removeprefix(beginning)
+
+    async def hear_line(self) -> bytes:
+        return await self.reader.readuntil(b"\r\n")
 
     async def hear_message(self) -> bytes:
         return await self.reader.readuntil(b"\r\n.\r\n")
@@ -131,6 +136,19 @@ async def greeted(relay: Relay) -> Client:
     await client.greeting()
     await client.ehlo("client.example.com")
     return client
+
+
+async def asked(client: Client) -> Reply:
+    """Ask for one thing."""
+    return await client.transaction("a@example.com", []).mail_from()
+
+
+async def named(client: Client, *recipients: str) -> Transaction:
+    """Begin a message up to DATA."""
+    message = client.transaction("a@example.com", recipients or ["b@example.com"])
+    await message.mail_from()
+    await message.rcpt_to()
+    return message
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
 from smarthost.smtp.connection import Connection
+from smarthost.smtp.data import Content
 from smarthost.smtp.errors import (
     ClosedError,
     ConnectError,
@@ -17,7 +18,17 @@ from smarthost.smtp.errors import (
     RefusedError,
     TimedOutError,
 )
-from tests.smtp.relays import HOST, Peer, connected, connected_to, greeted, relay, until
+from tests.smtp.relays import (
+    HOST,
+    Peer,
+    asked,
+    connected,
+    connected_to,
+    greeted,
+    named,
+    relay,
+    until,
+)
 
 BIG = b"x" * 70 + b"\r\n"
 
@@ -46,10 +57,13 @@ async def test_a_message_goes_out() -> None:
         extensions = await client.ehlo("client.example.com")
         assert extensions == client.extensions
         assert extensions.size == 100_000
-        assert (await client.mail_from("a@example.com", size=4, eight_bit=True)).code == 250
-        replies = await client.rcpt_to(["b@example.com", "c@example.com"])
+        message = client.transaction(
+            "a@example.com", ["b@example.com", "c@example.com"], size=4, eight_bit=True
+        )
+        assert (await message.mail_from()).code == 250
+        replies = await message.rcpt_to()
         assert [reply.code for reply in replies] == [250, 550]
-        assert (await client.data(".hä".encode())).text == "250 2.0.0 Queued as 1"
+        assert (await message.data(Content(".hä".encode()))).text == "250 2.0.0 Queued as 1"
         assert client.usable
         assert (client.tls_version, client.cipher, client.certificate) == (None, None, None)
         await client.quit()
@@ -63,16 +77,19 @@ async def test_several_messages_go_out_over_one_connection() -> None:
             await peer.hear("MAIL FROM:<>")
             await peer.say("250 Ok")
             await peer.hear("RCPT TO:")
-            await peer.say("450 Later")
-            await peer.hear("RSET")
+            await peer.say("250 Ok")
+            await peer.hear("DATA")
+            await peer.say("354 Go")
+            await peer.hear_message()
             await peer.say("250 Ok")
 
     async with relay(script) as running:
         client = await greeted(running)
         for _ in range(3):
-            await client.mail_from("")
-            assert [reply.code for reply in await client.rcpt_to(["b@example.com"])] == [450]
-            assert (await client.rset()).code == 250
+            message = client.transaction("", ["b@example.com"])
+            await message.mail_from()
+            await message.rcpt_to()
+            assert (await message.data(Content(b"x"))).code == 250
         client.close()
 
 
@@ -84,7 +101,7 @@ async def test_the_size_is_told_only_where_the_relay_has_a_limit() -> None:
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com", size=10)
+        await client.transaction("a@example.com", [], size=10).mail_from()
         client.close()
 
 
@@ -101,8 +118,9 @@ async def test_recipients_are_named_all_at_once_where_the_relay_pipelines() -> N
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        replies = await client.rcpt_to(paths)
+        message = client.transaction("a@example.com", paths)
+        await message.mail_from()
+        replies = await message.rcpt_to()
         assert [reply.lines[0] for reply in replies] == [f"<{path}>" for path in paths]
         client.close()
 
@@ -120,8 +138,9 @@ async def test_recipients_are_named_one_by_one_where_it_does_not() -> None:
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        assert len(await client.rcpt_to(["b@example.com", "c@example.com"])) == 2
+        message = client.transaction("a@example.com", ["b@example.com", "c@example.com"])
+        await message.mail_from()
+        assert len(await message.rcpt_to()) == 2
         client.close()
 
 
@@ -135,8 +154,9 @@ async def test_a_421_stands_for_the_recipients_that_follow() -> None:
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        replies = await client.rcpt_to([f"{name}@example.com" for name in "bcde"])
+        message = client.transaction("a@example.com", [f"{name}@example.com" for name in "bcde"])
+        await message.mail_from()
+        replies = await message.rcpt_to()
         assert [reply.code for reply in replies] == [250, 421, 421, 421]
         assert not client.usable
         await client.quit()
@@ -157,9 +177,8 @@ async def test_a_large_message_goes_out_whole() -> None:
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        await client.rcpt_to(["b@example.com"])
-        assert (await client.data(content)).code == 250
+        message = await named(client)
+        assert (await message.data(Content(content))).code == 250
         assert received == [content + b".\r\n"]
         assert client.usable
         client.close()
@@ -179,9 +198,8 @@ async def test_an_answer_in_the_middle_of_the_message_ends_it() -> None:
     left = asyncio.Event()
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        await client.rcpt_to(["b@example.com"])
-        assert (await client.data(BIG * 200_000)).text == "552 5.3.4 Too big"
+        message = await named(client)
+        assert (await message.data(Content(BIG * 200_000))).text == "552 5.3.4 Too big"
         assert not client.usable
         left.set()
 
@@ -199,10 +217,9 @@ async def test_yes_in_the_middle_of_the_message_is_not_believed() -> None:
     left = asyncio.Event()
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        await client.rcpt_to(["b@example.com"])
+        message = await named(client)
         with pytest.raises(ProtocolError) as caught:
-            await client.data(BIG * 200_000)
+            await message.data(Content(BIG * 200_000))
         assert caught.value.reason is Reason.UNEXPECTED_REPLY
         left.set()
 
@@ -217,11 +234,10 @@ async def test_a_message_has_left_once_its_end_was_handed_to_the_network() -> No
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        await client.rcpt_to(["b@example.com"])
+        message = await named(client)
         assert not client.message_left
         with pytest.raises(ClosedError):
-            await client.data(b"x")
+            await message.data(Content(b"x"))
         assert client.message_left
 
 
@@ -253,14 +269,14 @@ async def test_part_of_the_end_counts_as_the_end(behind: int) -> None:
 async def test_an_unusable_session_says_what_ended_it() -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()
-        await peer.hear("RSET")
+        await peer.hear("MAIL")
         await peer.say("250 Ok", "250 And more")
         assert await peer.is_left()
 
     async with relay(script) as running:
         client = await greeted(running)
         client.check_usable()
-        await client.rset()
+        await asked(client)
         with pytest.raises(ProtocolError) as caught:
             client.check_usable()
         assert caught.value.reason is Reason.UNSOLICITED
@@ -269,13 +285,13 @@ async def test_an_unusable_session_says_what_ended_it() -> None:
 async def test_a_session_that_the_relay_has_said_421_on_is_closed() -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()
-        await peer.hear("RSET")
+        await peer.hear("MAIL")
         await peer.say("421 4.3.2 Closing")
         assert await peer.is_left()
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.rset()
+        await asked(client)
         with pytest.raises(ClosedError):
             client.check_usable()
         client.close()
@@ -289,13 +305,14 @@ async def test_a_refusal_of_data_is_given_and_nothing_sent() -> None:
             await peer.say(answer)
         await peer.hear("RSET")
         await peer.say("250 Ok")
+        await peer.hear("MAIL")
+        await peer.say("250 Ok")
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        await client.rcpt_to(["b@example.com"])
-        assert (await client.data(b"x")).code == 554
-        await client.rset()
+        message = await named(client)
+        assert (await message.data(Content(b"x"))).code == 554
+        await asked(client)
         client.close()
 
 
@@ -309,14 +326,15 @@ async def test_what_the_relay_does_not_offer_is_not_used() -> None:
     async with relay(script) as running:
         client = await greeted(running)
         with pytest.raises(ValueError, match="offer"):
-            await client.mail_from("a@example.com", eight_bit=True)
+            client.transaction("a@example.com", [], eight_bit=True)
         with pytest.raises(ValueError, match="offer"):
-            await client.mail_from("ä@example.com", utf8=True)
-        await client.mail_from("a@example.com")
+            client.transaction("ä@example.com", [], utf8=True)
         with pytest.raises(ValueError, match="SMTPUTF8"):
-            await client.rcpt_to(["ä@example.com"])
+            client.transaction("a@example.com", ["ä@example.com"])
+        message = client.transaction("a@example.com", [])
+        await message.mail_from()
         with pytest.raises(ValueError, match="8-bit"):
-            await client.data("ä".encode())
+            await message.data(Content("ä".encode()))
         client.close()
 
 
@@ -330,8 +348,9 @@ async def test_an_address_beyond_ascii_goes_out_where_the_relay_takes_it() -> No
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("ä@example.com", utf8=True)
-        await client.rcpt_to(["ö@example.com"])
+        message = client.transaction("ä@example.com", ["ö@example.com"], utf8=True)
+        await message.mail_from()
+        await message.rcpt_to()
         client.close()
 
 
@@ -427,10 +446,10 @@ async def test_each_step_has_the_deadline_it_was_given() -> None:
         client = await greeted(running)
         client.deadline = SystemClock().monotonic() + 0.05
         with pytest.raises(TimedOutError):
-            await client.mail_from("a@example.com")
+            await asked(client)
         client.deadline += 60
         with pytest.raises(TimedOutError):
-            await client.rset()
+            await asked(client)
 
 
 async def test_a_deadline_that_has_passed_ends_the_step_at_once() -> None:
@@ -442,7 +461,7 @@ async def test_a_deadline_that_has_passed_ends_the_step_at_once() -> None:
         client = await greeted(running)
         client.deadline = SystemClock().monotonic() - 1
         with pytest.raises(TimedOutError):
-            await client.rset()
+            await asked(client)
         await running.finished()
 
 
@@ -454,21 +473,21 @@ async def test_a_relay_that_leaves_is_noticed_while_nothing_is_asked() -> None:
         client = await greeted(running)
         await until(lambda: not client.usable)
         with pytest.raises(ClosedError):
-            await client.rset()
+            await asked(client)
         await client.quit()
 
 
 async def test_a_cancelled_step_leaves_no_connection_behind() -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()
-        await peer.hear("RSET")
+        await peer.hear("MAIL")
         assert await peer.is_left()
 
     async with relay(script) as running:
         client = await greeted(running)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await client.rset()
+                await asked(client)
         assert not client.usable
 
 

@@ -11,6 +11,7 @@ import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from smarthost.secret import Secret
+from smarthost.smtp.data import Content
 from smarthost.smtp.errors import RefusedError
 from smarthost.smtp.sasl import Login, Plain
 from tests.smtp.relays import HOST, connected_to, server_context
@@ -62,10 +63,13 @@ async def test_a_message_arrives_as_it_was_sent(ca: trustme.CA, trusting: ssl.SS
         await client.start_tls(trusting, HOST)
         assert set((await client.ehlo("client.example.com")).auth) == {"LOGIN", "PLAIN"}
         await client.authenticate(Plain("me", PASSWORD))
-        assert (await client.mail_from("a@example.com", size=len(content))).positive
-        replies = await client.rcpt_to(["b@example.com", "c@example.com"])
+        message = client.transaction(
+            "a@example.com", ["b@example.com", "c@example.com"], size=len(content)
+        )
+        assert (await message.mail_from()).positive
+        replies = await message.rcpt_to()
         assert [reply.code for reply in replies] == [250, 250]
-        assert (await client.data(content)).text == "250 2.0.0 Kept"
+        assert (await message.data(Content(content))).text == "250 2.0.0 Kept"
         await client.quit()
     (envelope,) = mailbox.envelopes
     assert envelope.mail_from == "a@example.com"
@@ -79,9 +83,10 @@ async def test_an_internationalised_message_arrives() -> None:
         client = await connected_to(port)
         await client.greeting()
         assert (await client.ehlo("client.example.com")).smtp_utf8
-        await client.mail_from("ä@example.com", utf8=True, eight_bit=True)
-        await client.rcpt_to(["ö@example.com"])
-        assert (await client.data("ü".encode())).positive
+        message = client.transaction("ä@example.com", ["ö@example.com"], utf8=True, eight_bit=True)
+        await message.mail_from()
+        await message.rcpt_to()
+        assert (await message.data(Content("ü".encode()))).positive
         await client.quit()
     assert mailbox.envelopes[0].rcpt_tos == ["ö@example.com"]
 

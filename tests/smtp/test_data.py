@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smarthost.smtp.data import dot_stuffed, with_crlf
+from smarthost.smtp.data import Content
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from smarthost.smtp.data import dot_stuffed, with_crlf
     ],
 )
 def test_dots_at_the_start_of_a_line_are_doubled(body: bytes, wire: bytes) -> None:
-    assert dot_stuffed(body) == wire
+    assert Content(body).dot_stuffed() == wire
 
 
 ENDS = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\n\n", b"\r\r", b"\0\n", b"\n\0"]
@@ -34,7 +34,7 @@ ENDS = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\n\n", b"\r\r", b"\0\n", b"
 @pytest.mark.parametrize("after", ENDS)
 def test_no_way_to_write_a_line_end_smuggles_a_second_message(before: bytes, after: bytes) -> None:
     body = b"a" + before + b"." + after + b"MAIL FROM:<evil@example.com>\r\n"
-    wire = dot_stuffed(body)
+    wire = Content(body).dot_stuffed()
     assert len(re.findall(rb"(?:\r\n|\r|\n)\.(?:\r\n|\r|\n)", wire)) == 1
     assert wire.endswith(b"\r\n.\r\n")
 
@@ -45,7 +45,7 @@ PIECES = st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"..", b"\r\n.\r\n", b"te
 @given(st.lists(PIECES | st.binary(max_size=5)))
 def test_a_server_reads_the_message_as_it_was(pieces: list[bytes]) -> None:
     body = b"".join(pieces)
-    wire = dot_stuffed(body)
+    wire = Content(body).dot_stuffed()
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", wire)
     assert (b"\r\n" + wire).find(b"\r\n.\r\n") == len(wire) - 3
     lines = wire.removesuffix(b".\r\n").split(b"\r\n")
@@ -56,5 +56,5 @@ def test_a_server_reads_the_message_as_it_was(pieces: list[bytes]) -> None:
 
 @given(st.lists(PIECES))
 def test_line_ends_are_made_crlf_once(pieces: list[bytes]) -> None:
-    lines = with_crlf(b"".join(pieces))
-    assert with_crlf(lines) == lines
+    lines = Content(b"".join(pieces)).lines
+    assert Content(lines).lines == lines

@@ -3,6 +3,8 @@
 import asyncio
 import ipaddress
 import itertools
+import socket
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smarthost.smtp.egress import (
+    LOOKUPS_AT_ONCE,
     PUBLIC_PORTS,
     DestinationForbiddenError,
     NameLookupError,
@@ -19,6 +22,7 @@ from smarthost.smtp.egress import (
     destinations,
     reached,
 )
+from tests.smtp.relays import until
 
 ANY = Policy("any")
 PUBLIC = Policy("public")
@@ -223,6 +227,89 @@ async def test_the_machine_knows_localhost() -> None:
 async def test_a_name_that_cannot_be_asked_for_is_a_lookup_that_failed(host: str) -> None:
     with pytest.raises((NameLookupError, RelayNotFoundError)):
         await SystemResolver().resolve(host)
+
+
+class Lookups:
+    """Name servers of which some are slow: they answer when they are told to."""
+
+    def __init__(self, *slow: str) -> None:
+        self.asked: list[str] = []
+        self.answer = threading.Event()
+        self._slow = slow
+
+    def __call__(self, host: str) -> list[str]:
+        self.asked.append(host)
+        if host in self._slow:
+            self.answer.wait(10)
+        return ["192.0.2.1"]
+
+
+async def test_slow_name_servers_hold_up_no_other_name() -> None:
+    lookups = Lookups("slow.example")
+    resolver = SystemResolver(lookups)
+    # As many attempts as there is room for, all at the slow relay.
+    waiting = [
+        asyncio.create_task(resolver.resolve("slow.example")) for _ in range(LOOKUPS_AT_ONCE)
+    ]
+    try:
+        async with asyncio.timeout(5):
+            assert await resolver.resolve("quick.example") == ["192.0.2.1"]
+    finally:
+        lookups.answer.set()
+    assert await asyncio.gather(*waiting) == [["192.0.2.1"]] * LOOKUPS_AT_ONCE
+    assert sorted(lookups.asked) == ["quick.example", "slow.example"]
+
+
+async def test_a_name_is_looked_up_anew_once_the_answer_has_come() -> None:
+    lookups = Lookups()
+    resolver = SystemResolver(lookups)
+    for _ in range(2):
+        await resolver.resolve("a.example")
+    assert lookups.asked == ["a.example", "a.example"]
+
+
+async def test_lookups_take_a_bounded_number_of_threads() -> None:
+    names = [f"{number}.example" for number in range(LOOKUPS_AT_ONCE + 8)]
+    lookups = Lookups(*names)
+    resolver = SystemResolver(lookups)
+    waiting = [asyncio.create_task(resolver.resolve(name)) for name in names]
+    try:
+        await until(lambda: len(lookups.asked) >= LOOKUPS_AT_ONCE)
+        await asyncio.sleep(0.05)  # time for one too many
+        assert len(lookups.asked) == LOOKUPS_AT_ONCE
+    finally:
+        lookups.answer.set()
+    assert len(await asyncio.gather(*waiting)) == len(names)
+
+
+async def test_who_gives_up_on_a_name_ends_the_wait_of_nobody_else() -> None:
+    lookups = Lookups("slow.example")
+    resolver = SystemResolver(lookups)
+    patient = asyncio.create_task(resolver.resolve("slow.example"))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await resolver.resolve("slow.example")
+    lookups.answer.set()
+    assert await patient == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, ""), RelayNotFoundError),
+        (socket.gaierror(socket.EAI_NODATA, ""), RelayNotFoundError),
+        (socket.gaierror(socket.EAI_AGAIN, ""), NameLookupError),
+        (OSError("no more files"), NameLookupError),
+    ],
+)
+async def test_an_unanswered_question_is_told_from_a_name_that_is_not_there(
+    error: OSError, expected: type[Exception]
+) -> None:
+    def fail(host: str) -> list[str]:
+        raise error
+
+    with pytest.raises(expected):
+        await SystemResolver(fail).resolve("a.example")
 
 
 @given(st.ip_addresses(v=6))

@@ -9,17 +9,19 @@ import pytest
 
 from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
+from smarthost.smtp.data import Content
 from smarthost.smtp.errors import ClosedError, ProtocolError, Reason, SmtpError, TimedOutError
-from tests.smtp.relays import Peer, Script, connected, greeted, relay
+from tests.smtp.relays import Peer, Script, asked, connected, greeted, named, relay
 
 Step = Callable[[Client], Awaitable[object]]
 
 STEPS: dict[str, Step] = {
     "EHLO": lambda client: client.ehlo("client.example.com"),
-    "MAIL": lambda client: client.mail_from("a@example.com"),
-    "RCPT": lambda client: client.rcpt_to(["b@example.com", "c@example.com"]),
-    "DATA": lambda client: client.data(b"x\r\n"),
-    "RSET": lambda client: client.rset(),
+    "MAIL": lambda client: client.transaction("a@example.com", []).mail_from(),
+    "RCPT": lambda client: client.transaction(
+        "", ["b@example.com"] * 2, one_by_one=True
+    ).rcpt_to(),
+    "DATA": lambda client: client.transaction("", []).data(Content(b"x\r\n")),
 }
 
 FAULTS = [
@@ -59,7 +61,7 @@ async def test_an_odd_reply_ends_the_session(step: str, answer: bytes, reason: R
         assert caught.value.reason is reason
         assert not client.usable
         with pytest.raises(SmtpError):
-            await client.rset()
+            await asked(client)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ async def test_words_beyond_the_banner_end_the_session(extra: bytes) -> None:
 async def test_words_between_two_messages_end_the_session() -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()
-        await peer.hear("RSET")
+        await peer.hear("MAIL")
         await peer.say("250 Ok")
         await spoken.wait()
         await peer.say("250 2.0.0 Delivered")
@@ -113,12 +115,12 @@ async def test_words_between_two_messages_end_the_session() -> None:
     spoken = asyncio.Event()
     async with relay(script) as running:
         client = await greeted(running)
-        await client.rset()
+        await asked(client)
         spoken.set()
         await running.finished()
         assert not client.usable
         with pytest.raises(ProtocolError) as caught:
-            await client.mail_from("a@example.com")
+            await asked(client)
         assert caught.value.reason is Reason.UNSOLICITED
 
 
@@ -133,15 +135,14 @@ async def test_an_answer_that_comes_too_late_is_nobodys() -> None:
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        await client.rcpt_to(["b@example.com"])
+        message = await named(client)
         client.deadline = SystemClock().monotonic() + 0.05
         with pytest.raises(TimedOutError):
-            await client.data(b"x\r\n")
+            await message.data(Content(b"x\r\n"))
         await running.finished()
         client.deadline += 60
         with pytest.raises(TimedOutError):
-            await client.mail_from("a@example.com")
+            await asked(client)
 
 
 async def test_yes_before_the_end_of_a_connection_is_a_yes() -> None:
@@ -155,9 +156,8 @@ async def test_yes_before_the_end_of_a_connection_is_a_yes() -> None:
 
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        await client.rcpt_to(["b@example.com"])
-        assert (await client.data(b"x\r\n")).code == 250
+        message = await named(client)
+        assert (await message.data(Content(b"x\r\n"))).code == 250
         await running.finished()
         assert not client.usable
 
@@ -184,7 +184,7 @@ async def test_a_connection_cut_after_part_of_a_reply_is_told() -> None:
     async with relay(script) as running:
         client = await greeted(running)
         with pytest.raises(ClosedError):
-            await client.rset()
+            await asked(client)
 
 
 async def test_a_relay_that_drips_does_not_stretch_the_deadline() -> None:
@@ -201,7 +201,7 @@ async def test_a_relay_that_drips_does_not_stretch_the_deadline() -> None:
         began = clock.monotonic()
         client.deadline = began + 0.2
         with pytest.raises(TimedOutError):
-            await client.rset()
+            await asked(client)
         assert clock.monotonic() - began < 2
 
 
@@ -216,11 +216,10 @@ async def test_a_relay_that_does_not_read_does_not_stretch_the_deadline() -> Non
     left = asyncio.Event()
     async with relay(script) as running:
         client = await greeted(running)
-        await client.mail_from("a@example.com")
-        await client.rcpt_to(["b@example.com"])
+        message = await named(client)
         client.deadline = SystemClock().monotonic() + 0.2
         with pytest.raises(TimedOutError):
-            await client.data((b"x" * 70 + b"\r\n") * 200_000)
+            await message.data(Content((b"x" * 70 + b"\r\n") * 200_000))
         left.set()
 
 
@@ -238,7 +237,7 @@ async def test_a_flood_takes_no_memory(flood: bytes) -> None:
         try:
             # 8,000 lines of "250 Ok": the first one is the answer, and the end of the session.
             with suppress(ProtocolError):
-                await client.rset()
+                await asked(client)
             await running.finished()
             assert tracemalloc.get_traced_memory()[1] < 4 * 1024 * 1024
         finally:

@@ -11,7 +11,7 @@ import pytest
 
 from smarthost.audit.model import Actor
 from smarthost.audit.store import AuditLog
-from smarthost.database.engine import Database
+from smarthost.database.engine import Database, Transaction
 from smarthost.ids import Ids
 from smarthost.secret import Secret
 from smarthost.smtp_settings.model import (
@@ -453,3 +453,28 @@ async def test_an_earlier_revision_is_read_by_its_number(
     assert (await store.revision(portal, 2)).settings is None
     for whose, number in ((portal, 3), (portal, 0), (neighbour, 1)):
         assert (await store.revision(whose, number)).number == 0
+
+
+async def test_whoever_takes_part_in_a_save_does_so_in_its_transaction(
+    database: Database, clock: FakeClock, ring: KeyRing, portal: str, neighbour: str
+) -> None:
+    told: list[str] = []
+
+    async def note(tx: Transaction, whose: str) -> None:
+        assert await tx.fetch("SELECT revision FROM smtp_settings_revisions") != []
+        told.append(whose)
+        if whose == neighbour:
+            raise RuntimeError("no")
+
+    audit = AuditLog(clock, Ids(clock))
+    store = SettingsStore(database, audit, clock, ring, in_each_save=note)
+    await store.reset(portal, ADMIN)
+    assert told == [], "nothing was saved"
+    await store.save(portal, draft(), ADMIN)
+    await store.save(portal, draft(), ADMIN)
+    assert told == [portal], "the second was equal to the first"
+    await store.reset(portal, ADMIN)
+    assert told == [portal] * 2
+    with pytest.raises(RuntimeError):
+        await store.save(neighbour, draft(), ADMIN)
+    assert (await store.current(neighbour)).number == 0

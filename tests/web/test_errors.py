@@ -16,7 +16,13 @@ from smarthost.relay_check.model import RelayCheckError, TooManyTestsError
 from smarthost.smtp_settings.key_ring_file import KeyRingError
 from smarthost.smtp_settings.model import InvalidSettingsError, SmtpSettingsError
 from smarthost.smtp_settings.sealing import SealBrokenError
-from smarthost.web.errors import STATUSES, invalid_fields, refusal_of, seconds_until, unauthorized
+from smarthost.web.errors import (
+    STATUSES,
+    UnauthorizedError,
+    invalid_fields,
+    refusal_of,
+    seconds_until,
+)
 
 ELSEWHERE = {
     InvalidSettingsError,  # its fields are named by the end point
@@ -99,7 +105,7 @@ def test_wrong_fields_are_told_in_the_message_too() -> None:
 
 
 def test_401_has_a_challenge() -> None:
-    assert unauthorized("Who?").headers == {"WWW-Authenticate": 'Bearer realm="Smarthost"'}
+    assert UnauthorizedError("Who?").headers == {"WWW-Authenticate": 'Bearer realm="Smarthost"'}
 
 
 @pytest.mark.parametrize(

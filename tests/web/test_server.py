@@ -589,6 +589,26 @@ def test_a_body_that_trickles_is_refused(start: Start) -> None:
         assert_refused(trickle(connection, b"a" * 300), 408, "requestTimeout")
 
 
+def test_a_large_body_that_keeps_coming_gets_its_time(start: Start) -> None:
+    server = start(replace(PATIENT, body_seconds=0.3, body_rate=1_000))
+    with server.connect() as connection:
+        connection.sendall(POST + b"Content-Length: 8000\r\n\r\n")
+        for _ in range(16):
+            connection.sendall(b"a" * 500)
+            time.sleep(0.05)
+        assert statuses(read_answer(connection)) == [200]
+
+
+def test_a_body_that_has_no_end_is_refused_in_the_end(start: Start) -> None:
+    limits = replace(PATIENT, body_seconds=0.2, body_rate=10, body_longest_seconds=0.5)
+    server = start(replace(limits, linger_seconds=0.5))
+    with server.connect() as connection:
+        connection.sendall(POST + b"Content-Length: 100000\r\n\r\n")
+        started = time.monotonic()
+        assert_refused(trickle(connection, b"a" * 300), 408, "requestTimeout")
+        assert time.monotonic() - started > 0.4
+
+
 def test_a_body_that_never_comes_is_refused(start: Start) -> None:
     server = start(replace(PATIENT, body_seconds=0.5, linger_seconds=0.5))
     with server.connect() as connection:

@@ -4,9 +4,12 @@ Every command that accepts or delivers is built from the same parts; whether thi
 is decided by the lock that the worker waits for.
 """
 
+import asyncio
+import random
 from collections.abc import Sequence
 
 from smarthost.app.relays import Relays
+from smarthost.app.telling import Queue, Stores, notices, webhook_delivery
 from smarthost.clock import Clock
 from smarthost.config import Config
 from smarthost.database.engine import Database
@@ -16,47 +19,115 @@ from smarthost.delivery.pool import Pool
 from smarthost.delivery.relay import RelaySettings
 from smarthost.ids import Ids
 from smarthost.mail.envelope import Envelope
+from smarthost.mail_queue.accepted.store import MessageStore
+from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.courier import Courier
+from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.jumps import Jumps
+from smarthost.mail_queue.leases.store import LeaseStore
+from smarthost.mail_queue.load import Limits
 from smarthost.mail_queue.lock import DeliveryLock
+from smarthost.mail_queue.model import Kind
+from smarthost.mail_queue.pace import Pace
+from smarthost.mail_queue.recovery import Recovery
+from smarthost.mail_queue.retention import Keep, Retention
+from smarthost.mail_queue.schedule import Patience
 from smarthost.mail_queue.store import QueueStore
 from smarthost.mail_queue.worker import Worker
+from smarthost.providers import Providers
 from smarthost.smtp.egress import Policy, SystemResolver
 
 _LOCK_FILE = "delivery.lock"
-# A test is a proof from the start: every attempt makes a connection of its own.
-_IDLE_SECONDS = 0.0
+# How long a connection is kept for the next messages of the same portal.
+_IDLE_SECONDS = 5.0
 
 
 class Delivery:
     """Accepts messages and, from `run` to `stop`, hands them to relays."""
 
     def __init__(
-        self, config: Config, database: Database, relays: Relays, clock: Clock, ids: Ids
+        self,
+        config: Config,
+        database: Database,
+        relays: Relays,
+        stores: Stores,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._clock = clock
+        policy, resolver = Policy(config.relay_networks), SystemResolver()
         self._connections = Pool(
-            policy=Policy(config.relay_networks),
-            resolver=SystemResolver(),
-            clock=clock,
-            idle_seconds=_IDLE_SECONDS,
+            policy=policy, resolver=resolver, clock=clock, idle_seconds=_IDLE_SECONDS
         )
-        self.queue = QueueStore(database, clock, ids)
-        courier = Courier(self.queue, relays.of, self._attempt, clock)
+        jumps = Jumps(clock)
+        self.queue = QueueStore(
+            database,
+            clock,
+            ids,
+            patience=Patience(
+                retry_seconds=config.retry_seconds, expire_seconds=config.expire_seconds
+            ),
+            jumps=jumps,
+            keeps_sent=config.keep_sent_seconds > 0,
+            in_each_record=stores.webhooks.note,
+        )
+        self.holds = HoldStore(database, clock)
+        pace = Pace(known_limits)
         lock = DeliveryLock(config.data_dir / _LOCK_FILE)
-        self._worker = Worker(self.queue, courier, lock, clock)
-        self.intake = Intake(database, self.queue, ids, self._worker.wake)
+        self._worker = Worker(
+            store=self.queue,
+            courier=Courier(
+                store=self.queue,
+                holds=self.holds,
+                relays={
+                    Kind.TEST: relays.of,
+                    Kind.MAIL: relays.of,
+                    Kind.NOTICE: relays.default_of,
+                },
+                attempt=self._attempt,
+                pace=pace,
+                clock=clock,
+                luck=random.random,
+            ),
+            recovery=Recovery(
+                LeaseStore(database, clock, stores.webhooks.note), self.holds, jumps
+            ),
+            pace=pace,
+            lock=lock,
+            clock=clock,
+        )
+        self.messages = MessageStore(database, stores.audit, clock)
+        self.intake = Intake(database, ArrivalStore(database, clock), ids, self._worker.wake)
+        keep = Keep(sent=config.keep_sent_seconds, failed=config.keep_failed_seconds)
+
+        def is_ours() -> bool:
+            return lock.is_held
+
+        self._retention = Retention(database, keep, clock, is_ours)
+        queue = Queue(holds=self.holds, messages=self.messages, intake=self.intake)
+        self._notices = notices(config, stores, queue, clock, ids, is_ours)
+        self._webhooks = webhook_delivery(config, stores.webhooks, resolver, clock, is_ours)
 
     async def run(self) -> None:
         """Deliver until `stop`; the connections are closed when the worker has ended."""
+        calling = asyncio.create_task(self._webhooks.run())
+        beside = {asyncio.create_task(self._retention.run())}
+        if self._notices is not None:
+            beside.add(asyncio.create_task(self._notices.run()))
         try:
             await self._worker.run()
         finally:
+            self._webhooks.stop()
+            for task in beside:
+                task.cancel()
+            await asyncio.wait({calling, *beside})
             await self._connections.close()
 
     def stop(self) -> None:
         """Take nothing new, give attempts under way a few seconds, and let `run` return."""
         self._worker.stop()
+        self._webhooks.stop()
 
     async def _attempt(
         self,
@@ -65,6 +136,7 @@ class Delivery:
         *,
         report: Report,
         deadline_seconds: float,
+        fresh: bool,
     ) -> Sequence[Outcome]:
         return await attempt(
             settings,
@@ -72,5 +144,18 @@ class Delivery:
             connections=self._connections,
             clock=self._clock,
             report=report,
+            fresh=fresh,
             deadline_seconds=deadline_seconds,
         )
+
+
+def known_limits(host: str) -> Limits:
+    """Return what the provider of a relay is known to allow; ours for one that nobody knows."""
+    provider = Providers.load().of_host(host)
+    known = Limits()
+    if provider is None:
+        return known
+    return Limits(
+        connections=provider.limits.connections or known.connections,
+        messages_a_minute=provider.limits.messages_a_minute,
+    )

@@ -14,6 +14,7 @@ import structlog
 
 from smarthost.app.delivery import Delivery
 from smarthost.app.relays import Relays
+from smarthost.app.telling import Stores
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config, DefaultRelay
@@ -21,6 +22,7 @@ from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.migrate import migrate
 from smarthost.database.sqlite import SqliteDatabase
 from smarthost.ids import Ids
+from smarthost.mail_queue.holds.store import lift
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
 from smarthost.portals.sign_in.passwords import Passwords
@@ -29,10 +31,13 @@ from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
 from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
+from smarthost.relay_health.store import NoticeStore
+from smarthost.sending.prepare import Sending
 from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring, load_key_ring
 from smarthost.smtp_settings.model import SmtpSettings
 from smarthost.smtp_settings.sealing import KeyRing
 from smarthost.smtp_settings.store import SettingsStore, keys_in_use
+from smarthost.webhooks.store import WebhookStore
 
 log = structlog.get_logger("smarthost.app")
 
@@ -65,6 +70,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Delivery
     trials: TrialStore
     trial: Trial
+    webhooks: WebhookStore
+    sending: Sending
 
 
 @asynccontextmanager
@@ -150,9 +157,18 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
     keys = KeyStore(database, audit, clock, ids)
     passwords = Passwords()
     sign_ins = SignInStore(database, clock, ids)
-    settings = SettingsStore(database, audit, clock, key_ring)
+    # What waits for its relay goes at once to the one that was just saved.
+    settings = SettingsStore(database, audit, clock, key_ring, in_each_save=lift)
     default = None if config.default_relay is None else _settings(config.default_relay)
-    delivery = Delivery(config, database, Relays(settings, key_ring, config), clock, ids)
+    relays = Relays(settings, key_ring, config)
+    stores = Stores(
+        audit=audit,
+        portals=portals,
+        settings=settings,
+        notices=NoticeStore(database, clock),
+        webhooks=WebhookStore(database, audit, clock, ids, key_ring),
+    )
+    delivery = Delivery(config, database, relays, stores, clock, ids)
     trials = TrialStore(database, clock, ids)
     return Parts(
         clock=clock,
@@ -173,11 +189,13 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
             settings=settings,
             default=DefaultInForce(settings=default, hidden=config.base_domain is not None),
             intake=delivery.intake,
-            queue=delivery.queue,
+            messages=delivery.messages,
             store=trials,
             clock=clock,
             ids=ids,
         ),
+        webhooks=stores.webhooks,
+        sending=Sending(settings, default, clock, ids),
     )
 
 

@@ -6,7 +6,7 @@ process. A password that does not open stops the portal's mail; there is no way 
 
 import socket
 
-from smarthost.config import Config, DefaultRelay
+from smarthost.config import Config
 from smarthost.delivery.outcome import Code
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail_queue.model import BrokenOffError
@@ -30,17 +30,23 @@ class Relays:
         self._ntlm_allowed = config.ntlm
         self._helo_name = config.helo_name or own_address_literal()
 
-    async def of(self, portal_id: str) -> RelaySettings | None:
-        """Return the relay in force now, None if there is none.
+    async def of(self, portal_id: str) -> RelaySettings:
+        """Return the relay in force now.
 
-        Raises `StoreUnavailableError`, and `BrokenOffError` with `PASSWORD_UNREADABLE`.
+        Raises `StoreUnavailableError`, and `BrokenOffError` with `NO_RELAY` or
+        `PASSWORD_UNREADABLE`.
         """
         revision = await self._settings.current(portal_id)
         if revision.settings is not None:
             return self._own(revision, revision.settings)
-        return (
-            None if self._default is None else self._of_the_installation(revision, self._default)
-        )
+        return self._of_the_installation(revision)
+
+    async def default_of(self, portal_id: str) -> RelaySettings:
+        """Return the default relay, whatever the portal's settings are.
+
+        Raises `StoreUnavailableError`, and `BrokenOffError` with `NO_RELAY`.
+        """
+        return self._of_the_installation(await self._settings.current(portal_id))
 
     def _own(self, revision: Revision, settings: SmtpSettings) -> RelaySettings:
         return RelaySettings(
@@ -64,9 +70,12 @@ class Relays:
         try:
             return self._key_ring.open(revision.sealed_password, destination)
         except SealBrokenError as error:
-            raise BrokenOffError(Code.PASSWORD_UNREADABLE) from error
+            raise BrokenOffError(Code.PASSWORD_UNREADABLE, revision.number) from error
 
-    def _of_the_installation(self, revision: Revision, relay: DefaultRelay) -> RelaySettings:
+    def _of_the_installation(self, revision: Revision) -> RelaySettings:
+        relay = self._default
+        if relay is None:
+            raise BrokenOffError(Code.NO_RELAY, revision.number)
         return RelaySettings(
             portal_id=revision.portal_id,
             revision=revision.number,

@@ -3,15 +3,24 @@
 from functools import partial
 
 from smarthost.app.parts import Parts, shown_default_relay
+from smarthost.app.telling import webhook_policy
 from smarthost.config import Config
+from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.portals.model import Portal
+from smarthost.relay_health.health import RelayHealth
+from smarthost.sending.attempts import Attempts
 from smarthost.web.api.authentication import AuthenticationApi
 from smarthost.web.api.keys import KeysApi
 from smarthost.web.api.service import Health, OpenApi, Ready
+from smarthost.web.api.smtp_health import SmtpHealthApi
 from smarthost.web.api.smtp_settings import SmtpSettingsApi
 from smarthost.web.api.smtp_test import SmtpTestApi
+from smarthost.web.api.webhook import WebhookApi
 from smarthost.web.application import Middleware, WebApp, make_application
 from smarthost.web.auth import Authenticator
+from smarthost.web.emails.emails import EmailsApi
+from smarthost.web.emails.family import EMAILS
+from smarthost.web.emails.operations import operations as email_operations
 from smarthost.web.openapi import openapi_document
 from smarthost.web.operations import Operation
 from smarthost.web.pipeline import Pipeline
@@ -31,7 +40,7 @@ def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
     app = make_application(
         operations,
         Pipeline(finder, authenticator, users, addresses, clock),
-        Middleware(config.trusted_networks, addresses, clock, parts.ids),
+        Middleware((EMAILS,), config.trusted_networks, addresses, clock, parts.ids),
         clock,
     )
     app.add_route("/healthz", Health())
@@ -45,6 +54,27 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
     return [
         *SmtpSettingsApi(parts.settings, shown_default_relay(config, parts)).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
+        *SmtpHealthApi(_health(config, parts)).operations(),
+        *WebhookApi(parts.webhooks, webhook_policy(config)).operations(),
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
         *KeysApi(parts.keys, parts.last_use, parts.clock).operations(),
+        *email_operations(_emails(config, parts)),
     ]
+
+
+def _health(config: Config, parts: Parts) -> RelayHealth:
+    delivery = parts.delivery
+    shown = shown_default_relay(config, parts)
+    return RelayHealth(delivery.holds, delivery.messages, parts.settings, shown)
+
+
+def _emails(config: Config, parts: Parts) -> EmailsApi:
+    messages = parts.delivery.messages
+    return EmailsApi(
+        sending=parts.sending,
+        intake=parts.delivery.intake,
+        messages=messages,
+        holds=HoldStore(parts.database, parts.clock),
+        attempts=Attempts(messages, parts.settings, shown_default_relay(config, parts)),
+        clock=parts.clock,
+    )

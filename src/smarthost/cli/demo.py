@@ -128,8 +128,13 @@ class _Words:
         _lines(_save(wrong), *test)
         typer.echo("Put it right again:")
         _lines(_save(right), *test)
-        typer.echo("The same from the command line:")
-        _lines(f"SMARTHOST_DATA_DIR={shlex.quote(self._folder)} smarthost settings test")
+        typer.echo("The same from the command line, and a message of your own:")
+        _lines(
+            f"export SMARTHOST_DATA_DIR={shlex.quote(self._folder)}",
+            "smarthost settings test",
+            "smarthost send --subject Hello --text 'It works.' --wait anna@example.org",
+            "smarthost queue",
+        )
         typer.echo("Ctrl-C ends the demo and removes all of it.")
 
 

@@ -22,6 +22,10 @@ class UsageError(Exception):
     """The command was typed in a way that cannot be right; one line for each fault."""
 
 
+class RefusedError(Exception):
+    """What was typed is right, and may not be done here; one line for each reason."""
+
+
 class AlreadyThereError(Exception):
     """Something stands in the way that this command would have to make."""
 
@@ -38,8 +42,11 @@ MEANINGS = {
 ERRORS = {
     "smarthost.portals.model.NotFoundError": ExitCode.NO,
     "smarthost.demo.visitor.DemoError": ExitCode.NO,
+    "smarthost.cli.exit_codes.RefusedError": ExitCode.NO,
+    "smarthost.mail_queue.accepted.model.NoSuchMessageError": ExitCode.NO,
     "smarthost.cli.exit_codes.UsageError": ExitCode.USAGE,
     "smarthost.mail.address.AddressError": ExitCode.USAGE,
+    "smarthost.mail_queue.accepted.model.NotAcceptableError": ExitCode.USAGE,
     "smarthost.portals.access.ForbiddenError": ExitCode.USAGE,
     "smarthost.portals.rules.PortalNameError": ExitCode.USAGE,
     "smarthost.portals.sign_in.passwords.PasswordError": ExitCode.USAGE,
@@ -49,6 +56,8 @@ ERRORS = {
     "smarthost.smtp_settings.key_ring_file.KeyRingError": ExitCode.CONFIGURATION,
     "smarthost.web.server.ListenError": ExitCode.CONFIGURATION,
     "smarthost.cli.exit_codes.AlreadyThereError": ExitCode.CONFLICT,
+    "smarthost.mail_queue.accepted.model.IdempotencyMismatchError": ExitCode.CONFLICT,
+    "smarthost.mail_queue.accepted.model.NotPossibleError": ExitCode.CONFLICT,
     "smarthost.portals.model.ConflictError": ExitCode.CONFLICT,
     "smarthost.smtp_settings.model.RevisionConflictError": ExitCode.CONFLICT,
     "smarthost.database.engine.StoreUnavailableError": ExitCode.STORE,

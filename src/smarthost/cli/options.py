@@ -13,3 +13,11 @@ PortalName = Annotated[
         "--portal", metavar="NAME", help="The portal. Needed when there is more than one."
     ),
 ]
+OnBehalf = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="EMAIL",
+        help="The user on whose behalf this is done, for the audit. [default: nobody's]",
+    ),
+]

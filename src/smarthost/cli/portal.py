@@ -35,11 +35,12 @@ def list_portals(*, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     print_table(
-        ("NAME", "SETTINGS", "CREATED", "ID"),
+        ("NAME", "SETTINGS", "SENDERS", "CREATED", "ID"),
         [
             (
                 row.name,
                 "allowed" if row.settings_allowed else "denied",
+                "of the domain" if row.domain_senders_allowed else "the portal's own",
                 shown_time(row.created_at),
                 row.id,
             )
@@ -50,7 +51,7 @@ def list_portals(*, as_json: AsJson = False) -> None:
 
 def allow_settings(name: Name, *, as_json: AsJson = False) -> None:
     """Let a portal have SMTP settings of its own, which is how it starts."""
-    portal = run(lambda _, parts: _switch(parts, name, allowed=True))
+    portal = run(lambda _, parts: _switch_settings(parts, name, allowed=True))
     if as_json:
         _print_json(portal)
     else:
@@ -59,11 +60,29 @@ def allow_settings(name: Name, *, as_json: AsJson = False) -> None:
 
 def deny_settings(name: Name, *, as_json: AsJson = False) -> None:
     """Refuse a portal its SMTP settings: the API answers 402, and what is saved stays."""
-    portal = run(lambda _, parts: _switch(parts, name, allowed=False))
+    portal = run(lambda _, parts: _switch_settings(parts, name, allowed=False))
     if as_json:
         _print_json(portal)
     else:
         typer.echo(f"The portal {portal.name} can no longer see or change its SMTP settings.")
+
+
+def allow_domain_senders(name: Name, *, as_json: AsJson = False) -> None:
+    """Let mail of a portal come from every address of its sender's domain."""
+    portal = run(lambda _, parts: _switch_domain_senders(parts, name, allowed=True))
+    if as_json:
+        _print_json(portal)
+    else:
+        typer.echo(f"Mail of {portal.name} may come from any address of its sender's domain.")
+
+
+def deny_domain_senders(name: Name, *, as_json: AsJson = False) -> None:
+    """Let mail of a portal come from its sender address alone, which is how it starts."""
+    portal = run(lambda _, parts: _switch_domain_senders(parts, name, allowed=False))
+    if as_json:
+        _print_json(portal)
+    else:
+        typer.echo(f"Mail of {portal.name} may come from its sender address alone.")
 
 
 async def _create(config: "Config", parts: "Parts", name: str) -> "Portal":
@@ -76,11 +95,19 @@ async def _create(config: "Config", parts: "Parts", name: str) -> "Portal":
     return await parts.portals.create_portal(parsed, BY_OPERATOR)
 
 
-async def _switch(parts: "Parts", name: str, *, allowed: bool) -> "Portal":
+async def _switch_settings(parts: "Parts", name: str, *, allowed: bool) -> "Portal":
     from smarthost.cli.choices import BY_OPERATOR, named_portal
 
     portal = await named_portal(parts, name)
     await parts.portals.allow_settings(portal, BY_OPERATOR, allowed=allowed)
+    return await named_portal(parts, name)
+
+
+async def _switch_domain_senders(parts: "Parts", name: str, *, allowed: bool) -> "Portal":
+    from smarthost.cli.choices import BY_OPERATOR, named_portal
+
+    portal = await named_portal(parts, name)
+    await parts.portals.allow_domain_senders(portal, BY_OPERATOR, allowed=allowed)
     return await named_portal(parts, name)
 
 

@@ -6,9 +6,12 @@ name a key as they like, and must not write to the operator's terminal.
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever msgspec encodes
@@ -20,19 +23,24 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - whatever msgspec encodes
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on a terminal; elsewhere one line a row, with tabs between."""
-    cells = [[printable(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
-        for line in (headings, *cells):
+        for line in (headings, *(map(printable, row) for row in rows)):
             typer.echo("\t".join(line))
         return
     from rich.console import Console
+
+    Console().print(table(headings, rows))
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
+    """Return a table as a terminal shows it."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*headings, box=None, pad_edge=False)
-    for row in cells:
-        table.add_row(*map(Text, row))
-    Console().print(table)
+    made = Table(*headings, box=None, pad_edge=False)
+    for row in rows:
+        made.add_row(*(Text(printable(cell)) for cell in row))
+    return made
 
 
 def printable(text: str) -> str:

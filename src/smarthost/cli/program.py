@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from smarthost import __version__
-from smarthost.cli import demo, doctor, key, portal, service, settings, settings_test, user
+from smarthost.cli import (
+    demo,
+    doctor,
+    key,
+    message_changes,
+    messages,
+    portal,
+    queue_view,
+    send,
+    service,
+    settings,
+    settings_test,
+    user,
+)
 from smarthost.cli.exit_codes import MEANINGS
 
 Command = tuple[str, Callable[..., None], tuple[str, ...]]
@@ -19,12 +32,23 @@ _WITH_LOGIN = (
     "--host mail.example.com --port 587 --ssl --sender-address notify@example.com "
     "--user-name notify --password-file password.txt"
 )
+_MESSAGE = "01a20468-4c81-7568-b9c7-f3a45b943b40"
 
 COMMANDS: tuple[Command, ...] = (
     ("serve", service.serve, ("", "--json")),
     ("init", service.init, ("--admin-email admin@example.com", "--json")),
     ("doctor", doctor.doctor, ("", "--json")),
     ("demo", demo.demo, ("", "--once")),
+    (
+        "send",
+        send.send,
+        (
+            "--subject Report --attach report.pdf anna@example.org < report.txt",
+            "--subject Hello --text 'It works.' --wait anna@example.org",
+            "-t -i < message.eml",
+        ),
+    ),
+    ("queue", queue_view.queue, ("", "--once", "--json")),
 )
 GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
     (
@@ -35,6 +59,8 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
             ("list", portal.list_portals, ("",)),
             ("allow-settings", portal.allow_settings, ("acme",)),
             ("deny-settings", portal.deny_settings, ("acme",)),
+            ("allow-domain-senders", portal.allow_domain_senders, ("acme",)),
+            ("deny-domain-senders", portal.deny_domain_senders, ("acme",)),
         ),
     ),
     (
@@ -92,6 +118,21 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
             ("test", settings_test.send_test, ("", "--as anna@example.com", "--json")),
         ),
     ),
+    (
+        "messages",
+        "Messages that were accepted, and what became of them.",
+        (
+            (
+                "list",
+                messages.list_messages,
+                ("", "--state failed --since '1 day ago'", "--to anna@example.org --json"),
+            ),
+            ("show", messages.show, (_MESSAGE,)),
+            ("retry", message_changes.retry, (_MESSAGE, "--all")),
+            ("cancel", message_changes.cancel, (_MESSAGE, "--all")),
+            ("release", message_changes.release, (_MESSAGE, "--all")),
+        ),
+    ),
 )
 
 
@@ -142,7 +183,7 @@ def _about(
         typer.Option("--version", help="Show the version.", callback=_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Keep each portal's mail settings, and serve the API for them.
+    """Keep each portal's mail settings, and send its mail through them.
 
     Settings of the program itself come from SMARTHOST_… variables and smarthost.toml.
     """

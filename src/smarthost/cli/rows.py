@@ -15,6 +15,7 @@ class PortalRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: str
     created_at: datetime
     settings_allowed: bool
+    domain_senders_allowed: bool
 
 
 class UserRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -34,6 +35,7 @@ def portal_row(portal: Portal) -> PortalRow:
         name=portal.name,
         created_at=moment(portal.created_at),
         settings_allowed=portal.settings_allowed,
+        domain_senders_allowed=portal.domain_senders_allowed,
     )
 
 
@@ -51,3 +53,8 @@ def user_row(user: User) -> UserRow:
 def shown_time(at: datetime) -> str:
     """Return a time for people: UTC, to the second."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def shown_moment(microseconds: int) -> str:
+    """Return a moment of `Clock.now` for people."""
+    return shown_time(moment(microseconds))

@@ -13,7 +13,7 @@ import typer
 
 from smarthost.cli.exit_codes import UsageError
 from smarthost.cli.installation import run
-from smarthost.cli.options import AsJson, PortalName
+from smarthost.cli.options import AsJson, OnBehalf, PortalName
 from smarthost.cli.password_input import (
     PasswordFile,
     PasswordStdin,
@@ -45,14 +45,6 @@ _OPTIONS = {
 }
 """The fields of `SettingsInput` by the options that give them."""
 
-As = Annotated[
-    str | None,
-    typer.Option(
-        "--as",
-        metavar="EMAIL",
-        help="The user on whose behalf this is done, for the audit. [default: nobody's]",
-    ),
-]
 IfRevision = Annotated[
     int | None,
     typer.Option(
@@ -97,7 +89,7 @@ def save(  # noqa: PLR0913 - one option for each field
     ntlm: Annotated[bool, typer.Option(help="Log in with NTLM and nothing else.")] = False,
     if_revision: IfRevision = None,
     portal: PortalName = None,
-    as_user: As = None,
+    as_user: OnBehalf = None,
     as_json: AsJson = False,
 ) -> None:
     """Save SMTP settings in place of all that there were.
@@ -130,7 +122,7 @@ def reset(
     *,
     if_revision: IfRevision = None,
     portal: PortalName = None,
-    as_user: As = None,
+    as_user: OnBehalf = None,
     as_json: AsJson = False,
 ) -> None:
     """Go back to the installation's default relay, or to none."""

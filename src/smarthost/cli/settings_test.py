@@ -4,10 +4,7 @@ It goes through the queue, as the API's does. A running service delivers it; whe
 this command does so itself, since it waits for the same lock.
 """
 
-import asyncio
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,13 +14,12 @@ from smarthost.cli.exit_codes import ExitCode
 from smarthost.cli.installation import run
 from smarthost.cli.options import AsJson, PortalName
 from smarthost.cli.printing import print_json, printable
+from smarthost.cli.progress_bar import Show, delivering, progress_bar
 
 if TYPE_CHECKING:
     from smarthost.app.parts import Parts
     from smarthost.config import Config
     from smarthost.relay_check.model import TrialState
-
-    Follow = Callable[[TrialState], None]
 
 _LOOK_SECONDS = 0.2
 
@@ -40,8 +36,8 @@ def send_test(*, portal: PortalName = None, as_user: As = None, as_json: AsJson 
     """
     import socket
 
-    with _following(shown=sys.stdout.isatty() and not as_json) as follow:
-        to, state = run(partial(_test, portal, as_user, follow), machine_name=socket.getfqdn)
+    with progress_bar(shown=sys.stdout.isatty() and not as_json) as show:
+        to, state = run(partial(_test, portal, as_user, show), machine_name=socket.getfqdn)
     if as_json:
         from smarthost.web.api.smtp_test import operation_dto
 
@@ -53,7 +49,7 @@ def send_test(*, portal: PortalName = None, as_user: As = None, as_json: AsJson 
 
 
 async def _test(
-    portal: str | None, as_user: str | None, follow: "Follow", config: "Config", parts: "Parts"
+    portal: str | None, as_user: str | None, show: Show, config: "Config", parts: "Parts"
 ) -> "tuple[str, TrialState]":
     """Return whom the message went to, and the state in which the test ended."""
     from smarthost.audit.model import OPERATOR, Actor
@@ -61,31 +57,11 @@ async def _test(
 
     chosen = await chosen_portal(config, parts, portal)
     user = await acting_user(parts, chosen, as_user)
-    delivering = asyncio.create_task(parts.delivery.run())
-    try:
+    async with delivering(parts):
         state = await parts.trial.start(chosen, user.email, Actor(name=OPERATOR))
-        follow(state)
+        show(state.percents, state.status)
         while not state.completed:  # 40 seconds at most: then a test reads as completed
             await parts.clock.sleep(_LOOK_SECONDS)
             state = await parts.trial.status(chosen.id) or state
-            follow(state)
-    finally:
-        parts.delivery.stop()
-        await delivering
+            show(state.percents, state.status)
     return user.email, state
-
-
-@contextmanager
-def _following(*, shown: bool) -> "Iterator[Follow]":
-    """Give what is called with each state: a bar that names the stage, or nothing."""
-    if not shown:
-        yield lambda _state: None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f}% {task.description}"))
-    with Progress(*columns, transient=True) as progress:
-        bar = progress.add_task("", total=100)
-        yield lambda state: progress.update(
-            bar, completed=state.percents, description=state.status
-        )

@@ -51,6 +51,10 @@ def load_config(
         ntlm=reader.value(settings.NTLM),
         rate_limits=reader.value(settings.RATE_LIMITS),
         trusted_networks=reader.given(settings.TRUSTED_NETWORKS) or (),
+        retry_seconds=reader.value(settings.RETRY_SECONDS),
+        expire_seconds=reader.value(settings.EXPIRE_SECONDS),
+        keep_sent_seconds=reader.value(settings.KEEP_SENT_SECONDS),
+        keep_failed_seconds=reader.value(settings.KEEP_FAILED_SECONDS),
         log_format=reader.given(settings.LOG_FORMAT)
         or ("console" if stderr_is_terminal else "json"),
         log_level=reader.value(settings.LOG_LEVEL),

@@ -76,6 +76,10 @@ class Config:
     ntlm: bool
     rate_limits: bool
     trusted_networks: tuple[IPv4Network | IPv6Network, ...]
+    retry_seconds: int
+    expire_seconds: int
+    keep_sent_seconds: int
+    keep_failed_seconds: int
     log_format: LogFormat
     log_level: LogLevel
     ignored_names: tuple[str, ...]

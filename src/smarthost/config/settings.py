@@ -18,12 +18,15 @@ from smarthost.config.values import (
     parse_domain,
     parse_email,
     parse_helo_name,
+    parse_keeping,
+    parse_lifetime,
     parse_listen,
     parse_log_format,
     parse_log_level,
     parse_networks,
     parse_path,
     parse_relay_networks,
+    parse_retry_wait,
     parse_switch,
 )
 
@@ -116,7 +119,8 @@ RELAY_NETWORKS: Setting[RelayNetworks] = Setting(
     parse=parse_relay_networks,
     unset="`any` when standalone, else `public`",
     meaning="Where portals' relays may be: `any`, `public` (public addresses, at the ports of"
-    " mail), or networks with commas between. The default relay is free of it.",
+    " mail), or networks with commas between. The default relay is free of it. Receivers of"
+    " webhooks keep to it too, with `public` at ports 443 and 8443.",
     example="10.0.0.0/8, 2001:db8::/32",
 )
 HELO_NAME: Setting[str] = Setting(
@@ -148,6 +152,38 @@ TRUSTED_NETWORKS: Setting[tuple[IPv4Network | IPv6Network, ...]] = Setting(
     " believed, with commas between.",
     example="10.0.0.0/8, 2001:db8::/32",
 )
+RETRY_SECONDS: Setting[int] = Setting(
+    name="RETRY_SECONDS",
+    parse=parse_retry_wait,
+    default="300",
+    meaning="Seconds before a message that a relay deferred is tried again; each further wait is"
+    " twice as long, up to 4 hours.",
+    example="60",
+)
+EXPIRE_SECONDS: Setting[int] = Setting(
+    name="EXPIRE_SECONDS",
+    parse=parse_lifetime,
+    default="432000",
+    meaning="Seconds after which a message that no relay took is given up, once it was tried 8"
+    " times.",
+    example="172800",
+)
+KEEP_SENT_SECONDS: Setting[int] = Setting(
+    name="KEEP_SENT_SECONDS",
+    parse=parse_keeping,
+    default="0",
+    meaning="Seconds that a message's content is kept once all its recipients have it; `0`: it"
+    " goes at once.",
+    example="86400",
+)
+KEEP_FAILED_SECONDS: Setting[int] = Setting(
+    name="KEEP_FAILED_SECONDS",
+    parse=parse_keeping,
+    default="604800",
+    meaning="Seconds that the content is kept when a message has ended otherwise: until then it"
+    " can be sent again.",
+    example="2592000",
+)
 LOG_FORMAT: Setting[LogFormat] = Setting(
     name="LOG_FORMAT",
     parse=parse_log_format,
@@ -176,6 +212,10 @@ SETTINGS: tuple[Setting[object], ...] = (
     NTLM,
     RATE_LIMITS,
     TRUSTED_NETWORKS,
+    RETRY_SECONDS,
+    EXPIRE_SECONDS,
+    KEEP_SENT_SECONDS,
+    KEEP_FAILED_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
 )

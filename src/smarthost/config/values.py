@@ -20,6 +20,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = ("postgresql:", "postgres:", "postgresql+")
+_LONGEST_RETRY_WAIT = 4 * 60 * 60
+_YEAR = 365 * 24 * 60 * 60
 _NOT_A_MAIL_NAME = ("localhost", "localdomain", "arpa")
 
 
@@ -115,6 +117,21 @@ def parse_database_file(text: str) -> Path:
     return Path(path)
 
 
+def parse_retry_wait(text: str) -> int:
+    """Give the seconds before the second try of a message: up to the longest wait of all."""
+    return _seconds(text, lowest=1, highest=_LONGEST_RETRY_WAIT)
+
+
+def parse_lifetime(text: str) -> int:
+    """Give the seconds, from a minute to a year, after which a message is given up."""
+    return _seconds(text, lowest=60, highest=_YEAR)
+
+
+def parse_keeping(text: str) -> int:
+    """Give the seconds, from none to ten years, that something is kept."""
+    return _seconds(text, lowest=0, highest=10 * _YEAR)
+
+
 def parse_switch(text: str) -> bool:
     """Give True for `on` and False for `off`."""
     return _one_of(text, {"on": True, "off": False})
@@ -176,6 +193,15 @@ def _network(text: str) -> Network:
             f" or {shown(text.partition('/')[0])} for the one address."
         )
     return network
+
+
+def _seconds(text: str, *, lowest: int, highest: int) -> int:
+    # The length first: a number of a million digits takes long to read.
+    if text.isascii() and text.isdigit() and len(text) <= 12 and lowest <= int(text) <= highest:
+        return int(text)
+    raise InvalidValueError(
+        f"“{shown(text)}” is not a number of seconds from {lowest} to {highest}."
+    )
 
 
 def _one_of(text: str, choices: dict[str, T]) -> T:

@@ -20,6 +20,10 @@ class StoreUnavailableError(Exception):
     """
 
 
+class StoreFullError(StoreUnavailableError):
+    """The disk has no room for it. Reads go on, and it works again once there is room."""
+
+
 class OutcomeUnknownError(StoreUnavailableError):
     """The disk failed at the commit: the change may be there when the store is read anew, or not.
 
@@ -59,6 +63,14 @@ class Database(Protocol):
 
         `work` may be run twice, so it has no effect but on its transaction, and awaits nothing
         else. What it raises takes back its changes and is raised here.
+        """
+        ...
+
+    def check_room(self, octets: int) -> None:
+        """Return if that many more octets leave room for the rest of the work.
+
+        For those who could also do without: what must be written is tried without asking. Raises
+        `StoreFullError`.
         """
         ...
 

@@ -20,6 +20,7 @@ from smarthost.database.engine import Row, StoreUnavailableError, T, Value, Work
 from smarthost.database.filesystem import network_filesystem_of
 from smarthost.database.group_commit import GroupCommit
 from smarthost.database.parameters import numbered
+from smarthost.database.room import check_room
 from smarthost.database.sqlite_errors import ENVIRONMENT_ERRORS, unavailable
 
 BUSY_SECONDS = 10
@@ -86,6 +87,11 @@ class SqliteDatabase:
     async def transact(self, work: Work[T]) -> T:
         """Run `work`; return when its commit is on the disk."""
         return await self._writer.submit(work)
+
+    def check_room(self, octets: int) -> None:
+        """Return if that many more octets leave the reserve of `room.py` untouched."""
+        with _translated(self._path):
+            check_room(self._path, octets)
 
     async def find_damage(self) -> str | None:
         """Read every page of the file; return the first thing that is wrong in it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.engine import StoreFullError, StoreUnavailableError
 
 ENGINE_ERRORS = (
     apsw.BusyError,
@@ -47,5 +47,6 @@ def unavailable(path: Path, error: Exception) -> StoreUnavailableError:
         return StoreUnavailableError(f"{path} cannot be opened: {error.strerror}.")
     for kind, words in _WHAT_HAPPENED:
         if isinstance(error, kind):
-            return StoreUnavailableError(f"{path} {words}")
+            failure = StoreFullError if kind is apsw.FullError else StoreUnavailableError
+            return failure(f"{path} {words}")
     return StoreUnavailableError(f"{path} cannot be used ({type(error).__name__}).")

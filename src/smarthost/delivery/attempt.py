@@ -4,12 +4,13 @@ An expected failure is a value, an outcome for each recipient; an exception is a
 The steps are told as they happen, to whoever follows them.
 """
 
+from collections import deque
 from collections.abc import Sequence
 
 from smarthost.clock import Clock
-from smarthost.delivery.hand_over import HandOver
+from smarthost.delivery.hand_over import HandOver, SessionGoneError
 from smarthost.delivery.outcome import Outcome, Report, Step
-from smarthost.delivery.pool import Pool
+from smarthost.delivery.pool import Pool, Session
 from smarthost.delivery.progress import EnoughError, Progress, StoppedError
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail.envelope import Envelope
@@ -23,6 +24,7 @@ async def attempt(
     clock: Clock,
     report: Report,
     until: Step = Step.DATA,
+    fresh: bool = False,
     deadline_seconds: float,
 ) -> list[Outcome]:
     """Hand envelopes to one relay, one after the other over one session.
@@ -30,9 +32,12 @@ async def attempt(
     Returns an outcome for each recipient of each envelope, in their order. The steps from the name
     to the login are reported once, or twice where TLS is given up or EHLO follows STARTTLS; those
     of the message once for each envelope. With TLS from the first byte TLS comes before GREETING.
+    A session that had been used before and turns out to be gone is replaced by a new one, once for
+    each envelope, and the steps are then told from the name on.
 
-    `until` ends the attempt after an earlier step: nothing is sent then, and only recipients that
-    failed have an outcome. `deadline_seconds` is for the whole; each step also has its own limit.
+    `fresh` makes a connection for this attempt alone. `until` ends the attempt after an earlier
+    step: nothing is sent then, and only recipients that failed have an outcome. `deadline_seconds`
+    is for the whole; each step also has its own limit.
     """
     progress = Progress(
         settings,
@@ -41,21 +46,53 @@ async def attempt(
         until=until,
         deadline=clock.monotonic() + deadline_seconds,
     )
+    trip = _Trip(settings, connections, progress)
+    outcomes: list[Outcome] = []
+    left = deque(envelopes)
     try:
-        session = await connections.session(settings, progress)
+        await trip.begin(fresh=fresh)
+        while left:
+            outcomes += await trip.hand_over(left[0])
+            left.popleft()
     except EnoughError:
-        return []
+        pass
     except StoppedError as stop:
-        return [
+        outcomes += [
             progress.failed(recipient, stop.step, stop.fault)
-            for envelope in envelopes
+            for envelope in left
             for recipient in envelope.recipients
         ]
-    try:
-        outcomes: list[Outcome] = []
-        for index, envelope in enumerate(envelopes):
-            hand_over = HandOver(session, envelope, progress)
-            outcomes += await hand_over.run(after_another=index > 0)
-        return outcomes
     finally:
-        connections.give_back(session)
+        trip.end()
+    return outcomes
+
+
+class _Trip:
+    """The session that an attempt has at a time."""
+
+    def __init__(self, settings: RelaySettings, connections: Pool, progress: Progress) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._progress = progress
+        self._session: Session | None = None
+
+    async def begin(self, *, fresh: bool) -> None:
+        """Have a session. Raises `StoppedError` or `EnoughError`."""
+        self._session = await self._connections.session(
+            self._settings, self._progress, fresh=fresh
+        )
+
+    async def hand_over(self, envelope: Envelope) -> list[Outcome]:
+        """Return the outcomes of one envelope. Raises `StoppedError`."""
+        assert self._session is not None  # noqa: S101 - begun
+        try:
+            return await HandOver(self._session, envelope, self._progress).run()
+        except SessionGoneError:
+            gone, self._session = self._session, None
+            self._session = await self._connections.another(gone, self._progress)
+            return await HandOver(self._session, envelope, self._progress).run()
+
+    def end(self) -> None:
+        """Give the session back."""
+        if self._session is not None:
+            self._connections.give_back(self._session)

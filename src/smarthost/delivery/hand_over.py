@@ -5,14 +5,25 @@ accepted; whatever happens later in the session cannot change that.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from smarthost.delivery.classify import Lack
+from smarthost.delivery.fitting import fitted
 from smarthost.delivery.outcome import Outcome, Step, StepState
 from smarthost.delivery.pool import Session
-from smarthost.delivery.progress import EnoughError, Progress, StoppedError
+from smarthost.delivery.progress import EnoughError, Progress, StepNotes, StoppedError
 from smarthost.mail.envelope import Envelope
-from smarthost.smtp.data import with_crlf
+from smarthost.smtp.data import Content
+from smarthost.smtp.dialogue import SERVICE_CLOSING
+from smarthost.smtp.errors import ClosedError, ProtocolError, SmtpError
 from smarthost.smtp.replies import Reply
+from smarthost.smtp.transaction import Transaction
+
+_LEAVE_SECONDS = 5.0
+
+
+class SessionGoneError(Exception):
+    """The session was used before and is over, and the relay has taken nothing of this message."""
 
 
 class HandOver:
@@ -20,109 +31,131 @@ class HandOver:
 
     def __init__(self, session: Session, envelope: Envelope, progress: Progress) -> None:
         self._client = session.client
+        self._used_before = session.messages > 0
         self._envelope = envelope
         self._progress = progress
         self._outcomes: dict[int, Outcome] = {}
+        session.messages += 1
 
-    async def run(self, *, after_another: bool) -> list[Outcome]:
+    async def run(self) -> list[Outcome]:
         """Return the outcomes in the order of the recipients.
 
-        `after_another`: the session has been used, so what was begun on it is dropped first. Where
-        the attempt ends before DATA, only recipients that failed have an outcome.
+        Where the attempt ends before DATA, only recipients that failed have an outcome. Raises
+        `SessionGoneError`: then another session can have the same envelope.
         """
         try:
-            await self._name_sender(after_another=after_another)
-            willing = await self._name_recipients()
+            transaction, content = await self._name_sender()
+            willing = await self._name_recipients(transaction)
             if willing:
-                await self._send(willing)
+                await self._send(transaction, content, willing)
         except StoppedError as stop:
             self._settle_rest(stop)
         except EnoughError:
             pass
         return [outcome for _, outcome in sorted(self._outcomes.items())]
 
-    async def _name_sender(self, *, after_another: bool) -> None:
-        envelope = self._envelope
+    async def _name_sender(self) -> tuple[Transaction, Content]:
+        sender = self._envelope.sender
         async with self._progress.step(Step.SENDER) as notes:
-            lack = self._lack()
-            if lack is not None:
-                raise StoppedError(Step.SENDER, lack)
-            self._client.check_usable()
+            transaction, content = await self._begun()
             self._client.deadline = self._progress.deadline(Step.SENDER)
-            if after_another:
-                await self._client.rset()
-            reply = await self._client.mail_from(
-                envelope.sender,
-                size=_octets(envelope),
-                utf8=envelope.needs_smtputf8,
-                eight_bit=envelope.needs_8bit,
-            )
-            notes.seen |= {"sender": envelope.sender, "reply": self._progress.shown(reply)}
+            reply = await self._replied(transaction)
+            notes.seen |= {"sender": sender, "reply": self._progress.shown(reply)}
             if not reply.positive:
+                await self._leave(transaction)
                 raise StoppedError(Step.SENDER, reply)
+        return transaction, content
 
-    def _lack(self) -> Lack | None:
-        envelope, offered = self._envelope, self._client.extensions
-        if envelope.needs_smtputf8 and not offered.smtp_utf8:
-            return Lack.SMTPUTF8
-        if envelope.needs_8bit and not offered.eight_bit_mime:
-            return Lack.EIGHT_BIT_MIME
-        if offered.size is not None and _octets(envelope) > offered.size:
-            return Lack.SIZE
-        return None
+    async def _begun(self) -> tuple[Transaction, Content]:
+        """Make what this relay can have of the message; nothing is said to it yet."""
+        found = await fitted(self._envelope, self._client.extensions)
+        if isinstance(found, Lack):
+            raise StoppedError(Step.SENDER, found)
+        if self._used_before and not self._client.quiet:
+            self._client.close()
+            raise SessionGoneError
+        self._client.check_usable()
+        transaction = self._client.transaction(
+            self._envelope.sender,
+            self._envelope.recipients,
+            size=found.content.octets,
+            utf8=found.utf8,
+            eight_bit=found.eight_bit,
+            one_by_one=self._progress.until is not Step.DATA,
+        )
+        return transaction, found.content
 
-    async def _name_recipients(self) -> list[int]:
+    async def _replied(self, transaction: Transaction) -> Reply:
+        """Name the sender, and see whether a session that stood idle still stands."""
+        try:
+            reply = await transaction.mail_from()
+        except ClosedError as error:
+            if self._used_before:
+                raise SessionGoneError from error
+            raise
+        if reply.code == SERVICE_CLOSING and self._used_before:
+            raise SessionGoneError
+        return reply
+
+    async def _name_recipients(self, transaction: Transaction) -> list[int]:
         """Return which recipients the relay is willing to take."""
         async with self._progress.step(Step.RECIPIENT) as notes:
             self._client.deadline = self._progress.deadline(Step.RECIPIENT)
-            replies = await self._client.rcpt_to(self._envelope.recipients)
-            notes.seen["replies"] = [self._progress.shown(reply) for reply in replies]
-            willing = [index for index, reply in enumerate(replies) if reply.positive]
-            for index, reply in enumerate(replies):
-                if not reply.positive:
-                    self._refuse(index, reply)
-            if len(willing) < len(replies):
-                notes.state = StepState.WARNING if willing else StepState.FAILED
+            replies = await transaction.rcpt_to()
+            willing = self._told_apart(replies, notes)
+            if not willing:
+                await self._leave(transaction)
+            elif replies[-1].code == SERVICE_CLOSING:
+                raise StoppedError(Step.RECIPIENT, replies[-1])
         return willing
 
-    def _refuse(self, index: int, reply: Reply) -> None:
-        self._outcomes[index] = self._progress.failed(
-            self._envelope.recipients[index],
-            Step.RECIPIENT,
-            reply,
-            sender=self._envelope.sender,
-        )
+    def _told_apart(self, replies: Sequence[Reply], notes: StepNotes) -> list[int]:
+        notes.seen["replies"] = [self._progress.shown(reply) for reply in replies]
+        willing = [index for index, reply in enumerate(replies) if reply.positive]
+        if len(willing) < len(replies):
+            notes.state = StepState.WARNING if willing else StepState.FAILED
+            for index, reply in enumerate(replies):
+                if not reply.positive:
+                    self._fail(index, StoppedError(Step.RECIPIENT, reply))
+        return willing
 
-    async def _send(self, willing: Sequence[int]) -> None:
+    async def _send(
+        self, transaction: Transaction, content: Content, willing: Sequence[int]
+    ) -> None:
         async with self._progress.step(Step.DATA) as notes:
-            notes.seen["octets"] = _octets(self._envelope)
+            notes.seen["octets"] = content.octets
             self._client.deadline = self._progress.deadline(Step.DATA)
-            reply = await self._client.data(self._envelope.content)
-            notes.seen["reply"] = self._progress.shown(reply)
+            reply = await transaction.data(content)
+            notes.seen["reply"] = shown = self._progress.shown(reply)
             if not reply.positive:
                 raise StoppedError(Step.DATA, reply)
             for index in willing:
                 recipient = self._envelope.recipients[index]
-                self._outcomes[index] = self._progress.accepted(recipient, reply)
+                self._outcomes[index] = self._progress.accepted(recipient, shown)
+
+    async def _leave(self, transaction: Transaction) -> None:
+        """Have the session in step again, if that is soon; what was refused stays refused."""
+        soon = self._progress.clock.monotonic() + _LEAVE_SECONDS
+        self._client.deadline = min(self._client.deadline, soon)
+        with suppress(SmtpError):
+            await transaction.leave()
 
     def _settle_rest(self, stop: StoppedError) -> None:
+        left = stop.step is Step.DATA and self._client.message_left
+        if isinstance(stop.fault, ProtocolError) and not left:
+            # One reply too many makes each later one the answer to something else.
+            self._outcomes.clear()
         # Behind the end of the message only a reply says that the relay does not have it.
-        in_doubt = (
-            stop.step is Step.DATA
-            and self._client.message_left
-            and not isinstance(stop.fault, Reply)
-        )
-        for index, recipient in enumerate(self._envelope.recipients):
+        in_doubt = left and not isinstance(stop.fault, Reply)
+        for index in range(len(self._envelope.recipients)):
             if index not in self._outcomes:
-                self._outcomes[index] = self._progress.failed(
-                    recipient,
-                    stop.step,
-                    stop.fault,
-                    sender=self._envelope.sender,
-                    in_doubt=in_doubt,
-                )
+                self._fail(index, stop, in_doubt=in_doubt)
 
-
-def _octets(envelope: Envelope) -> int:
-    """Return the message's size as SIZE means it (RFC 1870, section 3): before dot-stuffing."""
-    return len(with_crlf(envelope.content))
+    def _fail(self, index: int, stop: StoppedError, *, in_doubt: bool = False) -> None:
+        self._outcomes[index] = self._progress.failed(
+            self._envelope.recipients[index],
+            stop.step,
+            stop.fault,
+            sender=self._envelope.sender,
+            in_doubt=in_doubt,
+        )

@@ -105,7 +105,8 @@ class Code(StrEnum):
     SMTPUTF8_UNSUPPORTED = "smtputf8_unsupported"
     """An address needs SMTPUTF8 (RFC 6531), and the relay does not offer it."""
     EIGHT_BIT_UNSUPPORTED = "eight_bit_unsupported"
-    """The content has octets above 127, and the relay does not offer 8BITMIME (RFC 6152)."""
+    """Octets above 127 have to stay as they are, such as signed ones, and the relay does not offer
+    8BITMIME (RFC 6152)."""
     RATE_LIMITED = "rate_limited"
     """The relay says that there were too many messages."""
     TEMPORARILY_REFUSED = "temporarily_refused"

@@ -5,13 +5,15 @@ fail in two ways.
 """
 
 import base64
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
 
 from smarthost.clock import Clock
 from smarthost.delivery.classify import Fault, Situation, classify
 from smarthost.delivery.outcome import Code, Outcome, Report, Result, Step, StepState
 from smarthost.delivery.relay import RelaySettings
+from smarthost.secret import Secret
 from smarthost.smtp.egress import EgressError
 from smarthost.smtp.errors import ProtocolError, RefusedError, SmtpError
 from smarthost.smtp.replies import Reply
@@ -46,11 +48,35 @@ class EnoughError(Exception):
 
 
 class StepNotes:
-    """What a step sees while it runs, and how it ends unless it fails."""
+    """What a step sees while it runs, and how it ends unless it fails; made by `Progress.step`."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_progress", "_step", "seen", "state")
+
+    def __init__(self, progress: "Progress", step: Step) -> None:
         self.seen: dict[str, object] = {}
         self.state = StepState.OK
+        self._progress = progress
+        self._step = step
+
+    async def __aenter__(self) -> Self:
+        await self._progress.tell(self._step, StepState.BEGIN, {})
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        _: TracebackType | None,
+    ) -> None:
+        progress, step = self._progress, self._step
+        if error is None:
+            await progress.tell(step, self.state, self.seen)
+            progress.stop_if_last(step)
+        elif isinstance(error, SmtpError | EgressError):
+            await progress.tell(step, StepState.FAILED, self.seen)
+            raise StoppedError(step, error) from error
+        elif isinstance(error, StoppedError):
+            await progress.tell(step, StepState.FAILED, self.seen)
 
 
 class Progress:
@@ -70,10 +96,11 @@ class Progress:
         self.tls: str | None = None
         self.logged_in = False
         self.warnings: tuple[Code, ...] = ()
+        self.until = until
+        self.tell = report
         self._settings = settings
-        self._report = report
-        self._until = until
         self._deadline = deadline
+        self._secrets: tuple[str, ...] | None = None
 
     def deadline(self, step: Step) -> float:
         """Return when a step that begins now has to be done."""
@@ -85,47 +112,47 @@ class Progress:
         notes.seen["warnings"] = [code]
         self.warnings = tuple(dict.fromkeys((*self.warnings, code)))
 
-    @asynccontextmanager
-    async def step(self, step: Step) -> AsyncIterator[StepNotes]:
-        """Report a step around what is done in it.
+    def begin_anew(self) -> None:
+        """Forget what was known of a connection: another one is made."""
+        self.address = self.tls = None
+        self.logged_in = False
+        self.warnings = ()
+
+    def step(self, step: Step) -> StepNotes:
+        """Report a step around what is done in it, by `async with`.
 
         Raises `StoppedError` where that fails, `EnoughError` after the last step to be done.
         """
-        notes = StepNotes()
-        await self._report(step, StepState.BEGIN, {})
-        try:
-            yield notes
-        except (SmtpError, EgressError) as fault:
-            await self._report(step, StepState.FAILED, notes.seen)
-            raise StoppedError(step, fault) from fault
-        except StoppedError:
-            await self._report(step, StepState.FAILED, notes.seen)
-            raise
-        await self._report(step, notes.state, notes.seen)
-        self._stop_if_last(step)
+        return StepNotes(self, step)
 
     async def skip(self, step: Step) -> None:
         """Report a step that is not part of this attempt."""
-        await self._report(step, StepState.SKIPPED, {})
-        self._stop_if_last(step)
+        await self.tell(step, StepState.SKIPPED, {})
+        self.stop_if_last(step)
+
+    def stop_if_last(self, step: Step) -> None:
+        """Raise `EnoughError` after the step that the attempt was to go to."""
+        if step is self.until:
+            raise EnoughError
 
     def shown(self, reply: Reply) -> str:
         """Return a reply as text, without the password, which a relay may repeat at any time."""
         if self._settings.password is None:
             return reply.text
-        password = self._settings.password.reveal()
-        plain = f"\0{self._settings.user_name}\0{password}"
-        # The longest first: the end of one may be the whole of another.
-        encoded = (base64.b64encode(text.encode()).decode() for text in (plain, password))
-        return reply.hiding((*encoded, password)).text
+        if self._secrets is None:
+            self._secrets = _spellings(self._settings.user_name, self._settings.password)
+        return reply.hiding(self._secrets).text
 
-    def accepted(self, recipient: str, reply: Reply) -> Outcome:
-        """Return the outcome of a recipient that the relay has the message for."""
+    def accepted(self, recipient: str, reply: str) -> Outcome:
+        """Return the outcome of a recipient that the relay has the message for.
+
+        `reply` is what it said, as `shown` gives it.
+        """
         return Outcome(
             recipient=recipient,
             result=Result.ACCEPTED,
             step=Step.DATA,
-            reply=self.shown(reply),
+            reply=reply,
             address=self.address,
             tls=self.tls,
             revision=self._settings.revision,
@@ -165,9 +192,15 @@ class Progress:
             warnings=self.warnings,
         )
 
-    def _stop_if_last(self, step: Step) -> None:
-        if step is self._until:
-            raise EnoughError
+
+def _spellings(user_name: str, password: Secret) -> tuple[str, ...]:
+    """Give the password as it is and as logins write it, the longest first.
+
+    The end of one may be the whole of another.
+    """
+    plain = f"\0{user_name}\0{password.reveal()}"
+    encoded = (base64.b64encode(text.encode()).decode() for text in (plain, password.reveal()))
+    return (*encoded, password.reveal())
 
 
 def _reply_of(fault: Fault) -> Reply | None:

@@ -11,6 +11,9 @@ _SHOWS_NOTHING = frozenset(
 )
 _VARIATION_SELECTORS = (("\ufe00", "\ufe0f"), ("\U000e0100", "\U000e01ef"))
 
+DIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They turn the order of what is shown: a file's name then seems to end otherwise than it does."""
+
 
 def hidden_character(text: str) -> str | None:
     """Give the first character that does not show itself, or None.

@@ -1,28 +1,30 @@
-"""A message from its parts: text and HTML in, the finished octets of RFC 5322 out.
+"""A message from its parts: a draft in, the finished octets of RFC 5322 out.
 
-The body is always encoded, so that it is 7-bit with short lines whatever was typed, and any relay
-can carry it unchanged. Nothing here is left to chance or to the clock: the same parts give the
-same octets.
+Bodies become 7-bit with short lines whatever was typed, so that any relay can carry the message
+unchanged. Nothing here is left to chance or to the clock: the same parts give the same octets.
 """
 
-import base64
-import binascii
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
+from itertools import count
 
-from smarthost.mail.address import Address
+from smarthost.mail.attached import attached
+from smarthost.mail.body import encoded_text
+from smarthost.mail.draft import Attachment, Draft
 from smarthost.mail.header_reader import HeaderError
 from smarthost.mail.headers import (
     Header,
     MailboxHeader,
     PlainHeader,
     TextHeader,
-    header_block,
 )
-from smarthost.mail.parameters import with_parameters
+from smarthost.mail.mailbox import Mailbox
+from smarthost.mail.part import Part, multipart
+from smarthost.mail.plain_text import plain_text
 
 # What `compose` writes itself, whom else a message could claim to be from or to go to, and what
 # is a relay's to write. MIME's own (Content-…) and RFC 5322's Resent-… are refused by prefix.
@@ -33,117 +35,129 @@ _NOT_EXTRA = frozenset(
     }
 )  # fmt: skip
 _NOT_EXTRA_PREFIXES = ("content-", "resent-")
+# Their values have a syntax of their own, in which an encoded word is no text but a fault.
+_STRUCTURED = frozenset(
+    {"archived-at", "auto-submitted", "feedback-id", "in-reply-to", "references"}
+)
+_STRUCTURED_PREFIX = "list-"
 # RFC 5322, section 3.6.4: dot-atoms or a literal on the right, nothing quoted.
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _MESSAGE_ID = re.compile(rf"<{_ATEXT}(?:\.{_ATEXT})*@(?:{_ATEXT}(?:\.{_ATEXT})*|\[[!-Z^-~]*\])>")
 # So that the header fits on one line with its name and both brackets.
 _LONGEST_MESSAGE_ID = 900
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_VERSION = PlainHeader(name="MIME-Version", value="1.0")
 
 
 class ComposeError(ValueError):
     """The parts make no message; the message says which part is wrong."""
 
 
-def compose(  # noqa: PLR0913 - each is a part of the message
-    *,
-    sender: Address,
-    sender_name: str | None,
-    to: Address,
-    subject: str,
-    text: str,
-    html: str | None,
-    message_id: str,
-    date: datetime,
-    extra: Mapping[str, str],
-) -> bytes:
+def compose(draft: Draft) -> bytes:
     """Give a finished message: lines end in CRLF, and no dot is stuffed yet.
 
-    `message_id` has its angle brackets. `date` knows its time zone and is written in UTC. With
-    `html` the message is a multipart/alternative, plain text first (RFC 2046, section 5.1.4).
-    `extra` are further headers of free text, by name. The octets are ASCII, unless an address
-    has a local part that is not. A body's last line gets its line end if it has none.
+    The texts become a multipart/alternative, plain text first (RFC 2046, section 5.1.4), beside
+    them the attachments that the HTML shows (multipart/related, RFC 2387), then the others
+    (multipart/mixed); what is not needed is left out. The octets are ASCII, unless an address
+    has a local part that is not. A text's last line gets its line end if it has none.
 
     Raises `HeaderError` on a text that cannot stand in a header, `ComposeError` on anything else.
     """
-    headers: list[Header] = [
-        PlainHeader(name="Date", value=_date(date)),
-        MailboxHeader(name="From", address=sender, display_name=sender_name),
-        MailboxHeader(name="To", address=to),
-        PlainHeader(name="Message-ID", value=_message_id(message_id)),
-        TextHeader(name="Subject", text=subject),
-        *_extra_headers(extra),
-        PlainHeader(name="MIME-Version", value="1.0"),
+    message_id = message_id_value(draft.message_id)
+    body = _body(draft, _boundaries(message_id))
+    top: list[Header] = [
+        PlainHeader(name="Date", value=date_value(draft.date)),
+        MailboxHeader(name="From", mailboxes=(draft.from_,)),
+        *_mailboxes("Reply-To", draft.reply_to),
+        *_mailboxes("To", draft.to),
+        *_mailboxes("Cc", draft.cc),
+        PlainHeader(name="Message-ID", value=message_id),
+        TextHeader(name="Subject", text=draft.subject),
+        *_extra_headers(draft.headers),
+        _VERSION,
     ]
-    if html is None:
-        return _part("text/plain", text, headers)
-    return _alternative(text, html, headers, _boundary(message_id))
+    return Part((*top, *body.headers), body.body).content()
 
 
-def _date(date: datetime) -> str:
+def date_value(date: datetime) -> str:
+    """Give the value of Date, in UTC. Raises `ComposeError` if `date` knows no time zone."""
     if date.tzinfo is None:
         raise ComposeError("The date has no time zone.")
     return format_datetime(date.astimezone(UTC))
 
 
-def _message_id(message_id: str) -> str:
+def message_id_value(message_id: str) -> str:
+    """Return a Message-ID that has its angle brackets. Raises `ComposeError` if it is none."""
     if len(message_id) > _LONGEST_MESSAGE_ID or not _MESSAGE_ID.fullmatch(message_id):
         raise ComposeError("The Message-ID is not of the form <name@domain>.")
     return message_id
 
 
-def _extra_headers(extra: Mapping[str, str]) -> list[Header]:
+def _mailboxes(name: str, mailboxes: tuple[Mailbox, ...]) -> Sequence[Header]:
+    return (MailboxHeader(name=name, mailboxes=mailboxes),) if mailboxes else ()
+
+
+def _extra_headers(extra: Mapping[str, str]) -> Iterator[Header]:
     seen: set[str] = set()
-    for name in map(str.lower, extra):
-        if name in _NOT_EXTRA or name.startswith(_NOT_EXTRA_PREFIXES):
-            raise HeaderError(f"The header {name} cannot be set here.")
-        if name in seen:
-            raise HeaderError(f"The header {name} is given twice.")
-        seen.add(name)
-    return [TextHeader(name=name, text=text) for name, text in extra.items()]
+    for name, text in extra.items():
+        lower = name.lower()
+        if lower in _NOT_EXTRA or lower.startswith(_NOT_EXTRA_PREFIXES):
+            raise HeaderError(f"The header {lower} cannot be set here.")
+        if lower in seen:
+            raise HeaderError(f"The header {lower} is given twice.")
+        seen.add(lower)
+        if lower in _STRUCTURED or lower.startswith(_STRUCTURED_PREFIX):
+            yield PlainHeader(name=name, value=text.strip(" "))
+        else:
+            yield TextHeader(name=name, text=text)
 
 
-def _boundary(message_id: str) -> str:
-    # "=_" stands in no line of quoted-printable or base64 (RFC 2045, section 6.7, note).
-    return "=_" + hashlib.sha256(message_id.encode()).hexdigest()[:32]
+def _boundaries(message_id: str) -> Iterator[str]:
+    # Distinct, and none the beginning of another.
+    for number in count():
+        yield f"=_{hashlib.sha256(f'{number} {message_id}'.encode()).hexdigest()[:32]}"
 
 
-def _alternative(text: str, html: str, headers: list[Header], boundary: str) -> bytes:
-    content_type = with_parameters("multipart/alternative", boundary=boundary)
-    top = header_block([*headers, PlainHeader(name="Content-Type", value=content_type)])
-    line = b"--" + boundary.encode()
-    # A part does not own the line end before a boundary, so each gets one more.
-    return (
-        b"\r\n".join(
-            (top, line, _part("text/plain", text, []), line, _part("text/html", html, []), line)
-        )
-        + b"--\r\n"
-    )
+def _body(draft: Draft, boundaries: Iterator[str]) -> Part:
+    shown, beside = _parted(draft)
+    part = _texts(draft, boundaries)
+    if shown:
+        parts = [part, *map(attached, shown)]
+        part = multipart("related", parts, next(boundaries), type=part.media_type())
+    if beside:
+        part = multipart("mixed", [part, *map(attached, beside)], next(boundaries))
+    return part
 
 
-def _part(media_type: str, content: str, headers: list[Header]) -> bytes:
-    encoding, body = _encoded(content)
-    block = header_block(
-        [
-            *headers,
-            PlainHeader(name="Content-Type", value=with_parameters(media_type, charset="utf-8")),
-            PlainHeader(name="Content-Transfer-Encoding", value=encoding),
-        ]
-    )
-    return block + b"\r\n" + body
+def _parted(draft: Draft) -> tuple[list[Attachment], list[Attachment]]:
+    """Part the attachments into those that the HTML shows and those beside the texts."""
+    shown: list[Attachment] = []
+    beside: list[Attachment] = []
+    for one in draft.attachments:
+        (shown if one.content_id and draft.html else beside).append(one)
+    return shown, beside
 
 
-def _encoded(content: str) -> tuple[str, bytes]:
-    """Encode as quoted-printable or base64 (RFC 2045, section 6), whichever is shorter."""
-    lines = _LINE_END.sub("\n", content)
-    if lines and not lines.endswith("\n"):
-        lines += "\n"
+def _texts(draft: Draft, boundaries: Iterator[str]) -> Part:
+    if not draft.html:
+        return _text("plain", draft.text or "")
+    html = _text("html", draft.html)
+    text = plain_text(draft.html) if draft.text is None else draft.text
+    if not text:
+        return html
+    return multipart("alternative", [_text("plain", text), html], next(boundaries))
+
+
+def _text(subtype: str, text: str) -> Part:
     try:
-        octets = lines.encode()
+        encoding, body = encoded_text(text)
     except UnicodeEncodeError:
         raise ComposeError("The text has half a character in it (a lone surrogate).") from None
-    quoted = binascii.b2a_qp(octets, istext=True).replace(b"\n", b"\r\n")
-    in_64 = base64.encodebytes(octets.replace(b"\n", b"\r\n")).replace(b"\n", b"\r\n")
-    if len(quoted) <= len(in_64):
-        return "quoted-printable", quoted
-    return "base64", in_64
+    return Part(_text_headers(subtype, encoding), body)
+
+
+@lru_cache(maxsize=8)
+def _text_headers(subtype: str, encoding: str) -> tuple[Header, ...]:
+    return (
+        PlainHeader(name="Content-Type", value=f"text/{subtype}; charset=utf-8"),
+        PlainHeader(name="Content-Transfer-Encoding", value=encoding),
+    )

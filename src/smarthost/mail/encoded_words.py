@@ -1,14 +1,18 @@
 """Text beyond ASCII in a header: RFC 2047's encoded words, written and read.
 
 What is written is always whole: a text is either plain or nothing but encoded words, so that a
-reader never has to tell the two apart inside one value. UTF-8 is the only charset.
+reader never has to tell the two apart inside one value, and UTF-8 is its only charset. What other
+programs wrote is shown as well as it can be.
 """
 
 import base64
 import binascii
 import re
 import string
+import unicodedata
 from collections.abc import Callable, Iterator
+
+from smarthost.mail.charsets import text_of
 
 _PREFIX = "=?utf-8?"
 # Section 2: an encoded word has at most 75 characters.
@@ -20,6 +24,9 @@ SHORTEST = _ROOM_TAKEN + len("=F0=9F=93=A7")
 _LEFT_BY_Q = frozenset(string.ascii_letters + string.digits + "!*+-/")
 _BLANKS = re.compile(r"([ \t]+)")
 _WORD = re.compile(r"=\?utf-8\?([bq])\?([!-<>@-~=]*)\?=", re.IGNORECASE)
+# Any charset; RFC 2231, section 5, may put a language behind it.
+_ANY_WORD = re.compile(r"=\?([!-)+->@-~]+)(?:\*[!->@-~]*)?\?([bq])\?([!->@-~]*)\?=", re.IGNORECASE)
+_UNSHOWN = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _Q_OCTET = re.compile(rb"=([0-9A-F]{2})", re.IGNORECASE)
 
 
@@ -44,6 +51,8 @@ def decoded(value: str) -> str:
 
     What is not an encoded word in UTF-8 stays as it stands (section 6.3).
     """
+    if "=?" not in value:
+        return value
     text: list[str] = []
     blanks = ""
     after_word = False
@@ -58,6 +67,56 @@ def decoded(value: str) -> str:
         blanks = ""
         after_word = word is not None
     return "".join(text)
+
+
+def shown(value: str) -> str:
+    """Read a value for people: encoded words of any charset, and U+FFFD for what cannot be read.
+
+    Characters that several words share are put together, which RFC 2047 forbids and programs do.
+    The result is one line without control characters.
+    """
+    return one_line(_shown(value) if "=?" in value else value)
+
+
+def one_line(text: str) -> str:
+    """Give a text with U+FFFD in place of control characters and line ends; tabs become blanks."""
+    if text.isprintable():
+        return text
+    return "".join(
+        "\ufffd" if unicodedata.category(char) in _UNSHOWN else char
+        for char in text.replace("\t", " ")
+    )
+
+
+def _shown(value: str) -> str:
+    text: list[str] = []
+    run, charset, blanks = b"", "", ""
+    for token in _BLANKS.split(value):
+        if token[:1] in {" ", "\t"}:
+            blanks = token
+            continue
+        match = _ANY_WORD.fullmatch(token)
+        if match is None or match[1].lower() != charset:
+            text.append(text_of(run, charset))
+            run = b""
+        if match is None:
+            text.append(blanks + token)
+            charset = ""
+        else:
+            text.append("" if charset else blanks)
+            charset = match[1].lower()
+            run += _octets_of(match[2].lower(), match[3].encode())
+        blanks = ""
+    return "".join((*text, text_of(run, charset), blanks))
+
+
+def _octets_of(encoding: str, content: bytes) -> bytes:
+    if encoding == "q":
+        return _Q_OCTET.sub(_octet, content.replace(b"_", b" "))
+    try:
+        return binascii.a2b_base64(content + b"==")
+    except binascii.Error:
+        return content
 
 
 def _pieces(text: str, cost: Callable[[str], int], first_room: int, room: int) -> Iterator[str]:

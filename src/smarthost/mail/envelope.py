@@ -36,7 +36,8 @@ def addressed(
     """
     reverse_path = str(sender) if sender else ""
     forward_paths = tuple(str(recipient) for recipient in recipients)
-    header = content.partition(b"\r\n\r\n")[0]
+    end = content.find(b"\r\n\r\n")
+    header = content if end < 0 else content[:end]
     ascii_paths = all(path.isascii() for path in (reverse_path, *forward_paths))
     return Envelope(
         sender=reverse_path,

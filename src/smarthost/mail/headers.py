@@ -8,13 +8,20 @@ asked for, so that no text can become a header of its own, whatever is wrong wit
 import re
 import string
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from smarthost.mail.address import Address
+from smarthost.mail.address import AddressError
+from smarthost.mail.address_list import Group, parse_address_list
 from smarthost.mail.characters import named
 from smarthost.mail.encoded_words import decoded, encoded_words
-from smarthost.mail.header_reader import HeaderError, is_header_name, read_headers
+from smarthost.mail.header_reader import (
+    LONGEST_LINE,
+    HeaderError,
+    is_header_name,
+    read_headers,
+)
+from smarthost.mail.mailbox import Mailbox, quoted
 
 # RFC 2047, section 2, for lines with encoded words; the others may have 78 (RFC 5322).
 _LINE = 76
@@ -40,7 +47,7 @@ class TextHeader:
         """Give the value in parts that are not folded, each with the blanks before it."""
         checked(self.name, self.text)
         if _is_plain(self.text):
-            yield from _WORDS.findall(f" {self.text}" if self.text else "")
+            yield from _plain_units(self.name, self.text)
         else:
             yield from _encoded(self.name, self.text)
 
@@ -51,28 +58,51 @@ class TextHeader:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MailboxHeader:
-    """One mailbox, such as From or To; the name is encoded, the address never is."""
+    """Mailboxes, such as From or To, and groups of them; names are encoded, addresses never."""
 
     name: str
-    address: Address
-    display_name: str | None = None
-    """None or empty: the address stands alone."""
+    mailboxes: Sequence[Mailbox | Group]
 
     def units(self) -> Iterator[str]:
         """Give the value in parts that are not folded, each with the blanks before it."""
-        if not self.display_name:
-            yield f" {self.address}"
-            return
-        checked(self.name, self.display_name)
-        yield from _phrase(self.name, self.display_name)
-        yield f" <{self.address}>"
+        for at, entry in enumerate(self.mailboxes, start=1):
+            *units, last = self._units_of(entry)
+            yield from units
+            yield last if at == len(self.mailboxes) else f"{last},"
 
     def reads_back(self, value: str) -> bool:
-        """Tell whether a reader who found `value` reads this name and this address."""
-        if not self.display_name:
-            return value == str(self.address)
-        phrase, rest = _read_phrase(value)
-        return (phrase, rest) == (self.display_name, f"<{self.address}>")
+        """Tell whether a reader who found `value` reads these names and these addresses."""
+        if len(self.mailboxes) == 1 and isinstance(self.mailboxes[0], Mailbox):
+            return _reads_back(self.mailboxes[0], value)
+        try:
+            return parse_address_list(value) == tuple(map(_as_read, self.mailboxes))
+        except AddressError:
+            return False
+
+    def _units_of(self, entry: Mailbox | Group) -> Iterator[str]:
+        if isinstance(entry, Mailbox):
+            if not entry.display_name:
+                yield f" {entry.address}"
+                return
+            yield from self._phrase(entry.display_name)
+            yield f" <{entry.address}>"
+            return
+        *name, end_of_name = self._phrase(entry.name)
+        yield from name
+        if end_of_name.endswith("?="):
+            end_of_name += " "  # RFC 2047, section 5 (3)
+        within = MailboxHeader(name=self.name, mailboxes=entry.mailboxes).units()
+        *units, last = (f"{end_of_name}:", *within)
+        yield from (*units, f"{last};")
+
+    def _phrase(self, text: str) -> Iterator[str]:
+        checked(self.name, text)
+        if not text.isascii() or "=?" in text or len(text) > _LONGEST_PHRASE:
+            yield from _encoded(self.name, text)
+        elif all(word and _ATOM.issuperset(word) for word in text.split(" ")):
+            yield from (f" {word}" for word in text.split(" "))
+        else:
+            yield f" {quoted(text)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +116,7 @@ class PlainHeader:
         """Give the value in parts that are not folded, each with the blanks before it."""
         if not (self.value.isascii() and self.value.isprintable()):
             raise HeaderError(f"The header {self.name} takes printable ASCII only.")
-        yield from _WORDS.findall(f" {self.value}")
+        yield from _plain_units(self.name, self.value)
 
     def reads_back(self, value: str) -> bool:
         """Tell whether a reader who found `value` reads this one."""
@@ -100,7 +130,8 @@ def header_block(headers: Sequence[Header]) -> bytes:
     """Give the octets of the headers in their order, each line ended by CRLF.
 
     ASCII, but for an address whose local part is not (RFC 6532). Lines have at most 76 octets
-    where there is a blank to fold at, and never more than 998.
+    where there is a blank to fold at, and never more than 998; the first word of a `PlainHeader`
+    stays beside its name.
 
     Raises `HeaderError` on a name or text that cannot stand in a header, and when the finished
     octets do not read as these names and values.
@@ -139,14 +170,25 @@ def _folded(header: Header) -> str:
         )
     lines = [f"{header.name}:"]
     used = len(lines[0])
-    for unit in header.units():
+    units = list(header.units())
+    if len(whole := "".join(units)) + used <= _LINE and whole.isascii():
+        return f"{lines[0]}{whole}\r\n"
+    # Some programs lose a structured value that begins on the second line.
+    room = LONGEST_LINE if isinstance(header, PlainHeader) else _LINE
+    for unit in units:
         octets = len(unit.encode())
-        if used + octets > _LINE:
+        if octets > LONGEST_LINE:
+            raise HeaderError(
+                f"The header {header.name} has a word that makes a line longer than "
+                f"{LONGEST_LINE} octets."
+            )
+        if used + octets > room:
             lines.append(unit)
             used = octets
         else:
             lines[-1] += unit
             used += octets
+        room = _LINE
     return "\r\n".join(lines) + "\r\n"
 
 
@@ -160,18 +202,21 @@ def _is_plain(text: str) -> bool:
     )
 
 
+def _plain_units(name: str, text: str) -> Iterable[str]:
+    if len(name) + len(text) + len(": ") <= _LINE:
+        return (f" {text}",) if text else ()
+    return _WORDS.findall(f" {text}")
+
+
 def _encoded(name: str, text: str) -> Iterator[str]:
     for word in encoded_words(text, first_room=_LINE - len(f"{name}: ")):
         yield f" {word}"
 
 
-def _phrase(name: str, text: str) -> Iterator[str]:
-    if not text.isascii() or "=?" in text or len(text) > _LONGEST_PHRASE:
-        yield from _encoded(name, text)
-    elif all(word and _ATOM.issuperset(word) for word in text.split(" ")):
-        yield from (f" {word}" for word in text.split(" "))
-    else:
-        yield ' "' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _reads_back(mailbox: Mailbox, value: str) -> bool:
+    if not mailbox.display_name:
+        return value == str(mailbox.address)
+    return _read_phrase(value) == (mailbox.display_name, f"<{mailbox.address}>")
 
 
 def _read_phrase(value: str) -> tuple[str, str]:
@@ -186,3 +231,14 @@ def _read_phrase(value: str) -> tuple[str, str]:
         text += value[at : at + 1]
         at += 1
     return text, value[at + 1 :].strip(" ")
+
+
+def _as_read(entry: Mailbox | Group) -> Mailbox | Group:
+    """Give what a reader makes of it: an empty name is none."""
+    if isinstance(entry, Group):
+        return Group(name=entry.name, mailboxes=tuple(map(_without_empty_name, entry.mailboxes)))
+    return _without_empty_name(entry)
+
+
+def _without_empty_name(mailbox: Mailbox) -> Mailbox:
+    return mailbox if mailbox.display_name else Mailbox(address=mailbox.address)

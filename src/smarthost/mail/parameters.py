@@ -1,17 +1,26 @@
 """Parameters of a MIME header, such as a charset, a boundary or the name of a file.
 
 A value is a token if it can be, else a quoted string; what is not ASCII or too long for a line is
-written as RFC 2231 has it, since RFC 2047's encoded words have no place in a parameter.
+written as RFC 2231 has it, since RFC 2047's encoded words have no place in a parameter. What
+others wrote is read with more patience.
 """
 
+import re
 import string
 from collections.abc import Iterator
 
 from smarthost.mail.headers import checked
+from smarthost.mail.mailbox import quoted
 
 # What needs neither quoting nor percents: RFC 2231's attribute-char (section 7), which is RFC
 # 2045's token without three characters that some readers take for RFC 2231's own in any place.
 _PLAIN = frozenset(string.ascii_letters + string.digits + "!#$&+-.^_`{|}~")
+_BLANKS = " \t"
+# One parameter as others write it: each begins at its semicolon, and nothing is tried twice.
+_PARAMETER = re.compile(
+    r""";[ \t]*+([^\s=;"]++)[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*+"|[^\s;"]++)""", re.DOTALL
+)
+_PAIR = re.compile(r"\\(.)", re.DOTALL)
 # So that "; " and the whole parameter fit on a line of their own.
 _LONGEST = 70
 
@@ -26,16 +35,12 @@ def with_parameters(value: str, **parameters: str) -> str:
 
 def _written(name: str, value: str) -> Iterator[str]:
     checked(name, value)
-    plain = value if value and _PLAIN.issuperset(value) else _quoted(value)
+    plain = value if value and _PLAIN.issuperset(value) else quoted(value)
     # Many readers decode encoded words even where there can be none.
     if value.isascii() and "=?" not in value and len(name) + len(plain) < _LONGEST:
         yield f"{name}={plain}"
     else:
         yield from _extended(name, value)
-
-
-def _quoted(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _extended(name: str, value: str) -> Iterator[str]:
@@ -59,3 +64,20 @@ def _percent(char: str) -> str:
     if char in _PLAIN:
         return char
     return "".join(f"%{octet:02X}" for octet in char.encode())
+
+
+def read_parameters(value: str) -> tuple[str, dict[str, str]]:
+    """Give the value before the parameters, in small letters, and the parameters.
+
+    Of an unfolded header that somebody else wrote. Names are in small letters too; the first of
+    two equal ones counts. RFC 2231's names (`filename*`) are names like others. What is no
+    parameter is left out.
+    """
+    first, _, rest = value.partition(";")
+    found: dict[str, str] = {}
+    for match in _PARAMETER.finditer(f";{rest}"):
+        text = match[2]
+        if text.startswith('"'):
+            text = _PAIR.sub(r"\1", text[1:-1])
+        found.setdefault(match[1].lower(), text)
+    return first.partition("(")[0].strip(_BLANKS).lower(), found

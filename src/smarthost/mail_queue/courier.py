@@ -1,227 +1,254 @@
-"""Carries one claim from the settings in force to the recorded outcome.
+"""Carries what was claimed together to the relay, one message after the other.
 
-The settings are read at the last moment, so that what was just saved is what is used. However an
-attempt ends, by an outcome, a fault of ours or a stop of the service, each recipient gets a row
-that tells of it; only when the store cannot be written is that left to the end of the lease.
+Each message's outcome is handed to the store before the next one is begun, and the store writes
+in that order: when it is on the disk that a message is about to leave, so is what became of the
+one before. So a crash makes one message doubtful for each connection, and no more. What was not
+begun when the batch breaks off goes back as it was.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NoReturn, Protocol
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from smarthost.clock import MICROSECONDS, Clock
+from smarthost.clock import Clock
 from smarthost.database.engine import StoreUnavailableError
-from smarthost.delivery.outcome import Code, Outcome, Report, Result, Step
+from smarthost.delivery.outcome import Code
 from smarthost.delivery.relay import RelaySettings
-from smarthost.mail.envelope import Envelope
-from smarthost.mail_queue import schedule
-from smarthost.mail_queue.model import Attempted, BrokenOffError, Claim, Claimed
-from smarthost.mail_queue.progress import ClaimLostError, Progress
-from smarthost.mail_queue.store import QueueStore
+from smarthost.mail_queue.holds.model import fails_for_all, lifts, passes
+from smarthost.mail_queue.holds.store import HoldStore
+from smarthost.mail_queue.model import Attempted, BrokenOffError, Claim, Kind
+from smarthost.mail_queue.order import Known, Order
+from smarthost.mail_queue.pace import Pace, Place, account_of
+from smarthost.mail_queue.progress import ClaimLostError
+from smarthost.mail_queue.recording import Recording
+from smarthost.mail_queue.store import QueueStore, Verdict
+from smarthost.mail_queue.trip import Attempt, RelayOf, Trip, names
 
 log = structlog.get_logger("smarthost.mail_queue")
 
-FOLLOW_SECONDS = 0.25
-"""How often a running attempt's step is written down and, for a test, its settings looked at."""
-
-_OVERRUN_SECONDS = 5.0
-_RECORD_TRIES = 30
-_RECORD_AGAIN_SECONDS = 1.0
-_NEEDS_A_PERSON = frozenset({Code.NO_RELAY, Code.SETTINGS_CHANGED, Code.PASSWORD_UNREADABLE})
-
-RelayOf = Callable[[str], Awaitable[RelaySettings | None]]
-"""Reads the settings in force for a portal now; None: no relay is.
-
-Raises `StoreUnavailableError`, and `BrokenOffError` with `PASSWORD_UNREADABLE`.
-"""
+_COMPLAINTS = frozenset({Code.RELAY_UNAVAILABLE, Code.RATE_LIMITED})
 
 
-class Attempt(Protocol):
-    """Hands envelopes to one relay, as `delivery.attempt` does."""
+class _Batch:
+    """What was claimed together, while it is carried."""
 
-    async def __call__(
-        self,
-        settings: RelaySettings,
-        envelopes: Sequence[Envelope],
-        *,
-        report: Report,
-        deadline_seconds: float,
-    ) -> Sequence[Outcome]:
-        """Return what became of each recipient."""
-        ...
+    def __init__(self, claims: Sequence[Claim], place: Place | None) -> None:
+        self.portal_id = claims[0].portal_id
+        self.waiting = deque(claims)
+        self.place = place
+        """None for what is sent beside the portal's mail."""
+        self.unused = 0
+        self.outcome: Known | None = None
+        self.recording: Recording | None = None
+        self.proves_default = False
+        self.hurried = False
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the store does not take the last outcome."""
+        return self.recording is not None and self.recording.stuck
 
-class _Trip:
-    """What is known of one attempt while it runs."""
-
-    def __init__(self, claim: Claim, progress: Progress, started: float) -> None:
-        self.claim = claim
-        self.progress = progress
-        self.started = started
-        self.relay: RelaySettings | None = None
+    def hurry(self) -> None:
+        """Wait no longer for a store that takes nothing."""
+        self.hurried = True
+        if self.recording is not None:
+            self.recording.hurry()
 
 
 class Courier:
     """Makes the attempts of a worker."""
 
     def __init__(
-        self, store: QueueStore, relay_of: RelayOf, attempt: Attempt, clock: Clock
+        self,
+        *,
+        store: QueueStore,
+        holds: HoldStore,
+        relays: Mapping[Kind, RelayOf],
+        attempt: Attempt,
+        pace: Pace,
+        clock: Clock,
+        luck: Callable[[], float],
     ) -> None:
+        """`relays` tells how the relay of each kind of message is found."""
         self._store = store
-        self._relay_of = relay_of
+        self._holds = holds
+        self._relays = relays
         self._attempt = attempt
+        self._pace = pace
         self._clock = clock
+        self._luck = luck
+        self._order = Order()
+        self._stopping = False
 
-    async def carry(self, claim: Claim) -> None:
-        """Make the attempt that `claim` was taken for, and record what it came to."""
-        progress = Progress(self._store, claim, lambda: self._in_force(claim))
-        trip = _Trip(claim, progress, self._clock.monotonic())
+    def stop(self) -> None:
+        """Begin no further message."""
+        self._stopping = True
+
+    async def learn_relay(self, portal_id: str) -> None:
+        """Let the pace know where a portal's mail goes, unless it does.
+
+        What is wrong with the settings is told by the attempt. Raises `StoreUnavailableError`.
+        """
+        if self._pace.knows(portal_id):
+            return
+        with contextlib.suppress(BrokenOffError):
+            relay = await self._relays[Kind.MAIL](portal_id)
+            self._pace.learn(portal_id, account_of(relay))
+
+    async def carry(self, claims: Sequence[Claim], place: Place | None = None) -> None:
+        """Make the attempts for messages of one claim, and record what they came to.
+
+        `place` is what the pace keeps for them, and is given back at the end.
+        """
+        batch = _Batch(claims, place)
         try:
-            outcomes = await self._outcomes(trip)
-        except ClaimLostError:
-            log.warning("lease ended during an attempt", **_names(claim))
-        except BrokenOffError as error:
-            await self._record_broken_off(trip, error.code)
-        except StoreUnavailableError as error:
-            log.warning("attempt broken off", reason=str(error), **_names(claim))
-            await self._record_broken_off(trip, Code.INTERRUPTED)
+            while batch.waiting and await self._carry_next(batch):
+                pass
         except asyncio.CancelledError:
-            await self._record_broken_off(trip, Code.INTERRUPTED, tries=1)
+            batch.hurry()
+            raise
+        finally:
+            await self._end(batch)
+
+    async def _carry_next(self, batch: _Batch) -> bool:
+        """Carry one message; False if the batch breaks off behind it."""
+        claim = batch.waiting.popleft()
+        try:
+            return await self._carry_one(batch, claim, self._trip(batch, claim))
+        finally:
+            if batch.outcome is not None:
+                batch.outcome.let_go()
+                batch.outcome = None
+
+    def _trip(self, batch: _Batch, claim: Claim) -> Trip:
+        def after_data() -> None:
+            batch.outcome = self._order.known(claim.portal_id)
+
+        return Trip(
+            claim,
+            self._store,
+            self._relays[claim.kind],
+            self._clock,
+            before_data=lambda: self._order.settle(claim.portal_id),
+            after_data=after_data,
+        )
+
+    async def _carry_one(self, batch: _Batch, claim: Claim, trip: Trip) -> bool:
+        goes_on = True
+        try:
+            relay = await trip.find_relay()
+            if await self._waits_with_others(batch, claim, relay):
+                return False
+            goes_on = self._goes_there(batch, relay)
+            attempted = await trip.hand_over(relay, self._attempt)
+        except ClaimLostError:
+            log.warning("lease ended during an attempt", **names(claim))
+            return False
+        except BrokenOffError as error:
+            attempted = trip.broken_off(error.code)
+        except StoreUnavailableError as error:
+            log.warning("attempt broken off", reason=str(error), **names(claim))
+            attempted = trip.broken_off(Code.INTERRUPTED)
+            goes_on = False
+        except asyncio.CancelledError:
+            batch.hurry()
+            await self._record(batch, claim, trip.broken_off(Code.INTERRUPTED), Verdict())
             raise
         except Exception:
-            log.exception("attempt failed by a fault of our own", **_names(claim))
-            await self._record_broken_off(trip, Code.INTERNAL)
-        else:
-            await self._record(trip, self._ended(trip, outcomes))
+            log.exception("attempt failed by a fault of our own", **names(claim))
+            attempted = trip.broken_off(Code.INTERNAL)
+        verdict = self._judge(batch, trip, attempted)
+        goes_on = goes_on and not (verdict.breaks_off or batch.is_stuck or self._stopping)
+        await self._record(batch, claim, attempted, verdict, goes_on=goes_on)
+        return goes_on
 
-    async def _outcomes(self, trip: _Trip) -> Sequence[Outcome]:
-        claim = trip.claim
-        trip.relay = await self._relay_of(claim.portal_id)
-        if not _bound_to(claim, trip.relay):
-            raise BrokenOffError(Code.SETTINGS_CHANGED)
-        if trip.relay is None:
-            raise BrokenOffError(Code.NO_RELAY)
-        attempting = asyncio.ensure_future(
-            self._attempt(
-                trip.relay,
-                [await self._store.envelope(claim)],
-                report=trip.progress.report,
-                deadline_seconds=schedule.deadline_seconds(claim.kind),
-            )
-        )
-        following = asyncio.ensure_future(self._follow(trip))
-        try:
-            await asyncio.wait((attempting, following), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            attempting.cancel()
-            following.cancel()
-            await asyncio.gather(attempting, following, return_exceptions=True)
-        # What was cancelled may have come to its end all the same: then that is what counts.
-        if attempting.cancelled():
-            following.result()
-        return attempting.result()
+    async def _waits_with_others(self, batch: _Batch, claim: Claim, relay: RelaySettings) -> bool:
+        """Put a portal on hold whose default relay has just failed another one; True if so."""
+        if claim.kind is not Kind.MAIL or claim.probe or not relay.policy_exempt:
+            return False
+        together = [claim, *batch.waiting]
+        if not await self._store.join_hold(together, relay.revision):
+            return False
+        self._pace.held(claim.portal_id)
+        batch.unused += len(together)
+        batch.waiting.clear()
+        return True
 
-    async def _follow(self, trip: _Trip) -> NoReturn:
-        """Write steps down until there is a reason to end the attempt, and raise that."""
-        claim, progress = trip.claim, trip.progress
-        allowed = schedule.deadline_seconds(claim.kind) + _OVERRUN_SECONDS
-        while self._clock.monotonic() - trip.started < allowed:
-            await self._clock.sleep(FOLLOW_SECONDS)
-            try:
-                await progress.record()
-                in_force = await self._in_force(claim)
-            except StoreUnavailableError as error:
-                log.warning("step not written", reason=str(error), **_names(claim))
-                continue
-            if not in_force and progress.step is not Step.DATA:
-                raise BrokenOffError(Code.SETTINGS_CHANGED)
-        log.error("attempt beyond its deadline", **_names(claim))
-        raise BrokenOffError(Code.INTERNAL)
+    def _goes_there(self, batch: _Batch, relay: RelaySettings) -> bool:
+        """Take notice of the relay; False if the rest of the batch was claimed for another."""
+        if batch.place is None:
+            return True
+        return not self._pace.found(batch.place, account_of(relay), self._clock.monotonic())
 
-    async def _in_force(self, claim: Claim) -> bool:
-        return claim.revision is None or _bound_to(claim, await self._relay_of(claim.portal_id))
-
-    def _ended(self, trip: _Trip, outcomes: Sequence[Outcome]) -> list[Attempted]:
-        by_address = {outcome.recipient: outcome for outcome in outcomes}
-        ended = []
-        for claimed in trip.claim.recipients:
-            outcome = by_address.get(claimed.address)
-            if outcome is None:
-                log.error("attempt without an outcome", **_names(trip.claim))
-                ended.append(self._broken_off(trip, claimed, Code.INTERNAL))
-            else:
-                ended.append(self._with_outcome(trip, claimed, outcome))
-        return ended
-
-    def _with_outcome(self, trip: _Trip, claimed: Claimed, outcome: Outcome) -> Attempted:
-        relay = trip.relay
-        return Attempted(
-            address=claimed.address,
-            attempt=claimed.attempt,
-            started_at=trip.claim.started_at,
-            microseconds=self._since(trip.started),
-            result=outcome.result,
-            step=outcome.step,
-            code=outcome.code,
-            permanent=outcome.permanent,
-            in_doubt=outcome.in_doubt,
-            reply=outcome.reply,
-            revision=outcome.revision,
-            relay_host=None if relay is None else relay.host,
-            relay_port=None if relay is None else relay.port,
-            default_relay=None if relay is None else relay.policy_exempt,
-            relay_address=outcome.address,
-            tls=outcome.tls,
-            warnings=outcome.warnings,
-        )
-
-    def _broken_off(self, trip: _Trip, claimed: Claimed, code: Code) -> Attempted:
-        relay, step = trip.relay, trip.progress.step
-        return Attempted(
-            address=claimed.address,
-            attempt=claimed.attempt,
-            started_at=trip.claim.started_at,
-            microseconds=self._since(trip.started),
-            result=Result.DEFERRED,
-            step=step or Step.RESOLVE,
-            code=code,
-            permanent=code in _NEEDS_A_PERSON,
-            in_doubt=schedule.in_doubt(step),
-            revision=trip.claim.revision if relay is None else relay.revision,
-            relay_host=None if relay is None else relay.host,
-            relay_port=None if relay is None else relay.port,
-            default_relay=None if relay is None else relay.policy_exempt,
-        )
-
-    async def _record_broken_off(
-        self, trip: _Trip, code: Code, tries: int = _RECORD_TRIES
-    ) -> None:
-        recipients = trip.claim.recipients
-        await self._record(trip, [self._broken_off(trip, one, code) for one in recipients], tries)
+    def _judge(self, batch: _Batch, trip: Trip, attempted: Sequence[Attempted]) -> Verdict:
+        """Return what an attempt says of the relay, and let the pace know."""
+        batch.proves_default |= any(lifts(one) and one.default_relay for one in attempted)
+        place, now = batch.place, self._clock.monotonic()
+        if place is None:
+            return Verdict()
+        failed = next((one for one in attempted if fails_for_all(one)), None)
+        if failed is not None and not (passes(failed) and self._pace.works(place, now)):
+            self._pace.held(place.portal_id)
+            return Verdict(holds=True)
+        if failed is None and any(map(lifts, attempted)):
+            self._pace.worked(place, now, trip.seconds)
+        if failed is None and not any(one.code in _COMPLAINTS for one in attempted):
+            return Verdict()
+        self._pace.complained(place, now, self._luck())
+        return Verdict(crowded=True)
 
     async def _record(
-        self, trip: _Trip, attempted: list[Attempted], tries: int = _RECORD_TRIES
+        self,
+        batch: _Batch,
+        claim: Claim,
+        attempted: list[Attempted],
+        verdict: Verdict,
+        *,
+        goes_on: bool = False,
     ) -> None:
-        for _ in range(tries):
-            try:
-                if not await self._store.record(trip.claim, attempted):
-                    log.warning("outcome came after the lease", **_names(trip.claim))
-            except StoreUnavailableError as error:
-                log.warning("outcome not written", reason=str(error), **_names(trip.claim))
-                await self._clock.sleep(_RECORD_AGAIN_SECONDS)
-            else:
-                return
+        await self._finish_recording(batch)
+        then = batch.waiting[0] if goes_on and batch.waiting else None
+        batch.recording = Recording(
+            self._store, self._clock, claim, attempted, verdict=verdict, then=then
+        )
+        if batch.hurried:
+            batch.recording.hurry()
+        if batch.outcome is not None:
+            await batch.outcome.hand_over(batch.recording)
+            batch.outcome = None
 
-    def _since(self, started: float) -> int:
-        return round((self._clock.monotonic() - started) * MICROSECONDS)
+    async def _finish_recording(self, batch: _Batch) -> None:
+        if batch.recording is None:
+            return
+        recorded = await batch.recording.done()
+        batch.recording = None
+        if recorded is not None and recorded.lifted:
+            self._pace.lifted(batch.portal_id, self._clock.monotonic())
+        if batch.proves_default:
+            batch.proves_default = False
+            await self._lift_default()
 
+    async def _lift_default(self) -> None:
+        try:
+            lifted = await self._holds.lift_default()
+        except StoreUnavailableError as error:
+            log.warning("holds not lifted", reason=str(error))  # the next message does it
+            return
+        for portal_id in lifted:
+            self._pace.lifted(portal_id, self._clock.monotonic())
 
-def _bound_to(claim: Claim, relay: RelaySettings | None) -> bool:
-    """Tell whether these settings are the ones that a test is bound to; mail takes any."""
-    return claim.revision is None or (relay is not None and relay.revision == claim.revision)
-
-
-def _names(claim: Claim) -> dict[str, str]:
-    return {"portal_id": claim.portal_id, "message_id": claim.message_id, "claim": claim.id}
+    async def _end(self, batch: _Batch) -> None:
+        left = list(batch.waiting)
+        batch.unused += len(left)
+        try:
+            await self._finish_recording(batch)
+            if left:
+                await self._store.give_back(left)
+        except StoreUnavailableError as error:
+            log.warning("messages not given back", reason=str(error), **names(left[0]))
+        finally:
+            if batch.place is not None:
+                self._pace.leave(batch.place, batch.unused)

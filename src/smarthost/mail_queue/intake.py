@@ -1,24 +1,37 @@
 """The door of the queue: what is accepted is on the disk before anybody is told so.
 
-Whatever brings a message, it comes through here and is kept in one transaction with all its
-recipients. The bytes were made final before; the queue changes nothing in them.
+Whatever brings messages, they come through here; all that come together are kept in one
+transaction with all their recipients and the answer that is given. The bytes were made final
+before; the queue changes nothing in them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from smarthost.audit.model import Actor
 from smarthost.database.engine import Database, Transaction
 from smarthost.ids import Ids
 from smarthost.mail.envelope import Envelope
+from smarthost.mail_queue.accepted.model import (
+    LARGEST_MESSAGE,
+    MOST_RECIPIENTS,
+    Idempotency,
+    NotAcceptableError,
+    Submission,
+)
+from smarthost.mail_queue.arrivals.store import Arrival, ArrivalStore
 from smarthost.mail_queue.model import Kind
-from smarthost.mail_queue.store import QueueStore
 
 
 class Intake:
-    """Takes messages in."""
+    """Takes messages in.
+
+    What it raises of the store's errors is `StoreUnavailableError`, and of these
+    `StoreFullError` where the disk has too little room left for more than the outcomes of what
+    it holds already; with all of them nothing was accepted.
+    """
 
     def __init__(
-        self, database: Database, store: QueueStore, ids: Ids, wake: Callable[[], None]
+        self, database: Database, store: ArrivalStore, ids: Ids, wake: Callable[[], None]
     ) -> None:
         """`wake` tells this process's worker, if it has one, that something is due."""
         self._database = database
@@ -29,33 +42,83 @@ class Intake:
     async def submit(
         self,
         portal_id: str,
-        envelope: Envelope,
+        submissions: Sequence[Submission],
         *,
-        kind: Kind,
-        revision: int | None = None,
         by: Actor,
-    ) -> str:
-        """Accept a message and return its id once it is durable.
+        owner: str | None,
+        idempotency: Idempotency | None = None,
+        kind: Kind = Kind.MAIL,
+    ) -> bytes | None:
+        """Accept all of the messages, or none; return once they are durable.
 
-        A test names the settings' `revision` that it proves. While one of the portal's tests
-        runs there is no other: then nothing is accepted, and the id is that of the running one.
-        Raises `StoreUnavailableError`, with which nothing was accepted, and `ValueError` for an
-        envelope without recipients.
+        `owner` is the credential that they came with, `key:<id>` or `user:<id>`; None: the
+        operator's. If the same owner has used the idempotency key for the same request before,
+        nothing is accepted, and the answer given then is returned; else None. Raises
+        `IdempotencyMismatchError` where it was another request, and `NotAcceptableError`.
         """
-        if not envelope.recipients:
-            raise ValueError("an envelope needs a recipient")
+        self._check([submission.envelope for submission in submissions])
+        arrival = Arrival(portal_id=portal_id, kind=kind, by=by.name, owner=owner)
+
+        async def work(tx: Transaction) -> bytes | None:
+            if idempotency is not None:
+                given = await self._store.remember(tx, portal_id, owner, idempotency)
+                if given is not None:
+                    return given
+            await self._store.insert(tx, arrival, submissions)
+            return None
+
+        given = await self._database.transact(work)
+        if given is None:
+            self._wake()
+        return given
+
+    async def replay(
+        self, portal_id: str, owner: str | None, key: str, digest: bytes
+    ) -> bytes | None:
+        """Return the answer that the same request got before, None if there was none.
+
+        For a look before anything else is done: only `submit` is sure of it. Raises
+        `IdempotencyMismatchError` where the key was used for another request.
+        """
+        return await self._store.remembered(portal_id, owner, key, digest)
+
+    async def submit_test(
+        self, portal_id: str, envelope: Envelope, *, revision: int, by: Actor
+    ) -> str:
+        """Accept a test of the settings' `revision`, and return its id once it is durable.
+
+        While one of the portal's tests runs there is no other: then nothing is accepted, and the
+        id is that of the running one. Raises `NotAcceptableError`.
+        """
+        self._check([envelope])
         message_id = self._ids.new()
+        arrival = Arrival(
+            portal_id=portal_id, kind=Kind.TEST, by=by.name, owner=None, revision=revision
+        )
 
         async def work(tx: Transaction) -> str:
-            if kind is Kind.TEST:
-                running = await self._store.running_test(tx, portal_id)
-                if running is not None:
-                    return running
-            await self._store.insert(
-                tx, portal_id, message_id, envelope, kind=kind, revision=revision, by=by.name
-            )
+            running = await self._store.running_test(tx, portal_id)
+            if running is not None:
+                return running
+            await self._store.insert_test(tx, arrival, message_id, envelope)
             return message_id
 
         accepted = await self._database.transact(work)
         self._wake()
         return accepted
+
+    def _check(self, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            if not envelope.recipients:
+                raise NotAcceptableError("A message needs a recipient.")
+            if len(envelope.recipients) > MOST_RECIPIENTS:
+                raise NotAcceptableError(
+                    f"A message can have {MOST_RECIPIENTS} recipients; this one has "
+                    f"{len(envelope.recipients)}. Send it as several messages."
+                )
+            if len(envelope.content) > LARGEST_MESSAGE:
+                raise NotAcceptableError(
+                    f"A message can have {LARGEST_MESSAGE >> 20} MiB with its attachments as they "
+                    "are sent, which is a third more than their files. Send less at once."
+                )
+        self._database.check_room(sum(len(envelope.content) for envelope in envelopes))

@@ -19,12 +19,17 @@ class DeliveryLock:
         self._path = path
         self._file: int | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this process has the lock."""
+        return self._file is not None
+
     def acquire(self) -> bool:
         """Take the lock without waiting; False if another process has it.
 
         Raises `StoreUnavailableError` when the file cannot be opened.
         """
-        if self._file is not None:
+        if self.is_held:
             return True
         try:
             # Not inherited: a child would keep the lock beyond this process's end.

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     TEST = "test"
     """The administrator's proof: tried once, first, and only through the revision it names."""
     MAIL = "mail"
+    NOTICE = "notice"
+    """The installation's own word to a portal's administrators, through the default relay."""
 
 
 class State(StrEnum):
@@ -32,7 +34,18 @@ class State(StrEnum):
     """Its time was over before the relay took it."""
     CANCELLED = "cancelled"
     HELD = "held"
-    """Waits for the portal's settings to be mended, or for a person."""
+    """Waits for a person to release it."""
+
+
+class HeldFor(StrEnum):
+    """Why a person has to release a recipient."""
+
+    IN_DOUBT = "in_doubt"
+    """It may have arrived, and must not arrive twice."""
+    WORKER_DEATHS = "worker_deaths"
+    """The worker has died of it, or over it, time and again."""
+    RESTORED = "restored"
+    """It comes out of a back-up, and may have been sent since."""
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +57,10 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """The due recipients of one message, held by one worker for one attempt."""
+    """The due recipients of one message, held by one worker for one attempt.
+
+    Several messages that were taken together have claims of one id.
+    """
 
     id: str
     """The fencing token: a write that names another claim than the row's changes nothing."""
@@ -52,10 +68,17 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str
     kind: Kind
     revision: int | None
-    """The settings' revision that a test is bound to; None for mail."""
+    """The settings' revision that a test is bound to; None for anything else."""
+    accepted_at: int
+    """Microseconds since 1970, UTC, as all times."""
+    expires_at: int | None
+    """After this moment it is of no use to anybody; None: there is no such moment."""
+    at_most_once: bool
+    """Rather not at all than twice."""
     started_at: int
-    """Microseconds since 1970, UTC."""
     recipients: tuple[Claimed, ...]
+    probe: bool
+    """The one message that tries a relay that is on hold."""
 
 
 class Attempted(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +101,7 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     reply: str | None = None
     """The relay's, cleaned."""
     revision: int | None = None
-    """Of the settings; None where there was no relay, or the worker of a mail died."""
+    """Of the settings; None where they were not read, or the worker of a mail died."""
     relay_host: str | None = None
     relay_port: int | None = None
     default_relay: bool | None = None
@@ -88,6 +111,17 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     tls: str | None = None
     """`TLSv1.2`, `TLSv1.3`; None: no TLS."""
     warnings: tuple[Code, ...] = ()
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a recipient stands after an attempt, or once its time was over."""
+
+    address: str
+    attempts: int
+    """How many were begun."""
+    state: State
+    code: Code | None
+    """Why the attempt failed; None: it did not, or there was none."""
 
 
 class LastTest(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +142,8 @@ class LastTest(msgspec.Struct, frozen=True, kw_only=True):
 class BrokenOffError(Exception):
     """The attempt ends here for a reason that is not the relay's."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, revision: int | None = None) -> None:
+        """`revision` is that of the settings in force, where they are the reason."""
         super().__init__(code.value)
         self.code = code
+        self.revision = revision

@@ -21,10 +21,21 @@ class Progress:
     """Follows the attempt for one claim; `report` is what the attempt calls."""
 
     def __init__(
-        self, store: QueueStore, claim: Claim, in_force: Callable[[], Awaitable[bool]]
+        self,
+        store: QueueStore,
+        claim: Claim,
+        in_force: Callable[[], Awaitable[bool]],
+        before_data: Callable[[], Awaitable[None]],
+        after_data: Callable[[], None],
     ) -> None:
-        """`in_force` tells whether the settings are still those that the claim is bound to."""
+        """`in_force` tells whether the settings are still those that the claim is bound to.
+
+        `before_data` is waited for before it is written that the message leaves; `after_data` is
+        called when the relay has answered, before the connection is used for anything else.
+        """
         self._store = store
+        self._before_data = before_data
+        self._after_data = after_data
         self._claim = claim
         self._in_force = in_force
         self._recorded: Step | None = None
@@ -44,10 +55,13 @@ class Progress:
         by now, `ClaimLostError`, and `StoreUnavailableError`: then it must not leave.
         """
         if state is not StepState.BEGIN:
+            if step is Step.DATA:
+                self._after_data()
             return
         if step is Step.DATA:
             if not await self._in_force():
                 raise BrokenOffError(Code.SETTINGS_CHANGED)
+            await self._before_data()
             await self._write(step)
         self.step = step
 

@@ -6,7 +6,14 @@ permission (403).
 
 from enum import Enum
 
-from smarthost.portals.model import Caller, Permission, Portal, PortalsError, Role
+from smarthost.portals.model import (
+    Caller,
+    CredentialKind,
+    Permission,
+    Portal,
+    PortalsError,
+    Role,
+)
 
 
 class Action(Enum):
@@ -17,6 +24,8 @@ class Action(Enum):
     READ_SETTINGS = Permission.READ
     CHANGE_SETTINGS = Permission.WRITE
     MANAGE_KEYS = Permission.ALL
+    SEND_MAIL = Permission.SEND
+    """To send, and to see and handle what was sent: see `whose_mail`."""
 
 
 OF_THE_SETTINGS = frozenset({Action.READ_SETTINGS, Action.CHANGE_SETTINGS})
@@ -55,6 +64,23 @@ def authorize_key_permissions(permissions: frozenset[Permission], caller: Caller
     """
     if caller.user.role is not Role.ADMINISTRATOR and permissions != {Permission.SEND}:
         raise ForbiddenError("Only an administrator may hold keys for more than 'send'.")
+
+
+def owner_of(caller: Caller) -> str:
+    """Return whose the mail is that `caller` sends: one key's, or a user's without any."""
+    if caller.kind is CredentialKind.KEY:
+        return f"key:{caller.credential_id}"
+    return f"user:{caller.user.id}"
+
+
+def whose_mail(caller: Caller) -> str | None:
+    """Return the owner whose mail `caller` may see and handle, None for all of the portal's.
+
+    An administrator's key that is for sending alone sees what it has sent, like anybody's.
+    """
+    if caller.user.role is Role.ADMINISTRATOR and caller.holds(Permission.ALL):
+        return None
+    return owner_of(caller)
 
 
 def _missing(needed: Permission) -> str:

@@ -41,6 +41,8 @@ class Portal(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     settings_allowed: bool
     """False: the operator has switched the SMTP settings off for this portal."""
+    domain_senders_allowed: bool = False
+    """True: mail may come from any address of the sender's domain, not from the sender alone."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):

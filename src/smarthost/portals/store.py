@@ -11,10 +11,12 @@ from smarthost.database.engine import Database, Row, Transaction
 from smarthost.ids import Ids
 from smarthost.portals.model import ConflictError, NotFoundError, Portal, Role, User
 
-_PORTALS = "SELECT id, name, created_at, settings_allowed FROM portals"
+_PORTALS = "SELECT id, name, created_at, settings_allowed, domain_senders_allowed FROM portals"
 _PORTAL_BY_NAME = f"{_PORTALS} WHERE name = $1"
+_PORTAL_BY_ID = f"{_PORTALS} WHERE id = $1"
 _PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name LIMIT $1"
 _ALLOW_SETTINGS = "UPDATE portals SET settings_allowed = $2 WHERE id = $1"
+_ALLOW_DOMAIN_SENDERS = "UPDATE portals SET domain_senders_allowed = $2 WHERE id = $1"
 _USERS = """
 SELECT portal_id, id, email, role, password_hash, created_at FROM users WHERE portal_id = $1"""
 _USERS_BY_AGE = f"{_USERS} ORDER BY created_at, id"
@@ -44,6 +46,11 @@ class PortalStore:
     async def portal(self, name: str) -> Portal | None:
         """Return the portal of that name."""
         rows = await self._database.fetch(_PORTAL_BY_NAME, name)
+        return _portal(rows[0]) if rows else None
+
+    async def portal_by_id(self, portal_id: str) -> Portal | None:
+        """Return the portal of that id."""
+        rows = await self._database.fetch(_PORTAL_BY_ID, portal_id)
         return _portal(rows[0]) if rows else None
 
     async def portals(self, at_most: int = 1_000_000_000) -> list[Portal]:
@@ -80,6 +87,17 @@ class PortalStore:
 
         async def work(tx: Transaction) -> None:
             await tx.execute(_ALLOW_SETTINGS, portal.id, int(allowed))
+            event = Event(portal_id=portal.id, action=action, subject=portal.name)
+            await self._audit.record(tx, event, by)
+
+        await self._database.transact(work)
+
+    async def allow_domain_senders(self, portal: Portal, by: Actor, *, allowed: bool) -> None:
+        """Let mail of a portal come from its sender's whole domain, or from the sender alone."""
+        action = "portal.domain_senders_allowed" if allowed else "portal.domain_senders_denied"
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_ALLOW_DOMAIN_SENDERS, portal.id, int(allowed))
             event = Event(portal_id=portal.id, action=action, subject=portal.name)
             await self._audit.record(tx, event, by)
 
@@ -173,9 +191,13 @@ def read_user(row: Row) -> User:
 
 
 def _portal(row: Row) -> Portal:
-    portal_id, name, created_at, settings_allowed = row
+    portal_id, name, created_at, settings_allowed, domain_senders_allowed = row
     return Portal(
-        id=portal_id, name=name, created_at=created_at, settings_allowed=bool(settings_allowed)
+        id=portal_id,
+        name=name,
+        created_at=created_at,
+        settings_allowed=bool(settings_allowed),
+        domain_senders_allowed=bool(domain_senders_allowed),
     )
 
 

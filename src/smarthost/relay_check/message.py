@@ -11,7 +11,9 @@ from typing import NamedTuple
 from smarthost.explanations.explain import HIDDEN_RELAY
 from smarthost.mail.address import Address
 from smarthost.mail.compose import compose
+from smarthost.mail.draft import Draft
 from smarthost.mail.envelope import Envelope, addressed
+from smarthost.mail.mailbox import Mailbox
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = (
@@ -79,18 +81,17 @@ def trial_message(
         "To": str(to),
         "Time": f"{date.day} {_MONTHS[date.month - 1]} {date:%Y, %H:%M:%S} UTC",
     }
-    content = compose(
-        sender=sender,
-        sender_name=sender_name,
-        to=to,
+    draft = Draft(
+        from_=Mailbox(address=sender, display_name=sender_name),
+        to=(Mailbox(address=to),),
         subject=title,
         text=_text(title, facts),
         html=_html(title, facts),
+        headers=_AUTO_SUBMITTED,
         message_id=message_id,
         date=date,
-        extra=_AUTO_SUBMITTED,
     )
-    return addressed(content, sender=sender, recipients=[to])
+    return addressed(compose(draft), sender=sender, recipients=[to])
 
 
 def _relay(relay: ShownRelay | None) -> str:

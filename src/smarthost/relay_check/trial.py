@@ -16,9 +16,9 @@ from smarthost.ids import Ids
 from smarthost.mail.address import parse_address
 from smarthost.mail.envelope import Envelope
 from smarthost.mail_queue import schedule
+from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
-from smarthost.mail_queue.model import Kind, LastTest, State
-from smarthost.mail_queue.store import QueueStore
+from smarthost.mail_queue.model import LastTest, State
 from smarthost.portals.model import Portal
 from smarthost.relay_check.message import ShownRelay, trial_message
 from smarthost.relay_check.model import TrialState, WithoutRelay
@@ -46,7 +46,7 @@ class Trial:
         settings: SettingsStore,
         default: DefaultInForce,
         intake: Intake,
-        queue: QueueStore,
+        messages: MessageStore,
         store: TrialStore,
         clock: Clock,
         ids: Ids,
@@ -54,7 +54,7 @@ class Trial:
         self._settings = settings
         self._default = default
         self._intake = intake
-        self._queue = queue
+        self._messages = messages
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -70,10 +70,10 @@ class Trial:
         if relay is None:
             return _without_relay(await self._store.set_without_relay(portal.id))
         envelope = self._message(portal, revision, relay, to)
-        message_id = await self._intake.submit(
-            portal.id, envelope, kind=Kind.TEST, revision=revision.number, by=by
+        message_id = await self._intake.submit_test(
+            portal.id, envelope, revision=revision.number, by=by
         )
-        test = await self._queue.last_test(portal.id)
+        test = await self._messages.last_test(portal.id)
         if test is None or test.message_id != message_id:
             # Ended, and followed by another one, within this moment.
             return _running(message_id, stage_of(None))
@@ -81,7 +81,7 @@ class Trial:
 
     async def status(self, portal_id: str) -> TrialState | None:
         """Return the state of the portal's last test, None if there never was one."""
-        test = await self._queue.last_test(portal_id)
+        test = await self._messages.last_test(portal_id)
         without = await self._store.without_relay(portal_id)
         if without is not None and (test is None or test.accepted_at < without.at):
             return _without_relay(without)

@@ -7,12 +7,14 @@ good, so that a late reply is never taken for the answer to something else.
 
 import asyncio
 import ipaddress
+import select
 import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar, cast
 
 from smarthost.clock import Clock
+from smarthost.smtp.alarm import Alarm
 from smarthost.smtp.errors import (
     ClosedError,
     ConnectError,
@@ -54,11 +56,27 @@ class Connection(asyncio.Protocol):
         self._starting_tls = False
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
+        self._alarm = Alarm(clock, self._time_out)
+
+    @property
+    def outstanding(self) -> int:
+        """How many replies have been asked for and not been taken."""
+        return self._expected + len(self._replies)
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something has come that the loop has not read yet: octets, or the end."""
+        descriptor = self._bare_or_tls().get_extra_info("socket").fileno()
+        if descriptor < 0:  # closed, which the loop is about to tell
+            return True
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
 
     @property
     def idle(self) -> bool:
         """Whether the connection stands and every reply has come and been taken."""
-        return self.failure is None and not self._expected and not self._replies
+        return self.failure is None and not self.outstanding
 
     @property
     def tls(self) -> ssl.SSLObject | None:
@@ -111,7 +129,8 @@ class Connection(asyncio.Protocol):
 
         Gives false where the relay answered before all was sent.
         """
-        self.write(b"", replies=1)
+        self._check()
+        self._expected += 1
         for start in range(0, len(data), _CHUNK):
             await self._until(lambda: bool(self._replies) or not self._paused)
             if self._replies:
@@ -175,6 +194,7 @@ class Connection(asyncio.Protocol):
         if self.failure is None:
             self.failure = error
             self._bare_or_tls().abort()
+            self._alarm.cancel()
         self._wake()
 
     # The rest.
@@ -233,8 +253,8 @@ class Connection(asyncio.Protocol):
 
     async def _something(self) -> None:
         """Wait until something has happened, the deadline at the latest."""
+        self._alarm.set(self.deadline)
         self._waiter = self._loop.create_future()
-        alarm = self._loop.call_later(self._seconds_left(), self._time_out)
         try:
             await self._waiter
         except asyncio.CancelledError:
@@ -242,11 +262,11 @@ class Connection(asyncio.Protocol):
             self.fail(ClosedError())
             raise
         finally:
-            alarm.cancel()
             self._waiter = None
 
     def _time_out(self) -> None:
-        self.fail(TimedOutError())
+        if self._waiter is not None:
+            self.fail(TimedOutError())
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

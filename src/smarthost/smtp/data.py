@@ -10,21 +10,39 @@ import re
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-def dot_stuffed(body: bytes) -> bytes:
-    """Give the octets that follow the 354, the final CRLF.CRLF included.
+class Content:
+    """A message whose lines end in CRLF, whatever `body` has: nothing else goes to a relay."""
 
-    Lines end in CRLF: a bare CR or LF becomes one, and a last line without an end gets one.
-    """
-    if not body:
-        return b".\r\n"
-    lines = with_crlf(body)
-    stuffed = lines.replace(b"\r\n.", b"\r\n..")
-    if stuffed.startswith(b"."):
-        stuffed = b"." + stuffed
-    return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
+    __slots__ = ("lines",)
+
+    def __init__(self, body: bytes) -> None:
+        self.lines = _with_crlf(body)
+
+    @property
+    def octets(self) -> int:
+        """The size as SIZE means it (RFC 1870, section 3): before dot-stuffing."""
+        return len(self.lines)
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether no octet is above 127."""
+        return self.lines.isascii()
+
+    def dot_stuffed(self) -> bytes:
+        """Give the octets that follow the 354, the final CRLF.CRLF included.
+
+        A last line without an end gets one.
+        """
+        lines = self.lines
+        if not lines:
+            return b".\r\n"
+        stuffed = lines.replace(b"\r\n.", b"\r\n..")
+        if stuffed.startswith(b"."):
+            stuffed = b"." + stuffed
+        return stuffed + (b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
-def with_crlf(body: bytes) -> bytes:
+def _with_crlf(body: bytes) -> bytes:
     """Turn each bare CR and each bare LF into CRLF."""
     pairs = body.count(b"\r\n")
     if pairs == body.count(b"\n") == body.count(b"\r"):

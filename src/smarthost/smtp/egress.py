@@ -8,8 +8,11 @@ rebinding). An address that carries another one inside is judged by what it reac
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal, Protocol
 
@@ -18,6 +21,8 @@ Network = IPv4Network | IPv6Network
 
 PUBLIC_PORTS = frozenset({25, 465, 587, 2465, 2525})
 """Ports that mail is submitted at. Others would make the test a port scanner."""
+
+LOOKUPS_AT_ONCE = 32
 
 # IANA's registry of special-purpose addresses, and multicast. Our own table, since the answers of
 # ipaddress.is_global differ between releases of Python and leave multicast in.
@@ -77,38 +82,90 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """The machine's own resolver: its hosts file, its name servers, its order of addresses."""
+    """The machine's own resolver: its hosts file, its name servers, its order of addresses.
+
+    It asks in threads of its own, one for each name, so that slow name servers of one domain hold
+    up neither other names nor anything else that needs a thread. It belongs to one event loop.
+    """
+
+    def __init__(self, look_up: Callable[[str], list[str]] | None = None) -> None:
+        """`look_up` takes the place of getaddrinfo(3), and raises as `socket.getaddrinfo` does."""
+        self._look_up = look_up or _addresses
+        self._room = asyncio.Semaphore(LOOKUPS_AT_ONCE)
+        self._asked: dict[str, asyncio.Task[list[str]]] = {}
 
     async def resolve(self, host: str) -> list[str]:
-        """Give every address of `host`, in the order of RFC 6724."""
-        loop = asyncio.get_running_loop()
+        """Give every address of `host`, in the order of RFC 6724.
+
+        Whoever asks for a name that is being looked up gets the same answer.
+        """
+        asked = self._asked.get(host)
+        if asked is None:
+            asked = self._asked[host] = asyncio.create_task(self._looked_up(host))
+        # Whoever gives up waiting ends it for nobody else; getaddrinfo cannot be stopped anyway.
+        return await asyncio.shield(asked)
+
+    async def _looked_up(self, host: str) -> list[str]:
         try:
-            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            async with self._room:
+                return await _in_thread(partial(self._look_up, host))
         except socket.gaierror as error:
             if error.errno in {socket.EAI_NONAME, socket.EAI_NODATA}:
                 raise RelayNotFoundError from error
             raise NameLookupError from error
         except (OSError, UnicodeError) as error:
             raise NameLookupError from error
-        return [str(place[0]) for *_, place in found]
+        finally:
+            del self._asked[host]
+
+
+def _addresses(host: str) -> list[str]:
+    return [str(place[0]) for *_, place in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+
+
+async def _in_thread(work: Callable[[], list[str]]) -> list[str]:
+    """Have something done in a thread that does not keep this process from ending."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[str]] = loop.create_future()
+
+    def tell(found: list[str] | Exception) -> None:
+        if answer.done():  # nobody waits any more
+            return
+        if isinstance(found, Exception):
+            answer.set_exception(found)
+        else:
+            answer.set_result(found)
+
+    def run() -> None:
+        found: list[str] | Exception
+        try:
+            found = work()
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            found = error
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, found)
+
+    threading.Thread(target=run, name="lookup", daemon=True).start()
+    return await answer
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Where relays may be: anywhere, at public addresses, or in these networks and no others.
 
-    `public` also keeps to `PUBLIC_PORTS`; a network that the operator has named may be reached at
+    `public` also keeps to `public_ports`; a network that the operator has named may be reached at
     any port.
     """
 
     networks: Literal["any", "public"] | tuple[Network, ...]
+    public_ports: frozenset[int] = PUBLIC_PORTS
 
     def allows(self, address: Address, port: int) -> bool:
         """Say whether a relay may be at this address and port."""
         if self.networks == "any":
             return True
         if self.networks == "public":
-            return port in PUBLIC_PORTS and all(map(_is_public, reached(address)))
+            return port in self.public_ports and is_public(address)
         return all(_within(one, self.networks) for one in reached(address))
 
 
@@ -144,6 +201,11 @@ def reached(address: Address) -> list[Address]:
     if address.sixtofour is not None:
         return [address.sixtofour]
     return list(address.teredo or [address])
+
+
+def is_public(address: Address) -> bool:
+    """Say whether nothing that a packet to `address` may end at is on a network of one's own."""
+    return all(map(_is_public, reached(address)))
 
 
 def _is_literal(host: str) -> bool:

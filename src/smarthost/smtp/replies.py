@@ -18,7 +18,7 @@ REPLY_LIMIT = 16 * 1_024
 """Octets of all lines of a reply."""
 TEXT_LIMIT = 200
 
-_CODE = re.compile(rb"[2-5][0-5][0-9]")
+_LINE = re.compile(rb"([2-5][0-5][0-9])(?:([ -])([^\r]*))?\r\n")
 # RFC 2034: the class is the code's first digit.
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |\Z)", re.ASCII)
 _HIDDEN = "[hidden]"
@@ -72,14 +72,15 @@ class ReplyReader:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._lines: list[bytes] = []
+        self._rest = b""
+        self._code = b""
+        self._lines: list[str] = []
         self._size = 0
 
     @property
     def has_rest(self) -> bool:
         """Whether part of a reply has come and its end has not."""
-        return bool(self._buffer or self._lines)
+        return bool(self._rest or self._lines)
 
     def feed(self, data: bytes) -> Iterator[Reply]:
         """Take octets and yield the replies that are complete with them.
@@ -87,42 +88,51 @@ class ReplyReader:
         Raises `ProtocolError` after yielding the replies before the fault. The iterator has to be
         used up before the next call.
         """
-        self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[: end + 1])
-            del self._buffer[: end + 1]
-            reply = self._take(line)
+        if self._rest:
+            data = self._rest + data
+        start = 0
+        while end := data.find(b"\n", start) + 1:
+            reply = self._take(data[start:end])
+            start = end
             if reply is not None:
                 yield reply
-        if len(self._buffer) >= LINE_LIMIT:
+        self._rest = data[start:]
+        if len(self._rest) >= LINE_LIMIT:
             raise ProtocolError(Reason.LINE_TOO_LONG)
 
     def _take(self, line: bytes) -> Reply | None:
         if len(line) > LINE_LIMIT:
             raise ProtocolError(Reason.LINE_TOO_LONG)
-        if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
-            raise ProtocolError(Reason.BARE_LINE_END)
-        separator = line[3:4]
-        if not _CODE.match(line) or separator not in {b" ", b"-", b"\r"}:
-            raise ProtocolError(Reason.BAD_CODE)
-        if self._lines and not line.startswith(self._lines[0][:3]):
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise ProtocolError(_fault(line))
+        code, separator, text = found.groups(b"")
+        if self._lines and code != self._code:
             raise ProtocolError(Reason.MIXED_CODES)
-        self._lines.append(line)
+        self._code = code
+        self._lines.append(_printable(text))
         self._size += len(line)
         if len(self._lines) > REPLY_LINES_LIMIT or self._size > REPLY_LIMIT:
             raise ProtocolError(Reason.REPLY_TOO_LONG)
         return None if separator == b"-" else self._finished()
 
     def _finished(self) -> Reply:
-        lines = tuple(_printable(line[4:-2]) for line in self._lines)
-        code = self._lines[0][:3].decode()
-        enhanced = _ENHANCED.match(lines[0])
+        lines = tuple(self._lines)
         self._lines, self._size = [], 0
+        code = self._code.decode()
+        enhanced = _ENHANCED.match(lines[0])
         return Reply(
             code=int(code),
             enhanced=enhanced[1] if enhanced and enhanced[1][0] == code[0] else None,
             lines=lines,
         )
+
+
+def _fault(line: bytes) -> Reason:
+    """Say why a line is none of a reply."""
+    if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
+        return Reason.BARE_LINE_END
+    return Reason.BAD_CODE
 
 
 def _printable(text: bytes) -> str:

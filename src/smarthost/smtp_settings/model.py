@@ -30,6 +30,18 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     mechanism: Mechanism
     user_name: str
 
+    def parts(self) -> tuple[bytes, ...]:
+        """Return all that the password is bound to, its purpose first."""
+        return (
+            b"smarthost smtp password",
+            self.portal_id.encode(),
+            self.host.encode(),
+            str(self.port).encode(),
+            b"tls" if self.enable_ssl else b"any",
+            self.mechanism.encode(),
+            self.user_name.encode(),
+        )
+
 
 class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A relay as it is stored: every rule of `rules.check` holds for it."""

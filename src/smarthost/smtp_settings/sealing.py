@@ -1,35 +1,43 @@
-"""Passwords at rest: AES-256-GCM, bound to the one destination that they may be sent to.
+"""Secrets at rest: AES-256-GCM, bound to the one place that they may be used at.
 
-The associated data is the destination itself, so a blob that was moved to another portal, host,
-port, TLS setting, mechanism or user name does not open: changing where mail goes can never
-carry the password along. A blob is: version (1 octet), key id (8), nonce (12), ciphertext and
-tag.
+For a password the associated data is its destination itself, so a blob that was moved to another
+portal, host, port, TLS setting, mechanism or user name does not open: changing where mail goes
+can never carry the password along. A blob is: version (1 octet), key id (8), nonce (12),
+ciphertext and tag.
 """
 
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from smarthost.secret import Secret
-from smarthost.smtp_settings.model import Destination, SmtpSettingsError
+from smarthost.smtp_settings.model import SmtpSettingsError
 
 KEY_OCTETS = 32
 _VERSION = b"\x01"
 _KEY_ID_OCTETS = 8
 _NONCE_OCTETS = 12
-_PURPOSE = b"smarthost smtp password"
 _HEADER = len(_VERSION) + _KEY_ID_OCTETS + _NONCE_OCTETS
 
 
 class SealBrokenError(SmtpSettingsError):
-    """A stored password does not open: it was moved or altered, or its key is missing."""
+    """A stored secret does not open: it was moved or altered, or its key is missing."""
+
+
+class Place(Protocol):
+    """Where a sealed secret belongs."""
+
+    def parts(self) -> tuple[bytes, ...]:
+        """Return all that it is bound to, the purpose first: no two purposes share a place."""
+        ...
 
 
 class KeyRing:
-    """The keys that stored passwords are sealed with; the active one seals new ones."""
+    """The keys that stored secrets are sealed with; the active one seals new ones."""
 
     def __init__(
         self,
@@ -47,16 +55,16 @@ class KeyRing:
         """The ids of all keys in the ring, in hexadecimal."""
         return frozenset(self._ciphers)
 
-    def seal(self, password: Secret, destination: Destination) -> bytes:
-        """Return the blob that only `destination` opens."""
+    def seal(self, secret: Secret, place: Place) -> bytes:
+        """Return the blob that opens only at `place`."""
         nonce = self._random_bytes(_NONCE_OCTETS)
         header = _VERSION + bytes.fromhex(self.active) + nonce
         cipher = self._ciphers[self.active]
-        text = password.reveal().encode()
-        return header + cipher.encrypt(nonce, text, _associated_data(destination))
+        text = secret.reveal().encode()
+        return header + cipher.encrypt(nonce, text, _associated_data(place))
 
-    def open(self, blob: bytes, destination: Destination) -> Secret:
-        """Return the password in `blob`. Raises `SealBrokenError`; never guesses."""
+    def open(self, blob: bytes, place: Place) -> Secret:
+        """Return the secret in `blob`. Raises `SealBrokenError`; never guesses."""
         key = blob[1 : 1 + _KEY_ID_OCTETS].hex()
         cipher = self._ciphers.get(key)
         if blob[:1] != _VERSION or len(blob) < _HEADER:
@@ -65,7 +73,7 @@ class KeyRing:
             raise SealBrokenError(f"The key {key} that sealed the password is not in the ring.")
         nonce = blob[1 + _KEY_ID_OCTETS : _HEADER]
         try:
-            text = cipher.decrypt(nonce, blob[_HEADER:], _associated_data(destination))
+            text = cipher.decrypt(nonce, blob[_HEADER:], _associated_data(place))
         except InvalidTag:
             raise SealBrokenError(
                 "The stored password does not belong to these settings. Type it again."
@@ -78,15 +86,6 @@ def key_id(key: bytes) -> str:
     return hashlib.sha256(b"smarthost key id" + key).digest()[:_KEY_ID_OCTETS].hex()
 
 
-def _associated_data(destination: Destination) -> bytes:
-    """Join the destination's parts, each with its length, so that none can run into the next."""
-    parts = (
-        _PURPOSE,
-        destination.portal_id.encode(),
-        destination.host.encode(),
-        str(destination.port).encode(),
-        b"tls" if destination.enable_ssl else b"any",
-        destination.mechanism.encode(),
-        destination.user_name.encode(),
-    )
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+def _associated_data(place: Place) -> bytes:
+    """Join the parts, each with its length, so that none can run into the next."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in place.parts())

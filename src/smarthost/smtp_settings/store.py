@@ -5,6 +5,8 @@ whether the caller has seen it (If-Match), whether an empty password may stay, a
 anything changes at all.
 """
 
+from collections.abc import Awaitable, Callable
+
 from smarthost.audit.model import Actor, Event
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
@@ -42,13 +44,26 @@ _KEYS = "SELECT key_id FROM sealing_keys"
 IfMatch = frozenset[int] | None
 """The revisions that a change may be made to; None: to any."""
 
+InEachSave = Callable[[Transaction, str], Awaitable[None]]
+"""Is called with the portal's id in the transaction that writes a new revision of its settings."""
+
+
+async def _nothing_more(_tx: Transaction, _portal_id: str) -> None:
+    """Leave a save as it is."""
+
 
 class SettingsStore:
     """Reads and changes portals' settings."""
 
     def __init__(
-        self, database: Database, audit: AuditLog, clock: Clock, key_ring: KeyRing
+        self,
+        database: Database,
+        audit: AuditLog,
+        clock: Clock,
+        key_ring: KeyRing,
+        in_each_save: InEachSave = _nothing_more,
     ) -> None:
+        self._in_each_save = in_each_save
         self._database = database
         self._audit = audit
         self._clock = clock
@@ -159,6 +174,7 @@ class SettingsStore:
             sealed_password=sealed,
         )
         await tx.execute(_INSERT, *_row(revision))
+        await self._in_each_save(tx, revision.portal_id)
         done = "settings.reset" if settings is None else "settings.saved"
         await self._record(tx, done, revision, by, changed)
         return revision

@@ -1,12 +1,12 @@
 """The HTTP application: routes from the table of operations, and what all answers share.
 
 Falcon routes and keeps the headers; everything that decides is in the pipeline. Refusals, ours
-and Falcon's own, leave by one door in the contract's envelope.
+and Falcon's own, leave by one door in the shape of the family that the path belongs to.
 """
 
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -17,10 +17,9 @@ import structlog
 from smarthost.clock import Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.ids import Ids
-from smarthost.web.decoding import BodyDecoder
-from smarthost.web.envelope import failure
-from smarthost.web.errors import Refusal, refusal_of
+from smarthost.web.errors import Refusal
 from smarthost.web.exchange import Exchange
+from smarthost.web.family import Family, family_of
 from smarthost.web.operations import Operation
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.proxies import Networks, forwarded, rate_key
@@ -46,7 +45,16 @@ _OWN_FAULT = Refusal(
 class Middleware:
     """What every request gets first and every answer last."""
 
-    def __init__(self, trusted: Networks, addresses: RateLimit, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        families: Sequence[Family],
+        trusted: Networks,
+        addresses: RateLimit,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        """`families`: those beside the contract's."""
+        self._families = families
         self._trusted = trusted
         self._addresses = addresses
         self._clock = clock
@@ -69,6 +77,7 @@ class Middleware:
         query = scope["query_string"]
         target = scope["raw_path"] + (b"?" + query if query else b"")
         request.context.exchange = Exchange(
+            family=family_of(request.path, self._families),
             client=client,
             request_id=self._ids.new(),
             url=f"{client.scheme}://{client.host}{target.decode('ascii')}",
@@ -97,9 +106,7 @@ class Middleware:
         exchange = Exchange.of(request)
         quota = exchange.quota or self._addresses.take(rate_key(exchange.client.address))
         headers = {
-            "X-RateLimit-Limit": str(quota.limit),
-            "X-RateLimit-Remaining": str(quota.remaining),
-            "X-RateLimit-Reset": str(quota.reset),
+            **exchange.family.limit_headers(quota, self._clock.now()),
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
             "X-Request-Id": exchange.request_id,
@@ -145,12 +152,12 @@ def make_application(
 
 
 def _responder(operation: Operation, pipeline: Pipeline) -> Responder:
-    decoder = None if operation.body is None else BodyDecoder(operation.body)
+    decode = None if operation.body is None else operation.family.decoder(operation.body)
 
     async def respond(
         request: falcon.asgi.Request, response: falcon.asgi.Response, **path: str
     ) -> None:
-        await pipeline.run(operation, decoder, request, response, path)
+        await pipeline.run(operation, decode, request, response, path)
 
     return respond
 
@@ -171,8 +178,9 @@ def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
         error: Exception,
         _params: dict[str, Any],
     ) -> None:
-        refusal = _of_falcon(error) or refusal_of(error, clock.now())
-        request_id = Exchange.of(request).request_id
+        exchange = Exchange.of(request)
+        refusal = _of_falcon(error) or exchange.family.refusal_of(error, clock.now())
+        request_id = exchange.request_id
         if refusal is None:
             log.error("internal error", request_id=request_id, exc_info=error)
             refusal = _OWN_FAULT
@@ -180,7 +188,7 @@ def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
             log.error("store unavailable", request_id=request_id, reason=str(error))
         response.status = refusal.status
         response.content_type = "application/json"
-        response.data = failure(refusal.status, refusal.message, refusal.fields)
+        response.data = exchange.family.failure(refusal)
         response.set_headers(refusal.headers)
 
     return handle

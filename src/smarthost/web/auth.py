@@ -17,7 +17,7 @@ from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.tokens import LONGEST_TOKEN, Token, TokenKind, parse_token
 from smarthost.secret import Secret
-from smarthost.web.errors import unauthorized
+from smarthost.web.errors import UnauthorizedError
 from smarthost.web.proxies import Client, rate_key
 
 COOKIE = "asc_auth_key"
@@ -91,7 +91,7 @@ class Authenticator:
         Raises `RequestError` (401), and `TooManyFailuresError` for a password.
         """
         if shown.nothing:
-            raise unauthorized(_NONE_SHOWN)
+            raise UnauthorizedError(_NONE_SHOWN, nothing_shown=True)
         in_headers = [
             await self._authorization(shown.authorization, portal, client),
             await self._token(shown.api_key_bearer, portal),
@@ -100,9 +100,9 @@ class Authenticator:
         by_cookie = await self._token(shown.cookie, portal)
         valid = by_header if by_cookie is None else [*by_header, by_cookie]
         if not valid or (not by_header and shown.token_in_a_header):
-            raise unauthorized(_NONE_VALID)
+            raise UnauthorizedError(_NONE_VALID)
         if len({caller.user.id for caller in valid}) > 1:
-            raise unauthorized(_TWO_USERS)
+            raise UnauthorizedError(_TWO_USERS)
         return Identity(caller=valid[0], by_cookie_alone=not by_header)
 
     async def _authorization(
@@ -181,5 +181,5 @@ def cookie_of(header: str) -> str | None:
     pairs = (pair.partition("=") for pair in header.split(";"))
     values = [value.strip() for name, _, value in pairs if name.strip() == COOKIE]
     if len(values) > 1:
-        raise unauthorized(_TWO_COOKIES)
+        raise UnauthorizedError(_TWO_COOKIES)
     return values[0] if values else None

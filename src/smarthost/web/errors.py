@@ -9,7 +9,11 @@ from http import HTTPStatus
 import msgspec
 
 from smarthost.clock import MICROSECONDS
-from smarthost.database.engine import OutcomeUnknownError, StoreUnavailableError
+from smarthost.database.engine import (
+    OutcomeUnknownError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError
 from smarthost.portals.model import ConflictError, NotFoundError
 from smarthost.portals.sign_in.model import TooManyFailuresError
@@ -17,6 +21,8 @@ from smarthost.relay_check.model import TooManyTestsError
 from smarthost.smtp_settings.model import RevisionConflictError
 
 RETRY_STORE_SECONDS = 5
+# Basic is accepted and not offered: a browser would open its own dialogue for it.
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Smarthost"'}
 
 
 class RequestError(Exception):
@@ -37,11 +43,22 @@ class RequestError(Exception):
         self.headers = headers or {}
 
 
+class UnauthorizedError(RequestError):
+    """Nobody valid is asking (RFC 9110 section 11.6.1)."""
+
+    def __init__(self, message: str, *, nothing_shown: bool = False) -> None:
+        """`nothing_shown`: there is no credential in the request at all."""
+        super().__init__(HTTPStatus.UNAUTHORIZED, message, headers=CHALLENGE)
+        self.nothing_shown = nothing_shown
+
+
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """A failure as it is answered."""
 
     status: HTTPStatus
     message: str
+    name: str | None = None
+    """What a program knows the failure by, in a family that has such names."""
     fields: dict[str, list[str]] | None = None
     headers: dict[str, str] = {}
 
@@ -50,13 +67,6 @@ def invalid_fields(faults: dict[str, list[str]]) -> RequestError:
     """Return the error for wrong fields, by their names as they were sent."""
     told = " ".join(f"{name}: {message}" for name, all_of in faults.items() for message in all_of)
     return RequestError(HTTPStatus.BAD_REQUEST, told, fields=faults)
-
-
-def unauthorized(message: str) -> RequestError:
-    """Return the error for a request without a valid credential (RFC 9110 section 11.6.1)."""
-    # Basic is accepted and not offered: a browser would open its own dialogue for it.
-    challenge = {"WWW-Authenticate": 'Bearer realm="Smarthost"'}
-    return RequestError(HTTPStatus.UNAUTHORIZED, message, headers=challenge)
 
 
 def refusal_of(error: Exception, now: int) -> Refusal | None:
@@ -82,6 +92,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     TooManyFailuresError: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyTestsError: HTTPStatus.TOO_MANY_REQUESTS,
     OutcomeUnknownError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Every error of another room that a request can end with. `InvalidSettingsError` is not here:
@@ -92,6 +103,8 @@ def _message(error: Exception) -> str:
     # The store's own words name files, for the operator.
     if isinstance(error, OutcomeUnknownError):
         return "The disk failed: it is not known whether this was stored. Read it again soon."
+    if isinstance(error, StoreFullError):
+        return "The disk is full and nothing was changed. The operator has to make room."
     if isinstance(error, StoreUnavailableError):
         return "The store cannot be reached just now and nothing was changed. Try again soon."
     return str(error)

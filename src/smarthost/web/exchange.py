@@ -3,6 +3,7 @@
 import falcon.asgi
 
 from smarthost.portals.model import Caller
+from smarthost.web.family import Family
 from smarthost.web.proxies import Client
 from smarthost.web.rate_limit import Quota
 
@@ -14,9 +15,13 @@ class Exchange:
     handler are called apart.
     """
 
-    __slots__ = ("caller", "client", "quota", "request_id", "started", "url")
+    __slots__ = ("caller", "client", "family", "quota", "request_id", "started", "url")
 
-    def __init__(self, *, client: Client, request_id: str, url: str, started: float) -> None:
+    def __init__(
+        self, *, family: Family, client: Client, request_id: str, url: str, started: float
+    ) -> None:
+        self.family = family
+        """Whose shapes the answer has, found or refused."""
         self.client = client
         self.request_id = request_id
         self.url = url

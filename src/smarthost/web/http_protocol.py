@@ -76,6 +76,8 @@ class Connection(HttpToolsProtocol):
         # Octets since the last progress: a complete head, some content, the end of a message.
         self._octets = 0
         self._patience = 0
+        self._body_octets = 0
+        self._body_until = 0.0
         self._deadline: asyncio.TimerHandle | None = None
 
     # --- the transport's side
@@ -167,13 +169,15 @@ class Connection(HttpToolsProtocol):
         keep_alive = version == "1.1" and self.parser.should_keep_alive() and not upgrade
         self.cycle = self._current = self._new_answer(keep_alive=keep_alive)
         if bodied:
-            self._arm(self._limits.body_seconds, self._body_overdue)
+            self._body_until = self.loop.time() + self._limits.body_longest_seconds
+            self._await_body()
         self._start_asgi_task(self.cycle, self.app)
 
     def on_body(self, body: bytes) -> None:
         """Hand content on, or drop it when the answer has gone out already."""
         if self._part is _Part.BODY:
             self._octets = 0
+            self._body_octets += len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -323,8 +327,16 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _await_body(self) -> None:
+        self._body_octets = 0
+        self._arm(self._limits.body_seconds, self._body_overdue)
+
     def _body_overdue(self) -> None:
-        self._fail(_OVERDUE)
+        fast_enough = self._body_octets >= self._limits.body_rate * self._limits.body_seconds
+        if fast_enough and self.loop.time() < self._body_until:
+            self._await_body()
+        else:
+            self._fail(_OVERDUE)
 
     def _await_next(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(

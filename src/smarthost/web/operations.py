@@ -12,6 +12,7 @@ import msgspec
 from smarthost.audit.model import Actor
 from smarthost.portals.access import Action
 from smarthost.portals.model import Caller, Portal
+from smarthost.web.family import CONTRACT, Family
 from smarthost.web.proxies import Client
 
 C = TypeVar("C", bound=Caller | None)
@@ -28,15 +29,19 @@ class Call(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     actor: Actor
     client: Client
     body: Any
-    """A `Decoded` of the operation's body type; None for an operation without one."""
+    """What the family's decoder makes of it; None for an operation without one."""
     if_match: frozenset[int] | None
     """The revisions that `If-Match` names; None: any."""
     path: dict[str, str]
     """The variable parts of the path."""
+    query: dict[str, str]
+    """Those parameters of the query that the operation names and that were sent."""
+    headers: dict[str, str]
+    """Likewise the headers, by the names that the operation has for them."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent back: the envelope's `response`, and headers of this answer."""
+    """What is sent back: the value, which the family may wrap, and headers of this answer."""
 
     value: Any
     headers: dict[str, str] = {}
@@ -52,6 +57,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path."""
 
+    family: Family = CONTRACT
     operation_id: str
     method: str
     path: str
@@ -63,10 +69,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     action: Action | None
     """What the caller must be allowed to do; None: anybody may ask."""
     answer: Any
-    """The type of the envelope's `response`."""
+    """The type of the answer's value."""
     may_be_absent: bool = False
     """There may be no value to answer: then the envelope has no `response`."""
-    body: type[msgspec.Struct] | None = None
+    body: Any = None
+    """The type of the request's body; None: a body is not looked at."""
     entity_tagged: bool = False
     """The answer has an ETag."""
     conditional: bool = False
@@ -75,7 +82,13 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     answer_examples: dict[str, Example] = {}
     path_parameters: dict[str, Any] = {}
     """Name to type."""
+    query_parameters: dict[str, Any] = {}
+    """Name to type; none is needed."""
+    header_parameters: dict[str, Any] = {}
+    """Likewise."""
     may_conflict: bool = False
     """409 is one of the answers."""
+    may_be_unprocessable: bool = False
+    """422 is one of the answers."""
     may_be_missing: bool = False
     """404 is an answer about what the path names, not about the portal alone."""

@@ -1,12 +1,12 @@
-"""The way of every request under /api/2.0, in the order that the contract gives its refusals.
+"""The way of every request to an end point, in the order that the contract gives its refusals.
 
 Portal by host name (404), credentials (401), rate limit (429), permission and cross-site rule
 (402, 403), answer type (406), body type and size (415, 413), body (400); only then does the end
 point run. What any of these raises is answered by `application.py`.
 """
 
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Any
 
 import falcon.asgi
 
@@ -15,18 +15,18 @@ from smarthost.clock import MICROSECONDS, Clock
 from smarthost.portals.access import authorize
 from smarthost.portals.model import Caller, Portal
 from smarthost.web.auth import Authenticator, Shown, cookie_of
+from smarthost.web.body_room import BodyRoom
 from smarthost.web.content import answer_type
 from smarthost.web.cross_site import check_same_origin
-from smarthost.web.decoding import BodyDecoder
-from smarthost.web.envelope import success
 from smarthost.web.errors import RequestError, seconds_until
 from smarthost.web.exchange import Exchange
+from smarthost.web.family import Decode
 from smarthost.web.operations import Call, Operation
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.preconditions import revisions_that_match
 from smarthost.web.proxies import rate_key
 from smarthost.web.rate_limit import Quota, RateLimit
-from smarthost.web.reading import read_body
+from smarthost.web.reading import octets_to_come, read_body
 
 
 class Pipeline:
@@ -45,11 +45,12 @@ class Pipeline:
         self._users = users
         self._addresses = addresses
         self._clock = clock
+        self._room = BodyRoom()
 
     async def run(
         self,
         operation: Operation,
-        decoder: BodyDecoder[Any] | None,
+        decode: Decode | None,
         request: falcon.asgi.Request,
         response: falcon.asgi.Response,
         path: dict[str, str],
@@ -59,21 +60,28 @@ class Pipeline:
         portal = await self._portals.find(exchange.client.host)
         caller = await self._caller(operation, portal, request, exchange)
         content_type = answer_type(request.get_header("Accept", default=""))
-        body = None if decoder is None else decoder.decode(await read_body(request))
-        call = Call(
-            portal=portal,
-            caller=caller,
-            actor=_actor(caller, exchange),
-            client=exchange.client,
-            body=body,
-            if_match=revisions_that_match(request.get_header("If-Match")),
-            path=path,
-        )
-        answer = await operation.handler(call)
+        family = operation.family
+        to_come = 0 if decode is None else octets_to_come(request, family.largest_body)
+        async with self._room.taken(to_come):
+            body = None
+            if decode is not None:
+                body = decode(await read_body(request, family.largest_body))
+            call = Call(
+                portal=portal,
+                caller=caller,
+                actor=_actor(caller, exchange),
+                client=exchange.client,
+                body=body,
+                if_match=revisions_that_match(request.get_header("If-Match")),
+                path=path,
+                query=_named(operation.query_parameters, request.get_param),
+                headers=_named(operation.header_parameters, request.get_header),
+            )
+            answer = await operation.handler(call)
         response.content_type = content_type
         # HEAD has the Content-Length that GET would have (RFC 9110 section 8.6).
         action = "GET" if request.method == "HEAD" else request.method
-        response.data = success(answer.value, href=exchange.url, action=action)
+        response.data = family.success(answer.value, exchange.url, action)
         for name, value in answer.headers.items():
             response.set_header(name, value)
 
@@ -121,6 +129,11 @@ def _all_cookies(request: falcon.asgi.Request) -> str:
     """Join all `Cookie` fields: Falcon keeps the last alone, which would hide a second token."""
     fields = [value for name, value in request.scope["headers"] if name == b"cookie"]
     return b"; ".join(fields).decode("latin-1")
+
+
+def _named(names: Iterable[str], find: Callable[[str], str | None]) -> dict[str, str]:
+    found = ((name, find(name)) for name in names)
+    return {name: value for name, value in found if value is not None}
 
 
 def _actor(caller: Caller | None, exchange: Exchange) -> Actor:

@@ -4,17 +4,24 @@ from http import HTTPStatus
 
 import falcon.asgi
 
-from smarthost.web.content import LARGEST_BODY, check_body_type
+from smarthost.web.content import check_body_type
 from smarthost.web.errors import RequestError
 
-_TOO_LARGE = f"The body is too large: at most {LARGEST_BODY // 1024} KiB are read."
+
+def octets_to_come(request: falcon.asgi.Request, largest: int) -> int:
+    """Return how many octets of the body `read_body` keeps at most."""
+    length = request.content_length
+    if length is None:
+        length = 0 if request.get_header("Transfer-Encoding") is None else largest
+    return min(length, largest)
 
 
-async def read_body(request: falcon.asgi.Request) -> bytes:
-    """Return the body's octets.
+async def read_body(request: falcon.asgi.Request, largest: int) -> bytes:
+    """Return the body's octets, `largest` of them at most.
 
-    Raises `RequestError`: 415 for a type that is not JSON, 413 over 64 KiB, 400 for none or one
-    that was cut off (RFC 9112 section 8). The type is looked at first, as the contract orders.
+    Raises `RequestError`: 415 for a type that is not JSON, 413 for one that is too large, 400 for
+    none or one that was cut off (RFC 9112 section 8). The type is looked at first, as the contract
+    orders.
     """
     length = request.content_length
     has_body = bool(length) or request.get_header("Transfer-Encoding") is not None
@@ -22,11 +29,11 @@ async def read_body(request: falcon.asgi.Request) -> bytes:
         check_body_type(
             request.content_type or "", request.get_header("Content-Encoding", default="")
         )
-    if length is not None and length > LARGEST_BODY:
-        raise _too_large()
-    body = await request.stream.read(LARGEST_BODY + 1)
-    if len(body) > LARGEST_BODY:
-        raise _too_large()
+    if length is not None and length > largest:
+        raise _too_large(largest)
+    body = await request.stream.read(largest + 1)
+    if len(body) > largest:
+        raise _too_large(largest)
     # The stream of a client that went away, or took too long, ends like a whole one.
     if length is not None and len(body) < length:
         raise RequestError(HTTPStatus.BAD_REQUEST, "The body was cut off. Send the whole of it.")
@@ -35,8 +42,10 @@ async def read_body(request: falcon.asgi.Request) -> bytes:
     return body
 
 
-def _too_large() -> RequestError:
+def _too_large(largest: int) -> RequestError:
     # What is left of the body is not worth reading; the connection ends with the answer.
     return RequestError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, headers={"Connection": "close"}
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"The body is too large: at most {largest // 1024} KiB are read.",
+        headers={"Connection": "close"},
     )

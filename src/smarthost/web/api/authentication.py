@@ -12,7 +12,7 @@ from smarthost.portals.model import Caller, CredentialKind
 from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.secret import Secret
-from smarthost.web.errors import unauthorized
+from smarthost.web.errors import UnauthorizedError
 from smarthost.web.operations import Answer, Call, Example, Operation
 from smarthost.web.proxies import rate_key
 
@@ -51,7 +51,7 @@ class AuthenticationApi:
         address = rate_key(call.client.address)
         user = await self._sign_in.check(call.portal, body.user_name, body.password, address)
         if user is None:
-            raise unauthorized("The e-mail address or the password is wrong.")
+            raise UnauthorizedError("The e-mail address or the password is wrong.")
         session, token = await self._sign_in.start_session(user)
         shown = token.text().reveal()
         return Answer(

@@ -12,23 +12,26 @@ import msgspec
 
 from smarthost import __version__
 from smarthost.web.auth import COOKIE
-from smarthost.web.envelope import success
-from smarthost.web.openapi.headers import ON_ALL, header_components, header_references
-from smarthost.web.openapi.refusals import refusal_components, refusals_of
+from smarthost.web.family import CONTRACT
+from smarthost.web.openapi.emails_refusals import EMAILS_TABLE
+from smarthost.web.openapi.headers import header_components, header_references
+from smarthost.web.openapi.refusals import CONTRACT_TABLE, Table
 from smarthost.web.openapi.schemas import component_schemas, reference, schema_of, wrapper_name
 from smarthost.web.openapi.service_paths import TAG, service_paths
 from smarthost.web.operations import Example, Operation
 
 _DESCRIPTION = """\
-Keeps each portal's outgoing-mail (SMTP) settings. The portal is the one that the request's host \
-name belongs to.
+Keeps each portal's outgoing-mail (SMTP) settings, and sends its mail through them. The portal is \
+the one that the request's host name belongs to.
 
 Every answer under /api/2.0 is an envelope: `response` holds the value, and a failure has \
-`error.message` in plain words for the person behind the client. `HEAD` is answered like `GET`, \
-`OPTIONS` with 204 and `Allow`. What is no well-formed HTTP request, or comes while too many \
-connections are open, is refused in the same envelope before anything is known about it, and \
+`error.message` in plain words for the person behind the client. The paths under /emails have the \
+shapes, names and headers of Resend's API, so that its clients work with them. `HEAD` is answered \
+like `GET`, `OPTIONS` with 204 and `Allow`. What is no well-formed HTTP request, or comes while \
+too many connections are open, is refused in the envelope before anything is known about it, and \
 without the headers about limits."""
 
+_TABLES = (CONTRACT_TABLE, EMAILS_TABLE)
 _REQUEST_TYPES = ("application/json", "application/*+json", "text/json")
 _ANSWER_TYPES = ("application/json", "text/json", "text/plain")
 _EXAMPLE_ADDRESS = "https://mail.example.com"
@@ -56,7 +59,11 @@ def openapi_document(operations: Sequence[Operation]) -> bytes:
             "paths": paths | service_paths(),
             "components": {
                 "schemas": component_schemas(operations),
-                "responses": refusal_components(),
+                "responses": {
+                    name: response
+                    for table in _TABLES
+                    for name, response in table.components().items()
+                },
                 "headers": header_components(),
                 "parameters": {_IF_MATCH: _IF_MATCH_PARAMETER},
                 "securitySchemes": _SECURITY,
@@ -71,7 +78,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "description": _description(operation),
         "tags": [operation.tag],
-        "responses": {"200": _answer(operation), **refusals_of(operation)},
+        "responses": {"200": _answer(operation), **_table(operation).refusals_of(operation)},
     }
     if operation.action is None:
         described["security"] = []
@@ -82,6 +89,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return described
 
 
+def _table(operation: Operation) -> Table:
+    return next(table for table in _TABLES if table.family is operation.family)
+
+
 def _description(operation: Operation) -> str:
     needed = operation.action and operation.action.value
     if needed is None:
@@ -90,41 +101,54 @@ def _description(operation: Operation) -> str:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    in_path = [_path_parameter(name, kind) for name, kind in operation.path_parameters.items()]
+    described = [
+        _parameter(name, kind, place)
+        for place, kinds in (
+            ("path", operation.path_parameters),
+            ("query", operation.query_parameters),
+            ("header", operation.header_parameters),
+        )
+        for name, kind in kinds.items()
+    ]
     if operation.conditional:
-        return [*in_path, {"$ref": f"#/components/parameters/{_IF_MATCH}"}]
-    return in_path
+        described.append({"$ref": f"#/components/parameters/{_IF_MATCH}"})
+    return described
 
 
-def _path_parameter(name: str, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type
+def _parameter(name: str, kind: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 - a type
     schema = schema_of(kind)
     described = {"description": schema.pop("description")}
-    return {"name": name, "in": "path", "required": True, "schema": schema} | described
+    if place == "path":
+        described["required"] = True
+    return {"name": name, "in": place, "schema": schema} | described
 
 
-def _request(body: type[msgspec.Struct], examples: dict[str, Example]) -> dict[str, Any]:
-    content = {"schema": reference(body.__name__), "examples": msgspec.to_builtins(examples)}
+def _request(body: Any, examples: dict[str, Example]) -> dict[str, Any]:  # noqa: ANN401 - a type
+    content = {"schema": schema_of(body), "examples": msgspec.to_builtins(examples)}
     return {"required": True, "content": dict.fromkeys(_REQUEST_TYPES, content)}
 
 
 def _answer(operation: Operation) -> dict[str, Any]:
-    schema = reference(wrapper_name(operation.answer, may_be_absent=operation.may_be_absent))
+    schema = schema_of(operation.answer)
+    if operation.family is CONTRACT:
+        name = wrapper_name(operation.answer, may_be_absent=operation.may_be_absent)
+        schema = reference(name)
     examples = {
-        name: {"summary": example.summary, "value": _enveloped(operation, example.value)}
+        name: {"summary": example.summary, "value": _wrapped(operation, example.value)}
         for name, example in operation.answer_examples.items()
     }
     content = {"schema": schema, "examples": examples}
     tagged = ("ETag",) if operation.entity_tagged else ()
     return {
         "description": "Done.",
-        "headers": header_references(*ON_ALL, *tagged),
+        "headers": header_references(*_table(operation).on_all, *tagged),
         "content": dict.fromkeys(_ANSWER_TYPES, content),
     }
 
 
-def _enveloped(operation: Operation, value: object) -> Any:  # noqa: ANN401 - JSON
+def _wrapped(operation: Operation, value: object) -> Any:  # noqa: ANN401 - JSON
     href = _EXAMPLE_ADDRESS + operation.path
-    return msgspec.json.decode(success(value, href=href, action=operation.method))
+    return msgspec.json.decode(operation.family.success(value, href, operation.method))
 
 
 _IF_MATCH_PARAMETER = {

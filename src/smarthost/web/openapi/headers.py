@@ -2,14 +2,11 @@
 
 from typing import Any
 
-ON_ALL = (
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-    "Cache-Control",
-    "X-Request-Id",
-)
+_ON_EVERY = ("Cache-Control", "X-Request-Id")
+ON_ALL = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", *_ON_EVERY)
 """What every answer has."""
+ON_ALL_EMAILS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", *_ON_EVERY)
+"""The same under /emails."""
 
 _COUNT = {"type": "integer", "minimum": 0}
 _TEXT = {"type": "string"}
@@ -26,6 +23,9 @@ def header_components() -> dict[str, Any]:
             _COUNT,
             1795370280,
         ),
+        ("ratelimit-limit", "How many requests a minute are answered.", _COUNT, 1500),
+        ("ratelimit-remaining", "How many are left within this minute.", _COUNT, 1499),
+        ("ratelimit-reset", "When the next minute begins, in seconds from now.", _COUNT, 12),
         ("Cache-Control", "Answers are not to be kept.", {"const": "no-store"}, "no-store"),
         (
             "X-Request-Id",

@@ -1,7 +1,7 @@
 """What every refusal looks like, and which ones an operation can answer with.
 
-One row a status. The words of the examples are those that the service says; a test makes it say
-them.
+One table a family, one row a status. The words of the examples are those that the service says; a
+test makes it say them.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ import msgspec
 
 from smarthost.portals.access import OF_THE_SETTINGS
 from smarthost.web.decoding import BodyDecoder
-from smarthost.web.envelope import failure
-from smarthost.web.errors import RequestError
+from smarthost.web.errors import Refusal, RequestError
+from smarthost.web.family import CONTRACT, Family
 from smarthost.web.openapi.headers import ON_ALL, header_references
 from smarthost.web.openapi.schemas import reference
 from smarthost.web.operations import Operation
@@ -21,18 +21,22 @@ from smarthost.web.operations import Operation
 Applies = Callable[[Operation], bool]
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One row: a status, what it means, and an example of what is told."""
 
     name: str
     status: HTTPStatus
     description: str
     message: str
+    error_name: str | None = None
+    """What a program knows it by, in a family that has such names."""
+    others: dict[str, tuple[str, str]] = {}
+    """Further examples of the same status: what a program knows it by, and the message."""
     headers: tuple[str, ...] = ()
     applies: Applies = lambda _operation: True
 
 
-BAD_REQUEST = Refusal(
+BAD_REQUEST = Row(
     name="BadRequest",
     status=HTTPStatus.BAD_REQUEST,
     description="The request is malformed. A body is missing, is not JSON, or has a field "
@@ -40,14 +44,14 @@ BAD_REQUEST = Refusal(
     "is named at once.",
     message="This is not a well-formed HTTP request.",
 )
-METHOD_NOT_ALLOWED = Refusal(
+METHOD_NOT_ALLOWED = Row(
     name="MethodNotAllowed",
     status=HTTPStatus.METHOD_NOT_ALLOWED,
     description="Another method than those of this path.",
     message="This path does not take this method; the header Allow lists those that it takes.",
     headers=("Allow",),
 )
-INTERNAL_SERVER_ERROR = Refusal(
+INTERNAL_SERVER_ERROR = Row(
     name="InternalServerError",
     status=HTTPStatus.INTERNAL_SERVER_ERROR,
     description="A fault of the service; the operator finds it in the log.",
@@ -55,7 +59,7 @@ INTERNAL_SERVER_ERROR = Refusal(
 )
 REFUSALS = (
     BAD_REQUEST,
-    Refusal(
+    Row(
         name="Unauthorized",
         status=HTTPStatus.UNAUTHORIZED,
         description="No credentials, or none that are valid; several of different users.",
@@ -63,7 +67,7 @@ REFUSALS = (
         "revoked or belongs to another portal.",
         headers=("WWW-Authenticate",),
     ),
-    Refusal(
+    Row(
         name="PaymentRequired",
         status=HTTPStatus.PAYMENT_REQUIRED,
         description="The operator has switched SMTP settings off for this portal.",
@@ -71,7 +75,7 @@ REFUSALS = (
         "installation to switch them on.",
         applies=lambda operation: operation.action in OF_THE_SETTINGS,
     ),
-    Refusal(
+    Row(
         name="Forbidden",
         status=HTTPStatus.FORBIDDEN,
         description="The credentials are valid and may not do this, or a request from another "
@@ -79,14 +83,14 @@ REFUSALS = (
         message="This key lacks the permission 'write'. Use one that has it, or one with '*'.",
         applies=lambda operation: operation.action is not None,
     ),
-    Refusal(
+    Row(
         name="NotFound",
         status=HTTPStatus.NOT_FOUND,
         description="The host name belongs to no portal.",
         message="There is no portal at this address. Check the host name.",
         applies=lambda operation: not operation.may_be_missing,
     ),
-    Refusal(
+    Row(
         name="NothingThere",
         status=HTTPStatus.NOT_FOUND,
         description="The path names nothing in this portal, or the host name belongs to none.",
@@ -94,41 +98,41 @@ REFUSALS = (
         applies=lambda operation: operation.may_be_missing,
     ),
     METHOD_NOT_ALLOWED,
-    Refusal(
+    Row(
         name="NotAcceptable",
         status=HTTPStatus.NOT_ACCEPTABLE,
         description="`Accept` takes none of application/json, text/json, text/plain.",
         message="Answers are JSON. Ask for application/json, text/json or text/plain in Accept.",
     ),
-    Refusal(
+    Row(
         name="Conflict",
         status=HTTPStatus.CONFLICT,
         description="The user was removed meanwhile.",
         message="The user admin@example.com was removed meanwhile.",
         applies=lambda operation: operation.may_conflict,
     ),
-    Refusal(
+    Row(
         name="PreconditionFailed",
         status=HTTPStatus.PRECONDITION_FAILED,
         description="`If-Match` does not name the settings' revision; nothing was changed.",
         message="These are not the settings in force: none have been saved yet. Read them again.",
         applies=lambda operation: operation.conditional,
     ),
-    Refusal(
+    Row(
         name="ContentTooLarge",
         status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         description="The body is larger than 64 KiB.",
         message="The body is too large: at most 64 KiB are read.",
         applies=lambda operation: operation.body is not None,
     ),
-    Refusal(
+    Row(
         name="UnsupportedMediaType",
         status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         description="The body is not JSON in UTF-8, or is compressed.",
         message="Send the body as JSON in UTF-8, with the header Content-Type: application/json.",
         applies=lambda operation: operation.body is not None,
     ),
-    Refusal(
+    Row(
         name="TooManyRequests",
         status=HTTPStatus.TOO_MANY_REQUESTS,
         description="Too many requests within a minute, too many wrong passwords, or too many "
@@ -137,7 +141,7 @@ REFUSALS = (
         headers=("Retry-After",),
     ),
     INTERNAL_SERVER_ERROR,
-    Refusal(
+    Row(
         name="ServiceUnavailable",
         status=HTTPStatus.SERVICE_UNAVAILABLE,
         description="The store cannot be reached; nothing was changed.",
@@ -147,44 +151,67 @@ REFUSALS = (
 )
 
 
-def refusals_of(operation: Operation) -> dict[str, Any]:
-    """Return the Responses of OpenAPI that say no, by status."""
-    applying = [refusal for refusal in REFUSALS if refusal.applies(operation)]
-    responses = {str(refusal.status.value): refusal_reference(refusal) for refusal in applying}
-    if operation.body is not None:
-        bad = _bad_bodies(operation.body)
-        responses["400"] = _response(BAD_REQUEST, bad)
-    return responses
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """The refusals of one family."""
+
+    family: Family
+    rows: tuple[Row, ...]
+    schema: str
+    """The name of what a refusal looks like."""
+    on_all: tuple[str, ...]
+    """The headers that every answer has."""
+    bad_bodies: Callable[[Operation], dict[str, Any]]
+    """Examples of 400 for an operation with a body; none: the row's own."""
+
+    def refusals_of(self, operation: Operation) -> dict[str, Any]:
+        """Return the Responses of OpenAPI that say no, by status."""
+        applying = [row for row in self.rows if row.applies(operation)]
+        responses = {str(row.status.value): refusal_reference(row) for row in applying}
+        if operation.body is not None and (bad := self.bad_bodies(operation)):
+            responses["400"] = self._response(BAD_REQUEST, bad)
+        return responses
+
+    def components(self) -> dict[str, Any]:
+        """Return all refusals by name."""
+        return {row.name: self._response(row, self._examples(row)) for row in self.rows}
+
+    def _response(self, row: Row, examples: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "description": row.description,
+            "headers": header_references(*self.on_all, *row.headers),
+            "content": {
+                "application/json": {"schema": reference(self.schema), "examples": examples}
+            },
+        }
+
+    def _examples(self, row: Row) -> dict[str, Any]:
+        told = {"refused": (row.error_name, row.message), **row.others}
+        return {
+            example: {
+                "summary": row.status.phrase,
+                "value": msgspec.json.decode(
+                    self.family.failure(
+                        Refusal(status=row.status, name=error_name, message=message)
+                    )
+                ),
+            }
+            for example, (error_name, message) in told.items()
+        }
 
 
-def refusal_reference(refusal: Refusal) -> dict[str, Any]:
+def refusal_reference(row: Row) -> dict[str, Any]:
     """Return a reference to a refusal of the document."""
-    return {"$ref": f"#/components/responses/{refusal.name}"}
+    return {"$ref": f"#/components/responses/{row.name}"}
 
 
-def refusal_components() -> dict[str, Any]:
-    """Return all refusals by name."""
-    return {refusal.name: _response(refusal, _example(refusal)) for refusal in REFUSALS}
-
-
-def _response(refusal: Refusal, examples: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "description": refusal.description,
-        "headers": header_references(*ON_ALL, *refusal.headers),
-        "content": {"application/json": {"schema": reference("Failure"), "examples": examples}},
-    }
-
-
-def _example(refusal: Refusal) -> dict[str, Any]:
-    value = msgspec.json.decode(failure(refusal.status, refusal.message))
-    return {"refused": {"summary": refusal.status.phrase, "value": value}}
-
-
-def _bad_bodies(body: type[msgspec.Struct]) -> dict[str, Any]:
+def _bad_bodies(operation: Operation) -> dict[str, Any]:
     """Let the decoder of this body's type refuse two of them."""
     bad = {"notJson": ("No JSON at all", b"port=25"), "field": ("A wrong field", b'{"prot":25}')}
     return {
-        name: {"summary": summary, "value": msgspec.json.decode(_refused(body, octets))}
+        name: {
+            "summary": summary,
+            "value": msgspec.json.decode(_refused(operation.body, octets)),
+        }
         for name, (summary, octets) in bad.items()
     }
 
@@ -193,5 +220,11 @@ def _refused(body: type[msgspec.Struct], octets: bytes) -> bytes:
     try:
         BodyDecoder(body).decode(octets).checked()
     except RequestError as error:
-        return failure(error.status, error.message, error.fields)
+        refusal = Refusal(status=error.status, message=error.message, fields=error.fields)
+        return CONTRACT.failure(refusal)
     raise ValueError("this body is not to be refused")
+
+
+CONTRACT_TABLE = Table(
+    family=CONTRACT, rows=REFUSALS, schema="Failure", on_all=ON_ALL, bad_bodies=_bad_bodies
+)

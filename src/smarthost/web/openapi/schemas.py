@@ -11,7 +11,9 @@ import msgspec
 from msgspec import inspect
 
 from smarthost.secret import Secret
+from smarthost.web.emails.errors import EmailsFailure
 from smarthost.web.envelope import Failure, Success
+from smarthost.web.family import CONTRACT
 from smarthost.web.operations import Operation
 
 Schema = dict[str, Any]
@@ -47,10 +49,10 @@ def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
     operations = list(operations)
     bodies = [operation.body for operation in operations if operation.body]
     _, sent = _schemas(bodies)
-    for body in bodies:
+    for body in _structs(bodies):
         sent[body.__name__]["required"] = _needed(body)
     answers = [operation.answer for operation in operations]
-    _, answered = _schemas([*answers, Success, Failure])
+    _, answered = _schemas([*answers, Success, Failure, EmailsFailure])
     for schema in answered.values():
         _require_what_is_always_there(schema)
     envelope = answered.pop("Success")
@@ -59,8 +61,25 @@ def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
             envelope, operation
         )
         for operation in operations
+        if operation.family is CONTRACT
     }
     return dict(sorted({**sent, **answered, **wrappers}.items()))
+
+
+def _structs(kinds: Iterable[Any]) -> set[type[msgspec.Struct]]:
+    """Return the types of objects in these types, themselves included."""
+    found: set[type[msgspec.Struct]] = set()
+    waiting = [inspect.type_info(kind) for kind in kinds]
+    while waiting:
+        match waiting.pop():
+            case inspect.StructType(cls=cls, fields=fields) if cls not in found:
+                found.add(cls)
+                waiting += [field.type for field in fields]
+            case inspect.UnionType(types=types):
+                waiting += types
+            case inspect.Metadata(type=inner) | inspect.ListType(item_type=inner):
+                waiting.append(inner)
+    return found
 
 
 def _schemas(kinds: Iterable[Any]) -> tuple[tuple[Schema, ...], dict[str, Schema]]:

@@ -1,0 +1,30 @@
+-- The load for wrk: batches of messages as /emails/batch takes them, the same for every server.
+-- Prints its figures as JSON, as load.lua does. Arguments: host, key, messages a batch, octets of
+-- each text.
+
+local made
+
+function init(arguments)
+  local host, key = arguments[1], arguments[2]
+  local messages, octets = tonumber(arguments[3]), tonumber(arguments[4])
+  local line = ("All work and no play makes a dull benchmark of every queue. "):sub(1, 59)
+  local text = (line .. "\\n"):rep(math.ceil(octets / 60))
+  local one = '{"from":"notify@example.com","to":"reader@example.org","subject":"Benchmark",' ..
+    '"text":"' .. text .. '"}'
+  local body = "[" .. (one .. ","):rep(messages - 1) .. one .. "]"
+  made = "POST /emails/batch HTTP/1.1\r\nHost: " .. host .. "\r\nAuthorization: Bearer " .. key ..
+    "\r\nContent-Type: application/json\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+end
+
+function request()
+  return made
+end
+
+function done(summary, latency)
+  local failed = summary.errors.status + summary.errors.connect + summary.errors.read +
+    summary.errors.write + summary.errors.timeout
+  io.write(string.format(
+    'FIGURES {"requests":%d,"microseconds":%d,"failed":%d,"p50":%d,"p99":%d}\n',
+    summary.requests, summary.duration, failed,
+    latency:percentile(50), latency:percentile(99)))
+end

@@ -1,0 +1,96 @@
+"""What tells people and applications how mail fares, beside the worker that sends it.
+
+Only the process that delivers tells, so that nobody hears of one thing from several.
+"""
+
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from smarthost.audit.store import AuditLog
+from smarthost.clock import Clock
+from smarthost.config import Config
+from smarthost.ids import Ids
+from smarthost.mail.address import parse_address
+from smarthost.mail.mailbox import Mailbox
+from smarthost.mail_queue.accepted.store import MessageStore
+from smarthost.mail_queue.holds.store import HoldStore
+from smarthost.mail_queue.intake import Intake
+from smarthost.portals.store import PortalStore
+from smarthost.relay_health.notices import Notices
+from smarthost.relay_health.store import NoticeStore
+from smarthost.relay_health.writer import NoticeWriter
+from smarthost.smtp import tls
+from smarthost.smtp.egress import Policy, Resolver
+from smarthost.smtp_settings.store import SettingsStore
+from smarthost.webhooks.deliver import AT_ONCE, Post, WebhookDelivery
+from smarthost.webhooks.rules import PUBLIC_PORTS
+from smarthost.webhooks.store import WebhookStore
+
+
+class Stores(msgspec.Struct, frozen=True, kw_only=True):
+    """What delivery reads and writes besides the queue."""
+
+    audit: AuditLog
+    portals: PortalStore
+    settings: SettingsStore
+    notices: NoticeStore
+    webhooks: WebhookStore
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of the queue, and the way into it."""
+
+    holds: HoldStore
+    messages: MessageStore
+    intake: Intake
+
+
+def webhook_policy(config: Config) -> Policy:
+    """Return where receivers of events may be, at ports for HTTPS.
+
+    Where relays may be, if the only portal is the operator's own. With several portals it is
+    outside alone: a network that was opened for relays is not open for requests to any port.
+    """
+    networks = config.relay_networks if config.base_domain is None else "public"
+    return Policy(networks, PUBLIC_PORTS)
+
+
+def webhook_delivery(
+    config: Config,
+    store: WebhookStore,
+    resolver: Resolver,
+    clock: Clock,
+    is_ours: Callable[[], bool],
+) -> WebhookDelivery:
+    """Return what delivers events; `is_ours` tells whether this process is the one that does."""
+    policy = webhook_policy(config)
+
+    def open_post() -> Post:
+        # Portals without a webhook are many, and need neither its time nor its memory.
+        from smarthost.webhooks.post import Poster  # noqa: PLC0415
+
+        return Poster(policy, resolver, tls.verified, AT_ONCE)
+
+    return WebhookDelivery(store, open_post, clock, random.random, is_ours)
+
+
+def notices(
+    config: Config,
+    stores: Stores,
+    queue: Queue,
+    clock: Clock,
+    ids: Ids,
+    is_ours: Callable[[], bool],
+) -> Notices | None:
+    """Return what writes to administrators, None without a relay of the installation's own."""
+    relay = config.default_relay
+    if relay is None:
+        return None
+    sender = Mailbox(
+        address=parse_address(relay.sender_address),
+        display_name=relay.sender_display_name or None,
+    )
+    writer = NoticeWriter(queue.messages, stores.portals, stores.settings, sender, clock, ids)
+    return Notices(queue.holds, stores.notices, writer, queue.intake, clock, is_ours)

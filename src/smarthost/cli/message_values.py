@@ -1,0 +1,69 @@
+"""A message as the API would answer it to an administrator, and what went wrong with it.
+
+The operator sees the installation's own relay too, which portals may not.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from smarthost.app.parts import Parts
+from smarthost.explanations.failure import Failure
+from smarthost.explanations.relay_shown import relay_shown
+from smarthost.mail.readable import readable
+from smarthost.mail_queue.accepted.model import Message, NoSuchMessageError
+from smarthost.mail_queue.holds.model import Hold
+from smarthost.mail_queue.holds.store import HoldStore
+from smarthost.relay_health.health import failure_of
+from smarthost.sending.attempts import Attempts, ShownAttempt
+from smarthost.web.emails import answers
+
+
+async def email_value(parts: Parts, message: Message) -> Any:  # noqa: ANN401 - JSON
+    """Return what `GET /emails/{id}` answers, and under `attempts` what `…/attempts` does."""
+    content = await parts.delivery.messages.content(message.portal_id, message.id)
+    texts = (None, None) if content is None else readable(content)
+    listed = answers.listed_email(
+        message,
+        now=parts.clock.now(),
+        on_hold=await hold_of(parts, message.portal_id) is not None,
+    )
+    shown = answers.shown_email(listed, *texts)
+    attempts = [answers.shown_attempt(one) for one in await attempts_of(parts, message)]
+    return {**msgspec.to_builtins(shown), "attempts": attempts}
+
+
+async def list_value(
+    parts: Parts, portal_id: str, found: Sequence[Message], limit: int
+) -> answers.EmailList:
+    """Return what `GET /emails` answers: `limit` messages, and whether more were `found`."""
+    now, on_hold = parts.clock.now(), await hold_of(parts, portal_id) is not None
+    listed = [answers.listed_email(one, now=now, on_hold=on_hold) for one in found[:limit]]
+    return answers.EmailList(has_more=len(found) > limit, data=listed)
+
+
+def parsed_id(text: str) -> str:
+    """Return an id as the store has it. Raises `NoSuchMessageError` on what is none."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise NoSuchMessageError from None
+
+
+async def attempts_of(parts: Parts, message: Message) -> list[ShownAttempt]:
+    """Return all attempts of a message, oldest first."""
+    attempts = Attempts(parts.delivery.messages, parts.settings, parts.default_relay)
+    return await attempts.of(message.portal_id, message.id)
+
+
+async def hold_of(parts: Parts, portal_id: str) -> Hold | None:
+    """Return the portal's hold, None if its relay takes mail."""
+    return await HoldStore(parts.database, parts.clock).current(portal_id)
+
+
+async def failure_of_hold(parts: Parts, hold: Hold) -> Failure:
+    """Return why a portal is on hold."""
+    revision = await parts.settings.revision(hold.portal_id, hold.revision)
+    return failure_of(hold, relay_shown(revision, parts.default_relay))

@@ -1,0 +1,138 @@
+"""`messages list` and `show`: what was accepted, and what became of it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smarthost.cli.exit_codes import UsageError
+from smarthost.cli.installation import run
+from smarthost.cli.options import AsJson, PortalName
+from smarthost.cli.printing import print_json, print_table, printable
+from smarthost.mail_queue.model import State
+
+if TYPE_CHECKING:
+    from smarthost.app.parts import Parts
+    from smarthost.config import Config
+    from smarthost.mail_queue.accepted.model import Message
+
+_MOST_LISTED = 1000
+
+
+def list_messages(
+    *,
+    state: Annotated[
+        list[State] | None,
+        typer.Option(
+            metavar="|".join(State), help="Those with a recipient in this state. Repeatable."
+        ),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Those to this recipient.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="Those accepted since then: '2 hours ago', or 2026-12-24T08:00+01:00.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=_MOST_LISTED, help="At most so many.")
+    ] = 20,
+    portal: PortalName = None,
+    as_json: AsJson = False,
+) -> None:
+    """List messages, newest first."""
+
+    async def work(config: "Config", parts: "Parts") -> None:
+        from smarthost.cli.choices import chosen_portal
+        from smarthost.cli.message_values import list_value
+        from smarthost.mail.address import parse_address
+
+        chosen = await chosen_portal(config, parts, portal)
+        found = await parts.delivery.messages.list(
+            chosen.id,
+            at_most=limit + 1,
+            states=state or None,
+            recipient=None if to is None else str(parse_address(to)),
+        )
+        if since is not None:
+            earliest = _earliest(since, parts.clock.now())
+            found = [message for message in found if message.accepted_at >= earliest]
+        if as_json:
+            print_json(await list_value(parts, chosen.id, found, limit))
+        else:
+            _print_list(found, limit)
+
+    run(work)
+
+
+def show(
+    message_id: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
+    *,
+    portal: PortalName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a message with each attempt to send it, and why it failed."""
+
+    async def work(config: "Config", parts: "Parts") -> None:
+        from smarthost.cli.choices import chosen_portal
+        from smarthost.cli.message_values import (
+            attempts_of,
+            email_value,
+            hold_of,
+            parsed_id,
+        )
+        from smarthost.cli.message_words import page
+        from smarthost.mail_queue.accepted.model import NoSuchMessageError
+
+        chosen = await chosen_portal(config, parts, portal)
+        message = await parts.delivery.messages.get(chosen.id, parsed_id(message_id))
+        if message is None:
+            raise NoSuchMessageError
+        if as_json:
+            print_json(await email_value(parts, message))
+            return
+        attempts, hold = await attempts_of(parts, message), await hold_of(parts, chosen.id)
+        for line in page(message, attempts, hold, parts.clock.now()):
+            typer.echo(printable(line))
+
+    run(work)
+
+
+def _print_list(found: "Sequence[Message]", limit: int) -> None:
+    from smarthost.cli.message_words import states, whom
+    from smarthost.cli.rows import shown_moment
+
+    print_table(
+        ("ID", "ACCEPTED", "STATE", "TO", "SUBJECT"),
+        [
+            (
+                message.id,
+                shown_moment(message.accepted_at),
+                states(message),
+                whom(message),
+                message.details.subject,
+            )
+            for message in found[:limit]
+        ],
+    )
+    if len(found) > limit:
+        typer.echo(f"There are more: give --limit above {limit}, or --since.", err=True)
+
+
+def _earliest(since: str, now: int) -> int:
+    """Return the moment that `since` names, in microseconds since 1970. Raises `UsageError`."""
+    from smarthost.sending.moments import MomentError, parse_moment
+
+    ago = since.strip().removesuffix("ago")
+    for text, backwards in ((f"in {ago}", True), (since, False)):
+        try:
+            at = parse_moment(text, now)
+        except MomentError:
+            continue
+        return 2 * now - at if backwards else at
+    raise UsageError(
+        "--since: Write it as '2 hours ago', or as in ISO 8601, 2026-11-22T17:57:53Z."
+    )

@@ -1,0 +1,1 @@
+"""What was accepted, and what people see of it and do with it."""

@@ -1,0 +1,1 @@
+"""What comes in: rows that are only ever added."""

@@ -1,0 +1,151 @@
+"""Taking due messages: the recipients get the claim's name, a lease, and one more attempt.
+
+What comes first is what has been due longest. On the way there lie leases that have ended: the
+worker's own are renewed, the others are ended before anything is taken.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from smarthost.database.engine import Row, Transaction
+from smarthost.delivery.outcome import Step
+from smarthost.mail_queue import schedule
+from smarthost.mail_queue.leases import store as leases
+from smarthost.mail_queue.model import Claim, Claimed, Ended, Kind, State
+from smarthost.mail_queue.outcomes.store import InEachRecord
+
+MOST_OCTETS = 8 * 1024 * 1024
+"""So many octets are taken together, or one message."""
+
+_DUE = """
+SELECT m.id, r.claim, m.size, m.revision, m.accepted_at, m.expires_at, m.at_most_once
+FROM recipients r JOIN messages m ON m.portal_id = r.portal_id AND m.id = r.message_id
+WHERE r.portal_id = $1 AND r.kind = $2 AND r.due_at <= $3
+ORDER BY r.due_at, r.message_id LIMIT $4"""
+_RENEW = """
+UPDATE recipients SET due_at = $4
+WHERE portal_id = $1 AND kind = $2 AND state = 'sending' AND claim = $3"""
+_CLAIM = """
+UPDATE recipients
+SET state = 'sending', claim = $3, claimed_at = $4, due_at = $5, step = $6,
+    attempts_count = attempts_count + 1
+WHERE portal_id = $1 AND message_id = $2 AND state = 'queued' AND due_at <= $4
+RETURNING address, attempts_count"""
+_EXPIRE = """
+UPDATE recipients SET state = 'expired', due_at = NULL, ended_at = $3
+WHERE portal_id = $1 AND message_id = $2 AND state = 'queued'
+RETURNING address, attempts_count"""
+
+
+class Taking(NamedTuple):
+    """What is to be taken, and as what."""
+
+    portal_id: str
+    kind: Kind
+    claim: str
+    now: int
+    at_most: int
+    probe: bool
+    in_each_record: InEachRecord
+
+
+class _Due(NamedTuple):
+    """A message with something due, before it is decided what."""
+
+    message_id: str
+    claim: str | None
+    size: int
+    revision: int | None
+    accepted_at: int
+    expires_at: int | None
+    at_most_once: int
+
+
+async def take(tx: Transaction, taking: Taking, own: Collection[str]) -> list[Claim]:
+    """Take due messages, the first one as begun; `own` are the claims that the worker holds."""
+    claims: list[Claim] = []
+    for due in await _free(tx, taking, await _due(tx, taking, own)):
+        if _is_over(taking, due):
+            await _expire(tx, taking, due.message_id)
+        elif recipients := await _claim(tx, taking, due, begun=not claims):
+            claims.append(_claim_of(taking, due, recipients))
+    return claims
+
+
+async def _due(tx: Transaction, taking: Taking, own: Collection[str]) -> list[_Due]:
+    """Return the rows that are due, once no lease of the worker's own is among them."""
+    queue = (taking.portal_id, taking.kind.value)
+    while True:
+        rows = [_Due(*row) for row in await tx.fetch(_DUE, *queue, taking.now, taking.at_most)]
+        ours = {row.claim for row in rows}.intersection(own)
+        if not ours:
+            return rows
+        for claim in ours:
+            await tx.execute(_RENEW, *queue, claim, schedule.lease_end(taking.now))
+
+
+async def _free(tx: Transaction, taking: Taking, rows: list[_Due]) -> list[_Due]:
+    """Return each message once, its ended leases ended, as many as may be taken together."""
+    found: dict[str, _Due] = {}
+    octets = 0
+    for due in rows:
+        if due.claim is not None:
+            await _end_leases(tx, taking, due.message_id)
+        if due.message_id in found:
+            continue
+        octets += due.size
+        if found and octets > MOST_OCTETS:
+            break
+        found[due.message_id] = due
+    return list(found.values())
+
+
+async def _end_leases(tx: Transaction, taking: Taking, message_id: str) -> None:
+    found = await leases.ended(tx, taking.portal_id, message_id, taking.now)
+    ended = [
+        await leases.end(tx, taking.portal_id, taking.kind, lease, taking.now) for lease in found
+    ]
+    await _note(tx, taking, message_id, [one for one in ended if one is not None])
+
+
+async def _expire(tx: Transaction, taking: Taking, message_id: str) -> None:
+    rows = await tx.fetch(_EXPIRE, taking.portal_id, message_id, taking.now)
+    expired = [
+        Ended(address=row[0], attempts=row[1], state=State.EXPIRED, code=None) for row in rows
+    ]
+    await _note(tx, taking, message_id, expired)
+
+
+async def _note(tx: Transaction, taking: Taking, message_id: str, ended: list[Ended]) -> None:
+    if ended and taking.kind is Kind.MAIL:
+        await taking.in_each_record(tx, taking.portal_id, message_id, ended)
+
+
+def _is_over(taking: Taking, due: _Due) -> bool:
+    if schedule.is_useless(due.expires_at, taking.now):
+        return True
+    return taking.kind is Kind.TEST and schedule.is_over(due.accepted_at, taking.now)
+
+
+async def _claim(tx: Transaction, taking: Taking, due: _Due, *, begun: bool) -> list[Row]:
+    # How far a test is can be seen by people: it has not come to its first step yet.
+    step = Step.RESOLVE.value if begun and taking.kind is not Kind.TEST else None
+    end = schedule.lease_end(taking.now)
+    key = (taking.portal_id, due.message_id)
+    return await tx.fetch(_CLAIM, *key, taking.claim, taking.now, end, step)
+
+
+def _claim_of(taking: Taking, due: _Due, recipients: list[Row]) -> Claim:
+    return Claim(
+        id=taking.claim,
+        portal_id=taking.portal_id,
+        message_id=due.message_id,
+        kind=taking.kind,
+        revision=due.revision,
+        accepted_at=due.accepted_at,
+        expires_at=due.expires_at,
+        at_most_once=bool(due.at_most_once),
+        started_at=taking.now,
+        recipients=tuple(Claimed(address=row[0], attempt=row[1]) for row in recipients),
+        probe=taking.probe,
+    )

@@ -1,0 +1,1 @@
+"""What workers that are no more have left in the middle."""

@@ -1,0 +1,152 @@
+"""The claims of the dead: each recipient gets the outcome that its last recorded step allows.
+
+What was begun counts as an attempt, and as a death of its worker: a message that takes its worker
+along each time must not do so for ever. What was only claimed goes back as it was. On one machine
+whoever takes the delivery lock knows that all claims are a dead worker's.
+"""
+
+from collections import defaultdict
+from functools import partial
+from typing import NamedTuple
+
+from smarthost.clock import Clock
+from smarthost.database.engine import Database, Row, Transaction
+from smarthost.delivery.outcome import Code, Result, Step
+from smarthost.mail_queue import schedule
+from smarthost.mail_queue.holds.store import shift as shift_hold
+from smarthost.mail_queue.model import Attempted, Ended, Kind
+from smarthost.mail_queue.outcomes import store as outcomes
+from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
+from smarthost.mail_queue.turns.store import NEVER, all_portals, refresh
+
+_ENDED = """
+SELECT m.id, r.address, r.claim, r.attempts_count, r.claimed_at, r.step, r.deaths, m.revision,
+       m.at_most_once
+FROM recipients r JOIN messages m ON m.portal_id = r.portal_id AND m.id = r.message_id
+WHERE r.portal_id = $1 AND r.message_id = $2 AND r.state = 'sending' AND r.due_at <= $3"""
+_ABANDONED = """
+SELECT m.id, r.address, r.claim, r.attempts_count, r.claimed_at, r.step, r.deaths, m.revision,
+       m.at_most_once
+FROM recipients r JOIN messages m ON m.portal_id = r.portal_id AND m.id = r.message_id
+WHERE r.portal_id = $1 AND r.kind = $2 AND r.state = 'sending' LIMIT $3"""
+_LAST_OF_PAGE = """
+SELECT due_at FROM recipients WHERE portal_id = $1 AND kind = $2 AND due_at > $3
+ORDER BY due_at LIMIT 1 OFFSET 499"""
+# What was scheduled and not tried yet keeps its moment: that one is the sender's.
+_SHIFT = """
+UPDATE recipients SET due_at = due_at - $5
+WHERE portal_id = $1 AND kind = $2 AND due_at > $3 AND due_at <= $4
+      AND CASE WHEN attempts_count > 0 THEN 1 WHEN scheduled_at IS NULL THEN 1 ELSE 0 END = 1"""
+
+_TOGETHER = 500
+"""How many recipients a transaction changes at the most, as `_LAST_OF_PAGE` counts them too."""
+
+
+class Lease(NamedTuple):
+    """A recipient that a worker held."""
+
+    message_id: str
+    address: str
+    claim: str
+    attempt: int
+    started_at: int
+    step: str | None
+    deaths: int
+    revision: int | None
+    at_most_once: int
+
+
+async def ended(tx: Transaction, portal_id: str, message_id: str, now: int) -> list[Lease]:
+    """Return those of a message's leases whose time is over."""
+    return [Lease(*row) for row in await tx.fetch(_ENDED, portal_id, message_id, now)]
+
+
+async def end(tx: Transaction, portal_id: str, kind: Kind, lease: Lease, now: int) -> Ended | None:
+    """End one lease; the turn is left to the caller.
+
+    None where that changes nothing but who holds it.
+    """
+    whose = (portal_id, lease.message_id, lease.claim)
+    step = Step(lease.step) if lease.step else None
+    if step is None and kind is not Kind.TEST:
+        await outcomes.give_back(tx, whose, now)
+        return None
+    attempted = Attempted(
+        address=lease.address,
+        attempt=lease.attempt,
+        started_at=lease.started_at,
+        microseconds=None,
+        result=Result.DEFERRED,
+        step=step or Step.RESOLVE,
+        code=Code.INTERRUPTED,
+        in_doubt=schedule.in_doubt(step),
+        revision=lease.revision,
+    )
+    deaths, once = lease.deaths + 1, bool(lease.at_most_once)
+    standing = schedule.after_death(kind, step, deaths, now, at_most_once=once)
+    if not await outcomes.end(tx, whose, attempted, standing, now=now, deaths=deaths):
+        return None
+    return Ended(
+        address=lease.address, attempts=lease.attempt, state=standing.state, code=attempted.code
+    )
+
+
+class LeaseStore:
+    """Puts right what a worker finds when it begins, and after a jump of the clock."""
+
+    def __init__(
+        self, database: Database, clock: Clock, in_each_record: InEachRecord = nothing_more
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._in_each_record = in_each_record
+
+    async def take_over(self, kind: Kind) -> int:
+        """End all leases of messages of `kind`, whoever had them; return how many there were."""
+        count = 0
+        async for portal_id in all_portals(self._database, kind):
+            values = (portal_id, kind.value, _TOGETHER)
+            while rows := await self._database.fetch(_ABANDONED, *values):
+                await self._database.transact(partial(self._end_all, portal_id, kind, rows))
+                count += len(rows)
+        return count
+
+    async def _end_all(self, portal_id: str, kind: Kind, rows: list[Row], tx: Transaction) -> None:
+        now = self._clock.now()
+        ended: dict[str, list[Ended]] = defaultdict(list)
+        for lease in map(Lease._make, rows):
+            one = await end(tx, portal_id, kind, lease, now)
+            if one is not None:
+                ended[lease.message_id].append(one)
+        if kind is Kind.MAIL:
+            for message_id, of_message in ended.items():
+                await self._in_each_record(tx, portal_id, message_id, of_message)
+        await refresh(tx, portal_id, kind)
+
+    async def shift(self, microseconds: int) -> None:
+        """Bring all that waits nearer, since the clock was set back by that much."""
+        for kind in Kind:
+            async for portal_id in all_portals(self._database, kind):
+                await self._shift(portal_id, kind, microseconds)
+
+    async def _shift(self, portal_id: str, kind: Kind, by: int) -> None:
+        # Page after page by due time: what is moved comes to lie behind the pages to come.
+        begin = self._clock.now()
+        while begin < NEVER:
+            rows = await self._database.fetch(_LAST_OF_PAGE, portal_id, kind.value, begin)
+            end = rows[0][0] if rows else NEVER
+            page = (portal_id, kind.value, begin, end, by)
+            await self._database.transact(partial(_shift_page, kind, page))
+            begin = end
+        if kind is Kind.MAIL:
+            await self._database.transact(partial(_shift_hold, portal_id, by))
+
+
+async def _shift_page(kind: Kind, page: tuple[str, str, int, int, int], tx: Transaction) -> None:
+    await tx.execute(_SHIFT, *page)
+    await refresh(tx, page[0], kind)
+
+
+async def _shift_hold(portal_id: str, by: int, tx: Transaction) -> None:
+    await shift_hold(tx, portal_id, by)
+    await refresh(tx, portal_id, Kind.MAIL)

@@ -1,0 +1,1 @@
+"""What goes, once nobody needs it any more."""

@@ -1,0 +1,134 @@
+"""Removes what has been kept for long enough, a little at a time.
+
+Contents go first, since they are large and private; the rows that tell what became of a message
+stay for a month. Mail that has not ended is never touched, however old it is.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from smarthost.clock import MICROSECONDS, Clock
+from smarthost.database.engine import Database, StoreUnavailableError
+from smarthost.mail_queue.model import Kind
+from smarthost.mail_queue.removal.store import Kept, RemovalStore
+from smarthost.mail_queue.turns.store import all_portals
+
+log = structlog.get_logger("smarthost.mail_queue")
+
+SWEEP_SECONDS = 300.0
+"""How long after the end of one sweep the next begins."""
+
+ROWS_SECONDS = 30 * 24 * 60 * 60
+KEYS_SECONDS = 8 * 24 * 60 * 60
+
+PAGE = 500
+"""How many messages are looked at, and how many rows of recipients go, in one turn."""
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """How many seconds things are kept after the last recipient has ended."""
+
+    sent: int
+    """The content of a message that all recipients have."""
+    failed: int
+    """The content of any other message."""
+
+    @property
+    def rows(self) -> int:
+        """A message as a whole: at least as long as its content."""
+        return max(ROWS_SECONDS, self.sent, self.failed)
+
+
+class Retention:
+    """Sweeps all portals every few minutes, for as long as `run` runs."""
+
+    def __init__(
+        self,
+        database: Database,
+        keep: Keep,
+        clock: Clock,
+        is_ours: Callable[[], bool],
+    ) -> None:
+        """`is_ours` tells whether this process is the one that delivers: one sweeps, not all."""
+        self._database = database
+        self._store = RemovalStore(database)
+        self._keep = keep
+        self._clock = clock
+        self._is_ours = is_ours
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await self._clock.sleep(SWEEP_SECONDS)
+            if not self._is_ours():
+                continue
+            try:
+                await self.sweep()
+            except StoreUnavailableError as error:
+                log.warning("old mail not removed", reason=str(error))
+            except Exception:
+                log.exception("old mail not removed by a fault of our own")
+
+    async def sweep(self) -> None:
+        """Remove all that has been kept for long enough. Raises `StoreUnavailableError`."""
+        now = self._clock.now()
+        for kind in Kind:  # whoever has several is looked at again, and nothing is found
+            async for portal_id in all_portals(self._database, kind):
+                await self._drop_bodies(portal_id, now)
+                await self._remove_messages(portal_id, now)
+                await self._remove_keys(portal_id, now)
+
+    async def _drop_bodies(self, portal_id: str, now: int) -> None:
+        until, after = (
+            _after_ids_of(now - min(self._keep.sent, self._keep.failed) * MICROSECONDS),
+            "",
+        )
+        while page := await self._store.bodies(portal_id, after, until, PAGE):
+            after = page[-1].message_id
+            old = [one.message_id for one in page if self._is_content_old(one, now)]
+            if old:
+                await self._store.drop_bodies(portal_id, old)
+            await asyncio.sleep(0)
+
+    async def _remove_messages(self, portal_id: str, now: int) -> None:
+        last_kept = now - self._keep.rows * MICROSECONDS
+        until, after = _after_ids_of(last_kept), ""
+        while page := await self._store.messages(portal_id, after, until, PAGE):
+            after = page[-1].message_id
+            old = [one for one in page if one.ended and one.ended_at <= last_kept]
+            for batch in _batches(old):
+                await self._store.remove_messages(portal_id, batch)
+            await asyncio.sleep(0)
+
+    async def _remove_keys(self, portal_id: str, now: int) -> None:
+        until = now - KEYS_SECONDS * MICROSECONDS
+        more = True
+        while more:
+            more = await self._store.remove_keys(portal_id, until, PAGE)
+            await asyncio.sleep(0)
+
+    def _is_content_old(self, one: Kept, now: int) -> bool:
+        kept = self._keep.sent if one.sent else self._keep.failed
+        return one.ended and one.ended_at + kept * MICROSECONDS <= now
+
+
+def _after_ids_of(at: int) -> str:
+    """Return what comes after all ids that were made at the moment `at` or earlier."""
+    digits = f"{max(at, 0) // 1_000 + 1:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
+
+
+def _batches(old: Sequence[Kept]) -> list[list[str]]:
+    """Part messages so that no batch has many more recipients than a page."""
+    batches: list[list[str]] = []
+    room = 0
+    for one in old:
+        if room <= 0:
+            batches.append([])
+            room = PAGE
+        batches[-1].append(one.message_id)
+        room -= one.recipients
+    return batches

@@ -1,0 +1,87 @@
+"""The rows of turns: since when a portal has something due, and when a relay last took some of it.
+
+Whoever moves a recipient's due time, or a hold's, refreshes the portal's turn in the same
+transaction; the worker finds portals by their turns alone. A turn tells nothing of any mail.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from smarthost.database.engine import Database, Transaction
+from smarthost.mail_queue.model import Kind
+
+_OPEN = """
+INSERT INTO queue_turns (portal_id, kind) VALUES ($1, $2) ON CONFLICT DO NOTHING"""
+# The least of an index is found at once only where nothing is joined to it.
+_REFRESH = """
+UPDATE queue_turns SET due_at = (
+    SELECT CASE WHEN h.probe_at > f.due_at THEN h.probe_at ELSE f.due_at END
+    FROM (
+        SELECT min(due_at) AS due_at FROM recipients
+        WHERE portal_id = $1 AND kind = $2 AND due_at IS NOT NULL
+    ) f
+    LEFT JOIN relay_holds h ON h.portal_id = $1 AND $2 = 'mail'
+)
+WHERE portal_id = $1 AND kind = $2"""
+_NOTE_SENT = """
+UPDATE queue_turns SET last_sent_at = $3 WHERE portal_id = $1 AND kind = $2"""
+_DUE = """
+SELECT portal_id, due_at FROM queue_turns
+WHERE kind = $1 AND due_at <= $2 AND (due_at, portal_id) > ($3, $4)
+ORDER BY due_at, portal_id LIMIT $5"""
+_ALL = """
+SELECT portal_id FROM queue_turns WHERE portal_id > $1 AND kind = $2
+ORDER BY portal_id LIMIT $3"""
+
+_PAGE = 1_000
+
+
+class Turn(NamedTuple):
+    """A portal that has something due, and since when (microseconds since 1970, UTC)."""
+
+    due_at: int
+    portal_id: str
+
+
+BEFORE_ALL = Turn(-(2**63), "")
+"""Comes before any turn there is."""
+
+NEVER = 2**63 - 1
+"""No turn is due later."""
+
+
+async def open_turn(tx: Transaction, portal_id: str, kind: Kind) -> None:
+    """Make the portal's turn for messages of `kind`, unless it is there."""
+    await tx.execute(_OPEN, portal_id, kind.value)
+
+
+async def refresh(tx: Transaction, portal_id: str, kind: Kind) -> None:
+    """Bring the turn up to date with the portal's recipients, and for mail with its hold."""
+    await tx.execute(_REFRESH, portal_id, kind.value)
+
+
+async def note_sent(tx: Transaction, portal_id: str, kind: Kind, now: int) -> None:
+    """Write down that a relay took one of the portal's messages now."""
+    await tx.execute(_NOTE_SENT, portal_id, kind.value, now)
+
+
+async def due_turns(
+    database: Database, kind: Kind, until: int, *, after: Turn = BEFORE_ALL, at_most: int
+) -> list[Turn]:
+    """Return turns that are due by `until`, the one that waits longest first.
+
+    `after` is the last turn of the page before.
+    """
+    rows = await database.fetch(_DUE, kind.value, until, after.due_at, after.portal_id, at_most)
+    return [Turn(due_at, portal_id) for portal_id, due_at in rows]
+
+
+async def all_portals(database: Database, kind: Kind) -> AsyncIterator[str]:
+    """Give every portal that ever had a message of `kind`, whatever happens to turns meanwhile."""
+    last = ""
+    while rows := await database.fetch(_ALL, last, kind.value, _PAGE):
+        for (portal_id,) in rows:
+            yield portal_id
+        last = rows[-1][0]
+        await asyncio.sleep(0)  # reads do not wait, so others would have to

@@ -1,0 +1,1 @@
+"""The end points under /emails: Resend's API, so that its official clients work with this."""

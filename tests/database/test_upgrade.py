@@ -1,0 +1,147 @@
+"""A store that an earlier program has filled keeps every row when this one opens it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from smarthost.database.engine import Database, Transaction
+from smarthost.database.migrate import migrate, migrations
+from tests.clocks import START, FakeClock
+from tests.engines import ENGINES, executing, open_database
+
+BEFORE_SENDING = 3
+SENT, HELD, QUEUED, TEST = "sent", "held", "queued", "test"
+_PORTAL = (
+    "INSERT INTO portals (id, name, created_at, settings_allowed) VALUES ('p', 'first', 1, 1)"
+)
+_MESSAGE = """
+INSERT INTO messages (portal_id, id, kind, revision, accepted_at, accepted_by, sender,
+                      needs_smtputf8, needs_8bit, size)
+VALUES ('p', $1, $2, $3, 10, 'admin@example.com', 'portal@example.com', 0, 1, 3)"""
+_BODY = "INSERT INTO message_bodies (portal_id, message_id, content) VALUES ('p', $1, X'00FF0A')"
+_RECIPIENT = """
+INSERT INTO recipients (portal_id, message_id, address, kind, state, due_at, attempts_count, claim,
+                        claimed_at, step, in_doubt)
+VALUES ('p', $1, 'anna@example.org', $2, $3, $4, $5, $6, $7, $8, $9)"""
+_ATTEMPT = """
+INSERT INTO attempts (portal_id, message_id, address, attempt, started_at, microseconds, result,
+                      in_doubt, step, code, permanent, reply, revision, relay_host, relay_port,
+                      default_relay, relay_address, tls, warnings)
+VALUES ('p', $1, 'anna@example.org', 1, 20, 5, $2, 0, 'data', $3, 0, '250 OK', 7,
+        'mail.example.com', 587, 0, '192.0.2.1', 'TLSv1.3', 'not_encrypted')"""
+_LAST_TEST = "INSERT INTO last_tests (portal_id, message_id) VALUES ('p', $1)"
+_TURN = "INSERT INTO queue_turns (portal_id, kind, due_at) VALUES ('p', $1, $2)"
+
+
+@pytest.fixture(params=ENGINES)
+async def filled(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A store as the program before the sending of mail has left it."""
+    database = open_database(request.param, tmp_path)
+
+    async def work(tx: Transaction) -> None:
+        await tx.execute(
+            "CREATE TABLE schema_migrations (version INTEGER NOT NULL PRIMARY KEY, "
+            "name TEXT NOT NULL, applied_at BIGINT NOT NULL)"
+        )
+        for one in migrations(request.param)[:BEFORE_SENDING]:
+            await tx.execute(one.script)
+            row = (one.version, one.name, START)
+            await tx.execute("INSERT INTO schema_migrations VALUES ($1, $2, $3)", *row)
+        await tx.execute(_PORTAL)
+        for name, kind, state, due_at, tried, claim, step, in_doubt in (
+            (SENT, "mail", "sent", None, 1, None, "data", 0),
+            (HELD, "mail", "held", None, 1, None, "data", 1),
+            (QUEUED, "mail", "queued", 99, 0, None, None, 0),
+            (TEST, "test", "sending", 60, 1, "a claim", "tls", 0),
+        ):
+            await tx.execute(_MESSAGE, name, kind, 7 if kind == "test" else None)
+            await tx.execute(_BODY, name)
+            claimed_at = 20 if tried else None
+            row_ = (name, kind, state, due_at, tried, claim, claimed_at, step, in_doubt)
+            await tx.execute(_RECIPIENT, *row_)
+        await tx.execute(_ATTEMPT, SENT, "accepted", None)
+        await tx.execute(_ATTEMPT, HELD, "deferred", "timed_out")
+        await tx.execute(_LAST_TEST, TEST)
+        await tx.execute(_TURN, "mail", 99)
+        await tx.execute(_TURN, "test", 60)
+
+    await database.transact(work)
+    yield database
+    await database.close()
+
+
+async def test_every_row_of_the_queue_is_there_after_the_upgrade(filled: Database) -> None:
+    shared = {
+        "portals": "id, name, created_at, settings_allowed",
+        "messages": "portal_id, id, kind, revision, accepted_at, accepted_by, sender,"
+        " needs_smtputf8, needs_8bit, size",
+        "message_bodies": "portal_id, message_id, content",
+        "recipients": "portal_id, message_id, address, kind, state, due_at, attempts_count, claim,"
+        " claimed_at, step, in_doubt",
+        "attempts": "portal_id, message_id, address, attempt, started_at, microseconds, result,"
+        " in_doubt, step, code, permanent, reply, revision, relay_host, relay_port, default_relay,"
+        " relay_address, tls, warnings",
+        "last_tests": "portal_id, message_id",
+        "queue_turns": "portal_id, kind, due_at",
+    }
+    queries = {
+        table: f"SELECT {columns} FROM {table} ORDER BY 1, 2" for table, columns in shared.items()
+    }
+    before = {table: await filled.fetch(sql) for table, sql in queries.items()}
+    assert await migrate(filled, FakeClock()) == len(migrations(filled.dialect)) - BEFORE_SENDING
+    assert {table: await filled.fetch(sql) for table, sql in queries.items()} == before
+    assert len(before["recipients"]) == 4
+    assert await filled.fetch("PRAGMA foreign_key_check") == []
+    assert await filled.find_damage() is None
+
+
+async def test_what_is_new_says_nothing_about_old_mail(filled: Database) -> None:
+    await migrate(filled, FakeClock())
+    messages = "SELECT DISTINCT owner, details, at_most_once, expires_at FROM messages"
+    assert await filled.fetch(messages) == [(None, "{}", 0, None)]
+    recipients = "SELECT state, scheduled_at, deaths, held_for, ended_at FROM recipients"
+    assert sorted(await filled.fetch(recipients)) == [
+        ("held", None, 0, "in_doubt", None),
+        ("queued", None, 0, None, None),
+        ("sending", None, 0, None, None),
+        ("sent", None, 0, None, 20),
+    ]
+    assert await filled.fetch("SELECT domain_senders_allowed FROM portals") == [(0,)]
+    assert await filled.fetch("SELECT DISTINCT last_sent_at FROM queue_turns") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE messages SET size = 4",
+        "UPDATE message_bodies SET content = X'00'",
+        "UPDATE attempts SET reply = NULL",
+    ],
+)
+async def test_what_never_changes_still_never_does(filled: Database, statement: str) -> None:
+    await migrate(filled, FakeClock())
+    with pytest.raises(Exception, match="never changed"):
+        await filled.transact(executing(statement))
+
+
+async def test_what_belongs_to_a_message_still_goes_with_it(filled: Database) -> None:
+    await migrate(filled, FakeClock())
+    await filled.transact(executing("DELETE FROM messages WHERE id <> $1", TEST))
+    for sql in ("SELECT message_id FROM message_bodies", "SELECT message_id FROM recipients"):
+        assert await filled.fetch(sql) == [(TEST,)]
+    assert await filled.fetch("SELECT count(*) FROM attempts") == [(0,)]
+    with pytest.raises(Exception, match="FOREIGN KEY"):
+        await filled.transact(executing("DELETE FROM messages"))
+
+
+async def test_the_upgraded_tables_are_those_of_a_new_store(
+    filled: Database, tmp_path: Path
+) -> None:
+    await migrate(filled, FakeClock())
+    (tmp_path / "new").mkdir()
+    new = open_database(filled.dialect, tmp_path / "new")
+    await migrate(new, FakeClock())
+    sql = "SELECT type, name, tbl_name FROM sqlite_schema ORDER BY 1, 2"
+    assert await filled.fetch(sql) == await new.fetch(sql)
+    await new.close()
