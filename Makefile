@@ -36,7 +36,8 @@ check: ## format, lint, types and the layers of imports
 lock: ## pins the dependencies of pyproject.toml in requirements/ (ARGS=--upgrade: newest)
 	@scripts/lock $(ARGS)
 
-bench: ## measures reads and saves beside a bare server, and the SMTP client beside another
+bench: ## measures reads, saves, the queue and the SMTP client, each beside something else
 	@scripts/install test
 	.venv/bin/python -m benchmarks.settings $(ARGS)
+	.venv/bin/python -m benchmarks.queue
 	.venv/bin/python -m benchmarks.smtp
