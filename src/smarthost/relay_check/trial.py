@@ -12,6 +12,7 @@ from smarthost.clock import Clock
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.explain import explain
 from smarthost.explanations.failure import Facts, RelayShown
+from smarthost.explanations.relay_shown import relay_shown
 from smarthost.ids import Ids
 from smarthost.mail.address import parse_address
 from smarthost.mail.envelope import Envelope
@@ -117,16 +118,7 @@ class Trial:
 
     def _shown(self, revision: Revision) -> RelayShown | None:
         """Return what the portal may read about the relay that a test was for."""
-        relay = revision.settings or self._default.settings
-        if relay is None or self._hides(revision):
-            return None
-        return RelayShown(
-            host=relay.host,
-            port=relay.port,
-            enable_ssl=relay.enable_ssl,
-            enable_auth=relay.enable_auth,
-            use_ntlm=relay.use_ntlm,
-        )
+        return relay_shown(revision, None if self._default.hidden else self._default.settings)
 
     def _hides(self, revision: Revision) -> bool:
         return revision.settings is None and self._default.hidden
