@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from smarthost.clock import MICROSECONDS
@@ -86,6 +86,17 @@ BACK_OR_AHEAD = st.one_of(st.just(0.0), st.floats(31, 1e9), st.floats(-1e9, -31)
 @given(
     st.lists(st.tuples(st.floats(0, 1e5), BACK_OR_AHEAD), max_size=8),
     st.integers(0, 8),
+)
+@example(
+    [
+        (0.0, 0.0),
+        (1.9958404697827064, 0.0),
+        (1.2114703847037163, 0.0),
+        (0.0, -31.0),
+        (1.728515625, 0.0),
+        (0.0, 31.0),
+    ],
+    5,
 )
 def test_no_message_is_ever_thought_older_than_it_is(
     moves: list[tuple[float, float]], accepted_after: int

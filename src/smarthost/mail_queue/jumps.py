@@ -13,6 +13,10 @@ from smarthost.clock import MICROSECONDS, Clock
 JUMP_SECONDS = 30.0
 """A smaller difference is a clock that is being put right little by little."""
 
+# Both clocks are rounded to a microsecond before they are compared. What is taken to have come
+# later than it has is thought younger, never older.
+_ROUNDING = 10
+
 # A clock that stands still jumps back each half minute: these are eight hours of it.
 _MOST = 1_000
 
@@ -57,7 +61,7 @@ class Jumps:
         age = end = self._clock.now()
         missed = self._missed()
         for jump in reversed([*self._met, self._jump(missed)] if missed else self._met):
-            if jump.after_at_least <= accepted_at <= end:
+            if jump.after_at_least - _ROUNDING <= accepted_at <= end + _ROUNDING:
                 break
             age -= jump.by
             end = jump.before_at_most
