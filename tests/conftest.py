@@ -11,7 +11,9 @@ from operator import itemgetter
 import pytest
 from hypothesis import settings
 
-settings.register_profile("default", deadline=None, derandomize=False, print_blob=True)
+# The same examples in every run; `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("default")
 
 # Debian keeps daemons in folders that are not on an ordinary user's path.
