@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from smarthost.config import Config, ListenAddress, load_config
+from smarthost.config import Config, ListenAddress, TlsFiles, load_config
 
 Load = Callable[..., Config]
 Faults = Callable[..., list[str]]
@@ -15,6 +15,10 @@ def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
         data_dir=tmp_path / "smarthost-data",
         database_file=tmp_path / "smarthost-data/smarthost.db",
         http_listen=ListenAddress(host="127.0.0.1", port=8025),
+        http_tls=True,
+        submission_listen=ListenAddress(host="127.0.0.1", port=2525),
+        submission_tls_listen=None,
+        tls=None,
         keyring_file=tmp_path / "smarthost-data/keyring.json",
         admin_email=None,
         base_domain=None,
@@ -24,6 +28,7 @@ def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
         ntlm=True,
         rate_limits=True,
         trusted_networks=(),
+        metrics_networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")),
         retry_seconds=300,
         expire_seconds=432_000,
         keep_sent_seconds=0,
@@ -40,6 +45,12 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
             "SMARTHOST_DATA_DIR": "/srv/data",
             "SMARTHOST_DATABASE_URL": "sqlite:///mail.db",
             "SMARTHOST_HTTP_LISTEN": "[::1]:0",
+            "SMARTHOST_HTTP_TLS": "off",
+            "SMARTHOST_SUBMISSION_LISTEN": "[::1]:587",
+            "SMARTHOST_SUBMISSION_TLS_LISTEN": "0.0.0.0:465",
+            "SMARTHOST_TLS_CERTIFICATE_FILE": "tls/chain.pem",
+            "SMARTHOST_TLS_KEY_FILE": "tls/key.pem",
+            "SMARTHOST_METRICS_NETWORKS": "10.0.0.0/8",
             "SMARTHOST_KEYRING_FILE": "keys/ring.json",
             "SMARTHOST_ADMIN_EMAIL": "admin@EXAMPLE.com",
             "SMARTHOST_BASE_DOMAIN": "Portals.Example.com",
@@ -62,6 +73,13 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
     assert config.data_dir == Path("/srv/data")
     assert config.database_file == tmp_path / "mail.db"
     assert config.http_listen == ListenAddress(host="::1", port=0)
+    assert config.http_tls is False
+    assert config.submission_listen == ListenAddress(host="::1", port=587)
+    assert config.submission_tls_listen == ListenAddress(host="0.0.0.0", port=465)
+    assert config.tls == TlsFiles(
+        certificate=tmp_path / "tls/chain.pem", key=tmp_path / "tls/key.pem"
+    )
+    assert config.metrics_networks == (ip_network("10.0.0.0/8"),)
     assert config.keyring_file == tmp_path / "keys/ring.json"
     assert config.admin_email == "admin@example.com"
     assert config.base_domain == "portals.example.com"
@@ -93,6 +111,25 @@ def test_empty_and_blank_are_not_set(load: Load) -> None:
     config = load({"SMARTHOST_LOG_LEVEL": "", "SMARTHOST_HTTP_LISTEN": "  "})
     assert config.log_level == "info"
     assert config.http_listen.port == 8025
+
+
+def test_an_empty_address_switches_submission_off(load: Load) -> None:
+    assert load({"SMARTHOST_SUBMISSION_LISTEN": " "}).submission_listen is None
+    assert load(toml='submission_listen = ""').submission_listen is None
+    assert load({"SMARTHOST_SUBMISSION_TLS_LISTEN": ""}).submission_tls_listen is None
+
+
+def test_the_key_may_be_in_the_file_of_the_certificate(load: Load, tmp_path: Path) -> None:
+    both = tmp_path / "both.pem"
+    assert load({"SMARTHOST_TLS_CERTIFICATE_FILE": "both.pem"}).tls == TlsFiles(
+        certificate=both, key=both
+    )
+
+
+def test_tls_needs_a_certificate(faults: Faults) -> None:
+    needing = {"SMARTHOST_TLS_KEY_FILE": "key.pem", "SMARTHOST_SUBMISSION_TLS_LISTEN": "[::1]:465"}
+    told = "this needs a certificate: set SMARTHOST_TLS_CERTIFICATE_FILE too."
+    assert faults(needing) == [f"{name}: {told}" for name in needing]
 
 
 def test_blanks_around_a_value_are_dropped(load: Load) -> None:

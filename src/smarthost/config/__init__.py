@@ -6,7 +6,7 @@ environment a second time, so what a process does cannot change under it.
 
 from smarthost.config.faults import ConfigError, Fault
 from smarthost.config.load import load_config
-from smarthost.config.model import Config, DefaultRelay, ListenAddress, RelayNetworks
+from smarthost.config.model import Config, DefaultRelay, ListenAddress, RelayNetworks, TlsFiles
 from smarthost.config.settings import SETTINGS, Setting
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "ListenAddress",
     "RelayNetworks",
     "Setting",
+    "TlsFiles",
     "load_config",
 ]

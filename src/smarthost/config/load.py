@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from smarthost.config import settings
 from smarthost.config.faults import ConfigError, Fault, InvalidValueError
-from smarthost.config.model import Config, DefaultRelay
+from smarthost.config.model import Config, DefaultRelay, TlsFiles
 from smarthost.config.settings import Setting
 from smarthost.config.sources import Sources, read_sources
 from smarthost.config.values import parse_helo_name
@@ -41,6 +41,10 @@ def load_config(
         data_dir=data_dir,
         database_file=base / (reader.given(settings.DATABASE_URL) or data_dir / "smarthost.db"),
         http_listen=reader.value(settings.HTTP_LISTEN),
+        http_tls=reader.value(settings.HTTP_TLS),
+        submission_listen=reader.value(settings.SUBMISSION_LISTEN),
+        submission_tls_listen=reader.given(settings.SUBMISSION_TLS_LISTEN),
+        tls=reader.tls(base),
         keyring_file=base / (reader.given(settings.KEYRING_FILE) or data_dir / "keyring.json"),
         admin_email=reader.given(settings.ADMIN_EMAIL),
         base_domain=(base_domain := reader.given(settings.BASE_DOMAIN)),
@@ -51,6 +55,7 @@ def load_config(
         ntlm=reader.value(settings.NTLM),
         rate_limits=reader.value(settings.RATE_LIMITS),
         trusted_networks=reader.given(settings.TRUSTED_NETWORKS) or (),
+        metrics_networks=reader.value(settings.METRICS_NETWORKS),
         retry_seconds=reader.value(settings.RETRY_SECONDS),
         expire_seconds=reader.value(settings.EXPIRE_SECONDS),
         keep_sent_seconds=reader.value(settings.KEEP_SENT_SECONDS),
@@ -88,6 +93,9 @@ class _Reader:
 
     def value(self, setting: Setting[T]) -> T:
         """Give the value that the operator has set, or the default."""
+        written = self._given.get(setting.name)
+        if written is not None and not written.text.strip():
+            return setting.parse("")
         given = self.given(setting)
         return setting.parse(setting.default) if given is None else given
 
@@ -102,6 +110,18 @@ class _Reader:
                 settings.DEFAULT_RELAY_URL, "ca does not name a file that this user can read."
             )
         return replace(relay, ca_file=ca_file)
+
+    def tls(self, base: Path) -> TlsFiles | None:
+        """Give the files of the certificate and its key; what needs them is a fault without."""
+        certificate, key = map(self.given, (settings.TLS_CERTIFICATE_FILE, settings.TLS_KEY_FILE))
+        if certificate is not None:
+            return TlsFiles(certificate=base / certificate, key=base / (key or certificate))
+        for setting in (settings.TLS_KEY_FILE, settings.SUBMISSION_TLS_LISTEN):
+            if self.given(setting) is not None:
+                self._fault(
+                    setting, "this needs a certificate: set SMARTHOST_TLS_CERTIFICATE_FILE too."
+                )
+        return None
 
     def _fault(self, setting: Setting[object], *messages: str) -> None:
         label = self._given[setting.name].label

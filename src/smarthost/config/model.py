@@ -55,11 +55,24 @@ class DefaultRelay:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TlsFiles:
+    """Where the certificate that clients are shown is, with its chain, and its key; both in PEM.
+
+    They may be one file.
+    """
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """Every setting of one process.
 
     `base_domain` is None for a standalone installation (one portal, whatever the host name).
     `helo_name` is None when nothing is set and the machine has no full name of its own.
+    `submission_listen` and `submission_tls_listen` are None where nobody is to submit mail by
+    SMTP; the second has TLS from the first octet, so that there is none without `tls`.
     `ignored_names` are the `SMARTHOST_…` variables that a container platform has injected;
     they mean nothing here, and are listed so that the log can say so once.
     """
@@ -67,6 +80,10 @@ class Config:
     data_dir: Path
     database_file: Path
     http_listen: ListenAddress
+    http_tls: bool
+    submission_listen: ListenAddress | None
+    submission_tls_listen: ListenAddress | None
+    tls: TlsFiles | None
     keyring_file: Path
     admin_email: str | None
     base_domain: str | None
@@ -76,6 +93,7 @@ class Config:
     ntlm: bool
     rate_limits: bool
     trusted_networks: tuple[IPv4Network | IPv6Network, ...]
+    metrics_networks: tuple[IPv4Network | IPv6Network, ...]
     retry_seconds: int
     expire_seconds: int
     keep_sent_seconds: int

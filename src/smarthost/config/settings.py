@@ -24,6 +24,7 @@ from smarthost.config.values import (
     parse_log_format,
     parse_log_level,
     parse_networks,
+    parse_optional_listen,
     parse_path,
     parse_relay_networks,
     parse_retry_wait,
@@ -41,7 +42,8 @@ class Setting(Generic[T_co]):
 
     `default` is what an operator could have written; where it is empty, `unset` says in words
     what holds then. A `secret` setting can be read from a file (`…_FILE`), and its value is
-    never shown. `meaning` and `example` are for the documentation.
+    never shown. Nothing given is the default, unless the setting `takes_empty` as a value of its
+    own. `meaning` and `example` are for the documentation.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Setting(Generic[T_co]):
     default: str = ""
     unset: str = ""
     secret: bool = False
+    takes_empty: bool = False
     meaning: str
     example: str
 
@@ -84,6 +87,46 @@ HTTP_LISTEN: Setting[ListenAddress] = Setting(
     default="127.0.0.1:8025",
     meaning="Host and port of the HTTP server; port 0 takes any free one.",
     example="[::1]:8025",
+)
+HTTP_TLS: Setting[bool] = Setting(
+    name="HTTP_TLS",
+    parse=parse_switch,
+    default="on",
+    meaning="`on` or `off`: whether HTTP is served with TLS where there is a certificate. `off`"
+    " behind a reverse proxy that has its own.",
+    example="off",
+)
+SUBMISSION_LISTEN: Setting[ListenAddress | None] = Setting(
+    name="SUBMISSION_LISTEN",
+    parse=parse_optional_listen,
+    default="127.0.0.1:2525",
+    takes_empty=True,
+    meaning="Host and port at which applications submit mail by SMTP, with STARTTLS where there is"
+    " a certificate; empty: nowhere.",
+    example="0.0.0.0:587",
+)
+SUBMISSION_TLS_LISTEN: Setting[ListenAddress | None] = Setting(
+    name="SUBMISSION_TLS_LISTEN",
+    parse=parse_optional_listen,
+    unset="none",
+    takes_empty=True,
+    meaning="Host and port for submission with TLS from the first octet; needs a certificate.",
+    example="0.0.0.0:465",
+)
+TLS_CERTIFICATE_FILE: Setting[Path] = Setting(
+    name="TLS_CERTIFICATE_FILE",
+    parse=parse_path,
+    unset="none: no TLS",
+    meaning="The certificate for HTTP and submission, with its chain, in PEM. It is read anew"
+    " when the file changes.",
+    example="/etc/smarthost/tls/fullchain.pem",
+)
+TLS_KEY_FILE: Setting[Path] = Setting(
+    name="TLS_KEY_FILE",
+    parse=parse_path,
+    unset="in the file of the certificate",
+    meaning="The certificate's private key, in PEM and without a passphrase.",
+    example="/etc/smarthost/tls/privkey.pem",
 )
 KEYRING_FILE: Setting[Path] = Setting(
     name="KEYRING_FILE",
@@ -152,6 +195,13 @@ TRUSTED_NETWORKS: Setting[tuple[IPv4Network | IPv6Network, ...]] = Setting(
     " believed, with commas between.",
     example="10.0.0.0/8, 2001:db8::/32",
 )
+METRICS_NETWORKS: Setting[tuple[IPv4Network | IPv6Network, ...]] = Setting(
+    name="METRICS_NETWORKS",
+    parse=parse_networks,
+    default="127.0.0.0/8, ::1/128",
+    meaning="Networks from which `/metrics` may be read, with commas between.",
+    example="10.0.0.0/8",
+)
 RETRY_SECONDS: Setting[int] = Setting(
     name="RETRY_SECONDS",
     parse=parse_retry_wait,
@@ -203,6 +253,11 @@ SETTINGS: tuple[Setting[object], ...] = (
     DATA_DIR,
     DATABASE_URL,
     HTTP_LISTEN,
+    HTTP_TLS,
+    SUBMISSION_LISTEN,
+    SUBMISSION_TLS_LISTEN,
+    TLS_CERTIFICATE_FILE,
+    TLS_KEY_FILE,
     KEYRING_FILE,
     ADMIN_EMAIL,
     BASE_DOMAIN,
@@ -212,6 +267,7 @@ SETTINGS: tuple[Setting[object], ...] = (
     NTLM,
     RATE_LIMITS,
     TRUSTED_NETWORKS,
+    METRICS_NETWORKS,
     RETRY_SECONDS,
     EXPIRE_SECONDS,
     KEEP_SENT_SECONDS,

@@ -83,6 +83,9 @@ class _Written:
     is_path: bool
 
 
+_TAKING_EMPTY = frozenset((setting.name, False) for setting in SETTINGS if setting.takes_empty)
+
+
 def _known_names() -> dict[str, tuple[str, bool]]:
     """Give each name without prefix: the setting it belongs to, and whether it is a path."""
     plain = {setting.name: (setting.name, False) for setting in SETTINGS}
@@ -104,7 +107,7 @@ def _collect(
             faults.append(Fault(name=label, message=message))
         elif not isinstance(text, str):
             faults.append(Fault(name=label, message="write the value as text, in quotes."))
-        elif text.strip():
+        elif text.strip() or known[name] in _TAKING_EMPTY:
             setting, is_path = known[name]
             if setting in collected:
                 other = collected[setting].label

@@ -62,6 +62,11 @@ def parse_listen(text: str) -> ListenAddress:
     return ListenAddress(host=_host(host), port=parse_port(port, lowest=0))
 
 
+def parse_optional_listen(text: str) -> ListenAddress | None:
+    """Give what `parse_listen` does, and None for no text."""
+    return parse_listen(text) if text else None
+
+
 def parse_email(text: str) -> str:
     """Give an e-mail address in the canonical form of `mail.address`."""
     try:

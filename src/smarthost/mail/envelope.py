@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from smarthost.mail.address import Address
+from smarthost.mail.dsn import Dsn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,10 +25,16 @@ class Envelope:
     """An address or the header is not ASCII: only a relay with SMTPUTF8 (RFC 6531) may have it."""
     needs_8bit: bool
     """The content has octets above 127: it asks for 8BITMIME (RFC 6152)."""
+    dsn: Dsn | None = None
+    """What its sender asks to be told, who is then told of failures by mail; None: nobody is."""
 
 
 def addressed(
-    content: bytes, *, sender: Address | None, recipients: Iterable[Address]
+    content: bytes,
+    *,
+    sender: Address | None,
+    recipients: Iterable[Address],
+    dsn: Dsn | None = None,
 ) -> Envelope:
     """Put a finished message into its envelope; `sender` None is the null reverse-path.
 
@@ -45,4 +52,5 @@ def addressed(
         content=content,
         needs_smtputf8=not (ascii_paths and header.isascii()),
         needs_8bit=not content.isascii(),
+        dsn=dsn,
     )
