@@ -8,6 +8,7 @@ appearance, so they are rewritten to `?n`.
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,6 +30,8 @@ BUSY_SECONDS = 10
 # Each of the two connections keeps as many pages: enough for the upper levels of the indexes of
 # 100,000 portals, whose leaves the system's own cache has.
 _CACHE_KIB = 8 * 1024
+
+_WAL_PAUSE_SECONDS = 0.01
 
 # The WAL of older versions can lose commits: https://sqlite.org/wal.html#walresetbug
 _OLDEST_SQLITE = (3, 51, 3)
@@ -112,7 +115,7 @@ class SqliteDatabase:
 def _connect(path: Path, busy_seconds: float) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(round(busy_seconds * 1000))
-    connection.pragma("journal_mode", "wal")
+    _enter_wal(connection, busy_seconds)
     connection.pragma("synchronous", "full")
     connection.pragma("cache_size", -_CACHE_KIB)
     connection.pragma("foreign_keys", True)
@@ -121,6 +124,24 @@ def _connect(path: Path, busy_seconds: float) -> apsw.Connection:
     # by its keys then takes 16 microseconds instead of 4.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return connection
+
+
+def _enter_wal(connection: apsw.Connection, busy_seconds: float) -> None:
+    """Switch the file to its WAL, once and for all processes.
+
+    SQLite does not wait for a second one that does so at the same moment, since both would wait
+    for each other.
+    """
+    give_up_at = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(_WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _create(path: Path) -> None:
