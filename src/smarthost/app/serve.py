@@ -24,6 +24,8 @@ from smarthost.certificate.live import LiveCertificate
 from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config
 from smarthost.database.engine import StoreUnavailableError
+from smarthost.metrics.certificate import Shown
+from smarthost.metrics.metrics import Metrics
 from smarthost.portals.model import ConflictError, Portal
 from smarthost.web.server import Server, bind, make_server
 
@@ -61,6 +63,7 @@ async def serve(config: Config, announce: Announce) -> None:
             portal = first.portal if first else await _standalone_portal(config, parts)
             tls = certificate.http_context if certificate and config.http_tls else None
             server = make_server(make_web(config, parts, portal), tls=tls)
+            _measure(parts.metrics, server, certificate)
             url = service_url(config, portal, listening.getsockname()[1])
             # What is there now stays: the collector need not look through it again and again,
             # which took a twentieth of each save.
@@ -139,6 +142,15 @@ async def _until_stopped(
         if isinstance(fault, Exception):
             raise fault
     delivering.result()
+
+
+def _measure(metrics: Metrics, server: Server, certificate: LiveCertificate | None) -> None:
+    """Have the metrics ask those that know by themselves."""
+    metrics.http.count_connections(lambda: len(server.server_state.connections))
+    if certificate is not None:
+        metrics.certificate.show(
+            lambda: Shown(certificate.not_after.timestamp(), certificate.up_to_date)
+        )
 
 
 async def _watch(certificate: LiveCertificate | None) -> None:
