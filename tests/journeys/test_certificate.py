@@ -1,6 +1,8 @@
 """The program with a certificate of its own: served, replaced while it runs, and refused."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 
 from tests.authority import Authority, shown_serial
 from tests.cli.program import ADMIN, Program
-from tests.journeys.served import serving
+from tests.journeys.served import serving, started
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(folder=folder)
 
 
-def curl(authority: Authority, url: str) -> object:
+def curl(authority: Authority, url: str) -> str:
     done = subprocess.run(
         ["curl", "--silent", "--show-error", "--fail", "--cacert", authority.ca_file, url],
         capture_output=True,
@@ -34,7 +36,7 @@ def curl(authority: Authority, url: str) -> object:
         timeout=30,
         check=True,
     )
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 @pytest.mark.needs("curl")
@@ -46,7 +48,7 @@ def test_a_certificate_is_served_and_its_successor_too(
         url = service.wait_for("serving")["url"]
         assert url == f"https://127.0.0.1:{service.port}"
         assert service.wait_printed(url)
-        assert curl(authority, f"{url}/healthz") == {"status": "ok"}
+        assert json.loads(curl(authority, f"{url}/healthz")) == {"status": "ok"}
         before = shown_serial(service.port, authority.trusting())
 
         authority.issue()  # found within seconds, by itself
@@ -59,7 +61,10 @@ def test_a_certificate_is_served_and_its_successor_too(
         service.send(signal.SIGHUP)
         refused = service.wait_for("certificate not taken; the one before stays")
         assert "no certificate in PEM" in refused["reason"]
-        assert curl(authority, f"{url}/healthz") == {"status": "ok"}
+        shown = curl(authority, f"{url}/metrics")
+        assert "\nsmarthost_tls_certificate_up_to_date 0.0\n" in shown
+        assert "\nsmarthost_tls_certificate_expiry_timestamp_seconds 3.25" in shown
+        assert "\nsmarthost_http_connections 1.0\n" in shown
 
         authority.issue()
         service.send(signal.SIGHUP)
@@ -90,6 +95,18 @@ def test_an_expired_certificate_is_served_with_a_warning(
     authority.issue_expired()
     with serving(installed, **authority.settings()) as service:
         assert "expired" in service.wait_for("certificate")["reason"]
+
+
+def test_sighup_ends_the_service_whose_terminal_is_gone(installed: Program) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        at_terminal = ("sh", "-c", 'exec "$@" <"$0"', os.ttyname(theirs))
+        with started(installed, under=at_terminal) as service:
+            service.wait_for("serving")
+            service.stop(signal.SIGHUP)
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_sighup_ends_nothing_where_there_is_no_certificate(installed: Program) -> None:
