@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from smarthost import __version__
 from smarthost.app.delivery import Delivery
 from smarthost.app.relays import Relays, default_settings
 from smarthost.app.telling import Stores
@@ -24,6 +25,7 @@ from smarthost.database.sqlite import SqliteDatabase
 from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.ids import Ids
 from smarthost.mail_queue.holds.store import lift
+from smarthost.metrics.metrics import Metrics
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
 from smarthost.portals.sign_in.passwords import Passwords
@@ -58,6 +60,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     clock: Clock
     ids: Ids
+    metrics: Metrics
     database: Database
     key_ring: KeyRing
     portals: PortalStore
@@ -86,11 +89,12 @@ async def open_parts(
     """
     clock = clock or SystemClock()
     _prepare_folder(config, create=create)
-    database = SqliteDatabase(config.database_file)
+    metrics = Metrics(__version__)
+    database = SqliteDatabase(config.database_file, measured=metrics.commits.measured)
     try:
         await migrate(database, clock)
         key_ring = await _key_ring(config, database)
-        parts = _build(config, database, key_ring, clock)
+        parts = _build(config, database, key_ring, clock, metrics)
         await parts.settings.note_active_key()
         try:
             yield parts
@@ -143,7 +147,9 @@ def _is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
-def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) -> Parts:
+def _build(
+    config: Config, database: Database, key_ring: KeyRing, clock: Clock, metrics: Metrics
+) -> Parts:
     ids = Ids(clock)
     audit = AuditLog(clock, ids)
     portals = PortalStore(database, audit, clock, ids)
@@ -162,11 +168,12 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
         webhooks=WebhookStore(database, audit, clock, ids, key_ring),
         failure_notices=FailureNoticeStore(database),
     )
-    delivery = Delivery(config, database, relays, stores, clock, ids)
+    delivery = Delivery(config, database, relays, stores, clock, ids, metrics.mail)
     trials = TrialStore(database, clock, ids)
     return Parts(
         clock=clock,
         ids=ids,
+        metrics=metrics,
         database=database,
         key_ring=key_ring,
         portals=portals,

@@ -31,7 +31,7 @@ from smarthost.sending.attempts import Attempts
 from smarthost.smtp import tls
 from smarthost.smtp.egress import Policy, Resolver
 from smarthost.smtp_settings.store import SettingsStore
-from smarthost.webhooks.deliver import AT_ONCE, Post, WebhookDelivery
+from smarthost.webhooks.deliver import AT_ONCE, Called, Post, WebhookDelivery
 from smarthost.webhooks.rules import PUBLIC_PORTS
 from smarthost.webhooks.store import WebhookStore
 
@@ -78,8 +78,12 @@ def webhook_delivery(
     resolver: Resolver,
     clock: Clock,
     is_ours: Callable[[], bool],
+    called: Called,
 ) -> WebhookDelivery:
-    """Return what delivers events; `is_ours` tells whether this process is the one that does."""
+    """Return what delivers events; `is_ours` tells whether this process is the one that does.
+
+    `called` is told what became of each.
+    """
     policy = webhook_policy(config)
 
     def open_post() -> Post:
@@ -88,7 +92,7 @@ def webhook_delivery(
 
         return Poster(policy, resolver, tls.verified, AT_ONCE)
 
-    return WebhookDelivery(store, open_post, clock, random.random, is_ours)
+    return WebhookDelivery(store, open_post, clock, random.random, is_ours, called=called)
 
 
 def notices(

@@ -21,8 +21,15 @@ from smarthost.mail_queue.accepted.model import (
 from smarthost.mail_queue.arrivals.store import Arrival, ArrivalStore
 from smarthost.mail_queue.model import Kind
 
+Accepted = Callable[[int, int], None]
+"""Is told how many messages with how many recipients were accepted together."""
+
 Beside = Callable[[Transaction], Awaitable[None]]
 """Does something in the transaction that keeps the messages; what it raises keeps them out."""
+
+
+def _nobody(_messages: int, _recipients: int) -> None:
+    """Count nothing."""
 
 
 class Intake:
@@ -34,13 +41,22 @@ class Intake:
     """
 
     def __init__(
-        self, database: Database, store: ArrivalStore, ids: Ids, wake: Callable[[], None]
+        self,
+        database: Database,
+        store: ArrivalStore,
+        ids: Ids,
+        wake: Callable[[], None],
+        accepted: Accepted = _nobody,
     ) -> None:
-        """`wake` tells this process's worker, if it has one, that something is due."""
+        """`wake` tells this process's worker, if it has one, that something is due.
+
+        `accepted` is told of what was accepted, once it is durable.
+        """
         self._database = database
         self._store = store
         self._ids = ids
         self._wake = wake
+        self._accepted = accepted
 
     async def submit(
         self,
@@ -76,6 +92,8 @@ class Intake:
         given = await self._database.transact(work)
         if given is None:
             self._wake()
+            recipients = sum(len(one.envelope.recipients) for one in submissions)
+            self._accepted(len(submissions), recipients)
         return given
 
     async def replay(
@@ -111,6 +129,8 @@ class Intake:
 
         accepted = await self._database.transact(work)
         self._wake()
+        if accepted == message_id:
+            self._accepted(1, len(envelope.recipients))
         return accepted
 
     def _check(self, envelopes: Sequence[Envelope]) -> None:
