@@ -209,7 +209,7 @@ async def test_a_removed_users_keys_and_sessions_end(
     assert stored is not None
     _, key = await keys.create(stored, "mine", frozenset({Permission.SEND}), None, BY)
     _, kept = await keys.create(admin, "theirs", frozenset({Permission.ALL}), None, BY)
-    _, session = await sign_ins.create_session(stored)
+    _, session = await sign_ins.create_session(stored, BY)
     assert await keys.find(portal.id, key)
     assert await sign_ins.find_session(portal.id, session)
     await portals.remove_user(stored, BY)
@@ -225,8 +225,8 @@ async def test_a_new_password_ends_the_users_sessions_and_no_others(
         portal.id, "other@example.com", Role.ADMINISTRATOR, "$argon2", BY
     )
     _, key = await keys.create(admin, "mine", frozenset({Permission.ALL}), None, BY)
-    _, ended = await sign_ins.create_session(admin)
-    _, kept = await sign_ins.create_session(other)
+    _, ended = await sign_ins.create_session(admin, BY)
+    _, kept = await sign_ins.create_session(other, BY)
     await portals.set_password(admin, "$another", BY)
     assert await sign_ins.find_session(portal.id, ended) is None
     assert await sign_ins.find_session(portal.id, kept)

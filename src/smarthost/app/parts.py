@@ -29,6 +29,7 @@ from smarthost.portals.sign_in.passwords import Passwords
 from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
+from smarthost.portals.suspension.store import SuspensionStore
 from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
@@ -60,6 +61,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     key_ring: KeyRing
     portals: PortalStore
+    suspensions: SuspensionStore
     keys: KeyStore
     last_use: LastUse
     passwords: Passwords
@@ -156,7 +158,7 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
     portals = PortalStore(database, audit, clock, ids)
     keys = KeyStore(database, audit, clock, ids)
     passwords = Passwords()
-    sign_ins = SignInStore(database, clock, ids)
+    sign_ins = SignInStore(database, audit, clock, ids)
     # What waits for its relay goes at once to the one that was just saved.
     settings = SettingsStore(database, audit, clock, key_ring, in_each_save=lift)
     default = None if config.default_relay is None else _settings(config.default_relay)
@@ -176,6 +178,9 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
         database=database,
         key_ring=key_ring,
         portals=portals,
+        suspensions=SuspensionStore(
+            database, audit, clock, in_each_change=stores.follow_suspension
+        ),
         keys=keys,
         last_use=LastUse(keys),
         passwords=passwords,

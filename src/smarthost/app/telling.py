@@ -11,12 +11,14 @@ import msgspec
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
 from smarthost.config import Config
+from smarthost.database.engine import Transaction
 from smarthost.ids import Ids
 from smarthost.mail.address import parse_address
 from smarthost.mail.mailbox import Mailbox
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.turns.store import refresh_all
 from smarthost.portals.store import PortalStore
 from smarthost.relay_health.notices import Notices
 from smarthost.relay_health.store import NoticeStore
@@ -37,6 +39,11 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     settings: SettingsStore
     notices: NoticeStore
     webhooks: WebhookStore
+
+    async def follow_suspension(self, tx: Transaction, portal_id: str) -> None:
+        """Stop in `tx` what leaves a portal that is suspended, or let it go on."""
+        await refresh_all(tx, portal_id)
+        await self.webhooks.refresh(tx, portal_id)
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):

@@ -83,8 +83,9 @@ def show(
             email_value,
             hold_of,
             parsed_id,
+            suspended_at,
         )
-        from smarthost.cli.message_words import page
+        from smarthost.cli.message_words import Wait, page
         from smarthost.mail_queue.accepted.model import NoSuchMessageError
 
         chosen = await chosen_portal(config, parts, portal)
@@ -94,8 +95,9 @@ def show(
         if as_json:
             print_json(await email_value(parts, message))
             return
-        attempts, hold = await attempts_of(parts, message), await hold_of(parts, chosen.id)
-        for line in page(message, attempts, hold, parts.clock.now()):
+        attempts = await attempts_of(parts, message)
+        wait = Wait(await hold_of(parts, chosen.id), await suspended_at(parts, chosen.id))
+        for line in page(message, attempts, wait, parts.clock.now()):
             typer.echo(printable(line))
 
     run(work)

@@ -61,6 +61,8 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
             ("deny-settings", portal.deny_settings, ("acme",)),
             ("allow-domain-senders", portal.allow_domain_senders, ("acme",)),
             ("deny-domain-senders", portal.deny_domain_senders, ("acme",)),
+            ("suspend", portal.suspend, ("acme",)),
+            ("resume", portal.resume, ("acme",)),
         ),
     ),
     (

@@ -11,7 +11,8 @@ from smarthost.database.engine import Database, Row, Transaction
 from smarthost.ids import Ids
 from smarthost.portals.model import ConflictError, NotFoundError, Portal, Role, User
 
-_PORTALS = "SELECT id, name, created_at, settings_allowed, domain_senders_allowed FROM portals"
+_PORTALS = """
+SELECT id, name, created_at, settings_allowed, domain_senders_allowed, suspended_at FROM portals"""
 _PORTAL_BY_NAME = f"{_PORTALS} WHERE name = $1"
 _PORTAL_BY_ID = f"{_PORTALS} WHERE id = $1"
 _PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name LIMIT $1"
@@ -191,13 +192,14 @@ def read_user(row: Row) -> User:
 
 
 def _portal(row: Row) -> Portal:
-    portal_id, name, created_at, settings_allowed, domain_senders_allowed = row
+    portal_id, name, created_at, settings_allowed, domain_senders_allowed, suspended_at = row
     return Portal(
         id=portal_id,
         name=name,
         created_at=created_at,
         settings_allowed=bool(settings_allowed),
         domain_senders_allowed=bool(domain_senders_allowed),
+        suspended_at=suspended_at,
     )
 
 

@@ -10,3 +10,6 @@ ALTER TABLE messages ADD COLUMN dsn TEXT;
 
 -- A portal that the operator has suspended: nobody gets in, nothing goes out.
 ALTER TABLE portals ADD COLUMN suspended_at INTEGER;
+
+-- When that last ended: what waited meanwhile gets older only from then on.
+ALTER TABLE portals ADD COLUMN resumed_at INTEGER;
