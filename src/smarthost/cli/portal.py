@@ -1,5 +1,6 @@
 """`portal`: the tenants of the installation."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -115,10 +116,8 @@ async def _create(config: "Config", parts: "Parts", name: str) -> "Portal":
     from smarthost.cli.choices import BY_OPERATOR
     from smarthost.portals.rules import parse_portal_name, refuse_second_portal
 
-    parsed = parse_portal_name(name)
-    existing = await parts.portals.portals(at_most=1)
-    refuse_second_portal(len(existing), config.base_domain)
-    return await parts.portals.create_portal(parsed, BY_OPERATOR)
+    admit = partial(refuse_second_portal, config.base_domain)
+    return await parts.portals.create_portal(parse_portal_name(name), BY_OPERATOR, admit)
 
 
 async def _switch_settings(parts: "Parts", name: str, *, allowed: bool) -> "Portal":
