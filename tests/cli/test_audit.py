@@ -29,12 +29,9 @@ def test_what_was_done_is_listed_newest_first(installed: Program) -> None:
     assert (rows[0]["portal"], rows[0]["actor"], rows[0]["details"]) == ("acme", "operator", {})
     for options, count in (
         (("--portal", "acme"), 1),
-        (("--action", "user.created"), 1),
-        (("--by", "Operator"), 4),
-        (("--by", ADMIN), 0),
-        (("--since", "1 hour ago"), 4),
+        (("--action", "user.created", "--since", "1 hour ago"), 1),
+        (("--by", "Operator", "--until", "2100-01-01T00:00:00Z"), 4),
         (("--until", "1 hour ago"), 0),
-        (("--since", "2100-01-01T00:00:00Z"), 0),
     ):
         assert len(installed("audit", "list", *options, "--json").json()) == count
     shown = installed("audit", "list", "--limit", "2")
@@ -101,10 +98,8 @@ def test_a_sheet_computes_nothing_of_what_somebody_has_typed(installed: Program)
         (("export", "--after", "4711", "-o", "x"), 1, "no event 4711"),
         (("export", "--portal", "nobody", "-o", "x"), 1, "no portal named nobody"),
         (("export", "--since", "yesterday", "-o", "x"), 2, "--since: Write it as"),
-        (("export", "--until", "tomorrow", "-o", "x"), 2, "--until: Write it as"),
-        (("export", "-o", "missing/x"), 2, "cannot be made: No such file"),
+        (("list", "--until", "tomorrow"), 2, "--until: Write it as"),
         (("export", "--format", "csv", "--json"), 2, "--json: Standard output"),
-        (("list", "--since", "yesterday"), 2, "--since: Write it as"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_no_file(
