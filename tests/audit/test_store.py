@@ -1,6 +1,4 @@
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +7,6 @@ from smarthost.audit.store import AuditLog
 from smarthost.database.engine import Database, Transaction
 from smarthost.ids import Ids
 from tests.clocks import START, FakeClock
-from tests.engines import ENGINES, migrated_database
 
 ALL = (
     "SELECT portal_id, at, actor, address, request_id, action, subject, details "
@@ -18,12 +15,6 @@ ALL = (
 EVENT = Event(
     portal_id="p-1", action="key.created", subject="k-1", details={"name": "größer", "n": [1]}
 )
-
-
-@pytest.fixture(params=ENGINES)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    async with migrated_database(request.param, tmp_path) as opened:
-        yield opened
 
 
 def audit_log() -> AuditLog:

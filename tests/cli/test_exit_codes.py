@@ -27,6 +27,7 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.mail_queue.model.BrokenOffError": "becomes an outcome",
     "smarthost.mail_queue.progress.ClaimLostError": "ends an attempt",
     "smarthost.portals.access.SettingsSwitchedOffError": "the operator is not bound by it",
+    "smarthost.portals.access.SuspendedError": "answers a request; a command says it otherwise",
     "smarthost.portals.model.PortalsError": "the base of others",
     "smarthost.portals.sign_in.model.TooManyFailuresError": "the operator does not sign in",
     "smarthost.relay_check.model.RelayCheckError": "the base of others",

@@ -15,7 +15,7 @@ def test_a_standalone_installation_gets_no_second_portal(untouched: Program) -> 
 
 def test_portals_are_made_listed_and_switched(installed: Program) -> None:
     made = installed("portal", "create", "acme", "--json", **SEVERAL).json()
-    fields = {"id", "name", "createdAt", "settingsAllowed", "domainSendersAllowed"}
+    fields = {"id", "name", "createdAt", "settingsAllowed", "domainSendersAllowed", "suspendedAt"}
     assert set(made) == fields
     assert made["settingsAllowed"] is True
     denied = installed("portal", "deny-settings", "acme", "--json", **SEVERAL).json()

@@ -126,6 +126,15 @@ class Service:
         """What `portal allow-settings` and `portal deny-settings` do."""
         self.run(self.parts.portals.allow_settings(portal, _OPERATOR, allowed=allowed))
 
+    @contextmanager
+    def suspended(self, portal: Portal) -> Iterator[None]:
+        """What is between `portal suspend` and `portal resume`."""
+        self.run(self.parts.suspensions.suspend(portal, _OPERATOR))
+        try:
+            yield
+        finally:
+            self.run(self.parts.suspensions.resume(portal, _OPERATOR))
+
     def open_user(
         self,
         email: str,

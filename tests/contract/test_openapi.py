@@ -126,7 +126,7 @@ def test_each_status_is_an_answer_of_some_operation(document: Document) -> None:
             {200, 400, 401, 402, 403, 404, 405, 406, 412, 413, 415, 429, 500, 503},
         ),
         (SETTINGS, "delete", {200, 400, 401, 402, 403, 404, 405, 406, 412, 429, 500, 503}),
-        (AUTHENTICATION, "post", {200, 400, 401, 404, 405, 406, 413, 415, 429, 500, 503}),
+        (AUTHENTICATION, "post", {200, 400, 401, 403, 404, 405, 406, 413, 415, 429, 500, 503}),
         (KEYS, "post", {200, 400, 401, 403, 404, 405, 406, 409, 413, 415, 429, 500, 503}),
         (
             EMAILS,
@@ -343,6 +343,11 @@ def refuse_settings(service: Service) -> Reply:
         service.allow_settings(service.portal, allowed=True)
 
 
+def suspended(service: Service, path: str) -> Reply:
+    with service.suspended(service.portal):
+        return service.ask("GET", path, key=service.key)
+
+
 REFUSED: dict[str, Callable[[Service], Reply]] = {
     "Unauthorized": lambda service: service.ask("GET", SETTINGS, key="sh_nobody"),
     "PaymentRequired": refuse_settings,
@@ -386,6 +391,7 @@ REFUSED_EMAILS: dict[tuple[str, str], Callable[[Service], Reply]] = {
     ),
     ("EmailsForbidden", "refused"): lambda service: send(service, "sh_nobody"),
     ("EmailsForbidden", "sender"): lambda service: send(service, **{"from": "joe@example.net"}),
+    ("EmailsForbidden", "suspended"): lambda service: suspended(service, EMAILS),
     ("EmailsNothingThere", "refused"): lambda service: service.ask(
         "POST", f"{EMAILS}/{ID}/cancel", key=service.key
     ),
@@ -438,6 +444,14 @@ def test_the_refusal_that_is_shown_is_the_one_that_is_told(
     assert reply.json() == told(response)
     assert reply.status == reply.json()["statusCode"]
     assert [header for header in response["headers"] if header not in reply.headers] == []
+
+
+def test_the_refusal_of_a_suspended_portal_is_the_one_that_is_told(
+    fresh_service: Service, document: Document
+) -> None:
+    reply = suspended(fresh_service, SETTINGS)
+    assert reply.status == 403
+    assert reply.json() == told(refusal(document, "Forbidden"), "suspended")
 
 
 def test_the_refusal_of_no_request_at_all_is_the_one_that_is_told(

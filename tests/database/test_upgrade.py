@@ -31,6 +31,9 @@ INSERT INTO attempts (portal_id, message_id, address, attempt, started_at, micro
 VALUES ('p', $1, 'anna@example.org', 1, 20, 5, $2, 0, 'data', $3, 0, '250 OK', 7,
         'mail.example.com', 587, 0, '192.0.2.1', 'TLSv1.3', 'not_encrypted')"""
 _LAST_TEST = "INSERT INTO last_tests (portal_id, message_id) VALUES ('p', $1)"
+_EVENT = """
+INSERT INTO audit_events (portal_id, id, at, actor, action, subject, details)
+VALUES ('p', $1, $2, 'operator', 'x.y', 's', '{}')"""
 _TURN = "INSERT INTO queue_turns (portal_id, kind, due_at) VALUES ('p', $1, $2)"
 
 
@@ -63,6 +66,8 @@ async def filled(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await tx.execute(_ATTEMPT, SENT, "accepted", None)
         await tx.execute(_ATTEMPT, HELD, "deferred", "timed_out")
         await tx.execute(_LAST_TEST, TEST)
+        for event_id, at in (("a", 3), ("b", 1), ("c", 2)):
+            await tx.execute(_EVENT, event_id, at)
         await tx.execute(_TURN, "mail", 99)
         await tx.execute(_TURN, "test", 60)
 
@@ -84,6 +89,7 @@ async def test_every_row_of_the_queue_is_there_after_the_upgrade(filled: Databas
         " relay_address, tls, warnings",
         "last_tests": "portal_id, message_id",
         "queue_turns": "portal_id, kind, due_at",
+        "audit_events": "portal_id, id, at, actor, address, request_id, action, subject, details",
     }
     queries = {
         table: f"SELECT {columns} FROM {table} ORDER BY 1, 2" for table, columns in shared.items()
@@ -111,9 +117,17 @@ async def test_what_is_new_says_nothing_about_old_mail(filled: Database) -> None
     assert await filled.fetch("SELECT DISTINCT last_sent_at FROM queue_turns") == [(None,)]
 
 
+async def test_the_audit_is_numbered_in_its_order(filled: Database) -> None:
+    await migrate(filled, FakeClock())
+    await filled.transact(executing(_EVENT, "d", 0))
+    events = await filled.fetch("SELECT id FROM audit_events ORDER BY number")
+    assert events == [("b",), ("c",), ("a",), ("d",)]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
+        "UPDATE audit_events SET actor = 'nobody'",
         "UPDATE messages SET size = 4",
         "UPDATE message_bodies SET content = X'00'",
         "UPDATE attempts SET reply = NULL",

@@ -53,8 +53,8 @@ def keys(database: Database, audit: AuditLog, clock: FakeClock, ids: Ids) -> Key
 
 
 @pytest.fixture
-def sign_ins(database: Database, clock: FakeClock, ids: Ids) -> SignInStore:
-    return SignInStore(database, clock, ids)
+def sign_ins(database: Database, audit: AuditLog, clock: FakeClock, ids: Ids) -> SignInStore:
+    return SignInStore(database, audit, clock, ids)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from smarthost.portals.access import (
     Action,
     ForbiddenError,
     SettingsSwitchedOffError,
+    SuspendedError,
     authorize,
     authorize_key_permissions,
     owner_of,
@@ -39,8 +40,14 @@ def caller(
     return Caller(user=user, kind=kind, credential_id="k", permissions=held)
 
 
-def portal(*, settings_allowed: bool) -> Portal:
-    return Portal(id="p", name="first", created_at=0, settings_allowed=settings_allowed)
+def portal(*, settings_allowed: bool, suspended_at: int | None = None) -> Portal:
+    return Portal(
+        id="p",
+        name="first",
+        created_at=0,
+        settings_allowed=settings_allowed,
+        suspended_at=suspended_at,
+    )
 
 
 def answer(action: Action, role: Role, held: frozenset[Permission], allowed: bool) -> int:
@@ -75,6 +82,22 @@ def test_who_may_do_what(
     else:
         expected = 200 if not needed or needed & held else 403
     assert answer(action, role, held, allowed) == expected
+
+
+@pytest.mark.parametrize("held", [frozenset[Permission](), frozenset({ALL})], ids=["none", "all"])
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("action", Action, ids=lambda action: action.name)
+def test_nobody_may_do_anything_in_a_suspended_portal(
+    action: Action, role: Role, held: frozenset[Permission]
+) -> None:
+    with pytest.raises(SuspendedError, match="suspended"):
+        authorize(action, caller(role, held), portal(settings_allowed=True, suspended_at=1))
+
+
+def test_of_settings_that_are_switched_off_that_is_told_first() -> None:
+    closed = portal(settings_allowed=False, suspended_at=1)
+    with pytest.raises(SettingsSwitchedOffError):
+        authorize(Action.READ_SETTINGS, caller(Role.USER, frozenset()), closed)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_a_name_that_passes_is_ascii_within_its_length(text: str) -> None:
 
 
 def test_only_a_base_domain_lets_in_a_second_portal() -> None:
-    refuse_second_portal(0, None)
-    refuse_second_portal(1, "portals.test")
+    refuse_second_portal(None, has_any=False)
+    refuse_second_portal("portals.test", has_any=True)
     with pytest.raises(ConflictError, match="SMARTHOST_BASE_DOMAIN"):
-        refuse_second_portal(1, None)
+        refuse_second_portal(None, has_any=True)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from smarthost.database.engine import Database
 from smarthost.portals.keys.store import KeyStore
 from smarthost.portals.model import ConflictError, NotFoundError, Permission, Portal, Role, User
+from smarthost.portals.rules import refuse_second_portal
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore, email_key
 from tests.clocks import START, FakeClock
@@ -51,6 +53,17 @@ async def test_of_portals_made_at_the_same_moment_one_gets_the_name(portals: Por
     )
     assert sum(isinstance(got, Portal) for got in results) == 1
     assert sum(isinstance(got, ConflictError) for got in results) == 19
+
+
+async def test_of_portals_made_at_once_where_there_can_be_one_one_is(portals: PortalStore) -> None:
+    admit = partial(refuse_second_portal, None)
+    made = await asyncio.gather(
+        *(portals.create_portal(f"portal-{number}", BY, admit) for number in range(20)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(one, Portal) for one in made) == 1
+    assert sum(isinstance(one, ConflictError) for one in made) == 19
+    assert len(await portals.portals()) == 1
 
 
 async def test_the_switch_is_one_portals_own(
@@ -209,7 +222,7 @@ async def test_a_removed_users_keys_and_sessions_end(
     assert stored is not None
     _, key = await keys.create(stored, "mine", frozenset({Permission.SEND}), None, BY)
     _, kept = await keys.create(admin, "theirs", frozenset({Permission.ALL}), None, BY)
-    _, session = await sign_ins.create_session(stored)
+    _, session = await sign_ins.create_session(stored, BY)
     assert await keys.find(portal.id, key)
     assert await sign_ins.find_session(portal.id, session)
     await portals.remove_user(stored, BY)
@@ -225,8 +238,8 @@ async def test_a_new_password_ends_the_users_sessions_and_no_others(
         portal.id, "other@example.com", Role.ADMINISTRATOR, "$argon2", BY
     )
     _, key = await keys.create(admin, "mine", frozenset({Permission.ALL}), None, BY)
-    _, ended = await sign_ins.create_session(admin)
-    _, kept = await sign_ins.create_session(other)
+    _, ended = await sign_ins.create_session(admin, BY)
+    _, kept = await sign_ins.create_session(other, BY)
     await portals.set_password(admin, "$another", BY)
     assert await sign_ins.find_session(portal.id, ended) is None
     assert await sign_ins.find_session(portal.id, kept)

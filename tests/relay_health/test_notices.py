@@ -12,15 +12,17 @@ from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Kind
+from smarthost.mail_queue.turns.store import refresh_all
 from smarthost.portals.model import Portal, Role
 from smarthost.portals.store import PortalStore
-from smarthost.relay_health.notices import LOOK_SECONDS, Notices
+from smarthost.relay_health.notices import BLIP_SECONDS, LOOK_SECONDS, Notices
 from smarthost.relay_health.store import NoticeStore
 from smarthost.relay_health.writer import NoticeWriter
 from smarthost.smtp_settings.store import SettingsStore
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.messages import ANNA, BY
 from tests.relay_health.held import SAVED, accept, hold, let_go, put_on_hold
+from tests.suspending import Suspending
 
 ADMINISTRATORS = ("ann@acme.example", "bob@acme.example")
 _PATIENCE = 10.0
@@ -212,3 +214,16 @@ async def test_only_the_process_that_delivers_tells(bench: Bench, portal: Portal
             await asyncio.sleep(0.001)
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_nobody_of_a_suspended_portal_is_written_to_until_it_goes_on(
+    bench: Bench, portal: Portal
+) -> None:
+    suspending = Suspending(bench.database, bench.clock, refresh_all)
+    await bench.hold(portal)
+    await suspending.suspend(portal.id)
+    await bench.after(BLIP_SECONDS)
+    assert await bench.told(portal) == []
+    await suspending.resume(portal.id)
+    await bench.after(LOOK_SECONDS)
+    assert len(await bench.told(portal)) == 1

@@ -40,6 +40,8 @@ AT_LARGE = re.compile(
     r"(?!.*\b(SELECT|JOIN|OR)\b)",
     re.DOTALL,
 )
+# The audit as the operator reads it, of all portals: for commands alone, as a test below proves.
+OF_THE_OPERATOR = "smarthost.audit.reading"
 
 
 def is_sql(text: str) -> bool:
@@ -188,6 +190,9 @@ def test_it_names_its_portal(name: str, portal_tables: frozenset[str]) -> None:
     assert touched, "a statement without a table that this test can see"
     unknown = touched - portal_tables - OF_THE_INSTALLATION - {"portals"}
     assert not unknown, f"the tables {unknown} have no portal_id: whose are they?"
+    if name.startswith(OF_THE_OPERATOR):
+        assert touched <= {"audit_events", "portals"}
+        return
     if touched <= OF_THE_INSTALLATION or (touched == {"portals"} and PORTALS_AT_LARGE.match(sql)):
         return
     if AT_LARGE.match(sql):
@@ -211,6 +216,11 @@ def test_every_row_of_a_portal_is_found_through_the_portal(
     aliases = dict(re.findall(r"\b(?:FROM|JOIN)\s+([a-z_]+)\s+([a-z])\b", sql))
     theirs = portal_tables | {aliases[table] for table in portal_tables & aliases.keys()}
     steps = [str(row[-1]) for row in plan]
+    if name.startswith(OF_THE_OPERATOR) and "portal_id = $" not in STATEMENTS[name]:
+        # By an event's number or id; of the whole table there is nothing but its last row.
+        assert "SEARCH" in steps[0] or sql.endswith("ORDER BY number DESC LIMIT 1"), steps
+        assert not any("TEMP B-TREE" in step for step in steps), steps
+        return
     if AT_LARGE.match(sql):
         (step,) = steps  # a range of an index in its order; nothing is read through or sorted
         assert re.match(r"SEARCH \w+ USING (COVERING INDEX|PRIMARY KEY) ", step), step
@@ -222,6 +232,21 @@ def test_every_row_of_a_portal_is_found_through_the_portal(
     read = tables(sql) & portal_tables
     if read and not sql.lstrip().startswith("INSERT INTO"):
         assert any("portal_id=?" in step for step in steps), steps
+
+
+def test_what_is_read_of_all_portals_is_read_by_commands_alone() -> None:
+    readers = {
+        file.relative_to(SOURCE).as_posix()
+        for file in SOURCE.rglob("*.py")
+        if OF_THE_OPERATOR in file.read_text(encoding="utf-8")
+    }
+    outside = {
+        name
+        for name in readers
+        if not name.startswith(("cli/", "audit/reading/")) and name != "app/doctor.py"
+    }
+    assert readers
+    assert outside == set()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from smarthost.webhooks.store import WebhookStore
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.messages import BORIS
 from tests.processes import start_python
+from tests.suspending import Suspending
 from tests.webhooks.process import SOURCE
 from tests.webhooks.receivers import (
     NO_CONTENT,
@@ -337,3 +338,62 @@ async def test_two_recipients_that_end_apart_are_told_apart(
         await bench.settled(portal)
     told = [msgspec.json.decode(one.body)["data"]["recipients"] for one in running.received]
     assert sorted(map(str, told)) == ["['anna@example.org']", "['boris@example.org']"]
+
+
+async def test_nothing_of_a_suspended_portal_is_told_and_all_of_it_afterwards(
+    bench: Bench, portal: str, neighbour: str, shown: ssl.SSLContext
+) -> None:
+    suspending = Suspending(bench.database, bench.clock, bench.store.refresh)
+    async with receiver(tls=shown) as running, receiver(tls=shown) as others, bench.delivering():
+        await bench.set(portal, running)
+        await bench.set(neighbour, others)
+        await suspending.suspend(portal)
+        messages = [await bench.tell(portal) for _ in range(3)]
+        await bench.tell(neighbour)
+        await bench.settled(neighbour)
+        assert await bench.store.due_portals(9) == []
+        assert running.received == []
+        await suspending.resume(portal)
+        await bench.settled(portal)
+    assert [message_of(one) for one in running.received] == messages
+
+
+async def test_a_suspension_ends_what_is_told_one_after_the_other(
+    bench: Bench, portal: str, shown: ssl.SSLContext
+) -> None:
+    suspending = Suspending(bench.database, bench.clock, bench.store.refresh)
+
+    async def suspend(_request: Received, writer: asyncio.StreamWriter) -> None:
+        if len(running.received) == 1:
+            await suspending.suspend(portal)
+        writer.write(OK)
+
+    async with receiver(suspend, tls=shown) as running:
+        await bench.set(portal, running)
+        for _ in range(3):
+            await bench.tell(portal)
+        async with bench.delivering():
+            await bench.until(lambda: not bench.delivery._calls and bool(running.received))
+            assert len(running.received) == 1
+            await suspending.resume(portal)
+            await bench.settled(portal)
+    assert len(running.received) == 3
+
+
+async def test_after_a_suspension_events_have_their_day_anew(
+    bench: Bench, portal: str, shown: ssl.SSLContext
+) -> None:
+    suspending = Suspending(bench.database, bench.clock, bench.store.refresh)
+    async with receiver(status("500 No"), tls=shown) as running:
+        await bench.set(portal, running)
+        for _ in range(2):
+            await bench.tell(portal)
+        await suspending.suspend(portal)
+        bench.clock.advance(2 * KEPT_SECONDS)
+        await suspending.resume(portal)
+        async with bench.delivering():
+            await bench.until(lambda: len(running.received) >= 3)
+            assert (await bench.webhook(portal)).dropped == 0
+            bench.clock.advance(KEPT_SECONDS)
+            await bench.settled(portal)
+    assert (await bench.webhook(portal)).dropped == 2

@@ -20,5 +20,5 @@ def test_chance_moves_a_wait_by_a_quarter() -> None:
 
 
 def test_an_event_is_kept_for_a_day() -> None:
-    assert oldest_kept(KEPT_SECONDS * MICROSECONDS) == 0
+    assert oldest_kept(KEPT_SECONDS * MICROSECONDS, None) == 0
     assert KEPT_SECONDS == 24 * 60 * 60

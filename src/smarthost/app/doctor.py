@@ -12,7 +12,8 @@ from pathlib import Path
 
 from smarthost.app.doctor_network import check_network
 from smarthost.app.finding import Finding, bad, good
-from smarthost.audit.store import AuditLog, last_event_at
+from smarthost.audit.reading.store import AuditReader
+from smarthost.audit.store import AuditLog
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.config import Config, ConfigError
 from smarthost.database.engine import Database, StoreUnavailableError
@@ -106,7 +107,7 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
         if findings[0].ok:
             portals = await _portals(database, clock)
             findings += await check_key_ring(config, database, portals, clock)
-            findings.append(await check_clock(database, portals, clock))
+            findings.append(await check_clock(database, clock))
     except StoreUnavailableError as error:
         return [bad("database", str(error))]
     finally:
@@ -176,13 +177,13 @@ async def check_stored_passwords(
     return good("stored passwords", f"All that are in force open: {opened}.")
 
 
-async def check_clock(database: Database, portals: list[Portal], clock: Clock) -> Finding:
+async def check_clock(database: Database, clock: Clock) -> Finding:
     """Look whether the clock was ever set, and whether it has gone back since the last change."""
     now = clock.now()
     if now < _FIRST_RELEASE:
         return bad("clock", "The machine's clock was never set. Set it, or start its NTP client.")
-    times = [await last_event_at(database, portal.id) for portal in portals]
-    behind = max((at for at in times if at is not None), default=now) - now
+    last = await AuditReader(database).last_at()
+    behind = 0 if last is None else last - now
     if behind > 0:
         return bad(
             "clock",

@@ -30,13 +30,13 @@ async def initialise(parts: Parts, admin_email: str) -> FirstStart:
     Raises `ConflictError` when there is a portal already, and changes nothing.
     """
     portals, keys, by = parts.portals, parts.keys, Actor(name=OPERATOR)
-    if await portals.portals(at_most=1):
-        raise ConflictError("There is an installation already; nothing was changed.")
     portal = portals.new_portal(PORTAL_NAME)
     user = portals.new_user(portal.id, admin_email, Role.ADMINISTRATOR, None)
     key, token = keys.new_key(user, _KEY_NAME, frozenset({Permission.ALL}), None)
 
     async def work(tx: Transaction) -> None:
+        if await portals.has_any(tx):
+            raise ConflictError("There is an installation already; nothing was changed.")
         await portals.insert_portal(tx, portal, by)
         await portals.insert_user(tx, user, by)
         await keys.insert(tx, key, token, by)

@@ -32,6 +32,7 @@ from smarthost.portals.sign_in.passwords import Passwords
 from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
+from smarthost.portals.suspension.store import SuspensionStore
 from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
@@ -64,6 +65,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     key_ring: KeyRing
     portals: PortalStore
+    suspensions: SuspensionStore
     keys: KeyStore
     last_use: LastUse
     passwords: Passwords
@@ -155,7 +157,7 @@ def _build(
     portals = PortalStore(database, audit, clock, ids)
     keys = KeyStore(database, audit, clock, ids)
     passwords = Passwords()
-    sign_ins = SignInStore(database, clock, ids)
+    sign_ins = SignInStore(database, audit, clock, ids)
     # What waits for its relay goes at once to the one that was just saved.
     settings = SettingsStore(database, audit, clock, key_ring, in_each_save=lift)
     default = default_settings(config)
@@ -177,6 +179,9 @@ def _build(
         database=database,
         key_ring=key_ring,
         portals=portals,
+        suspensions=SuspensionStore(
+            database, audit, clock, in_each_change=stores.follow_suspension
+        ),
         keys=keys,
         last_use=LastUse(keys),
         passwords=passwords,

@@ -23,6 +23,7 @@ from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Ended
+from smarthost.mail_queue.turns.store import refresh_all
 from smarthost.portals.store import PortalStore
 from smarthost.relay_health.notices import Notices
 from smarthost.relay_health.store import NoticeStore
@@ -52,6 +53,11 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
         """Write in `tx` who is to be told that recipients of a mail stand otherwise."""
         await self.webhooks.note(tx, portal_id, message_id, ended)
         await self.failure_notices.note(tx, portal_id, message_id, ended)
+
+    async def follow_suspension(self, tx: Transaction, portal_id: str) -> None:
+        """Stop in `tx` what leaves a portal that is suspended, or let it go on."""
+        await refresh_all(tx, portal_id)
+        await self.webhooks.refresh(tx, portal_id)
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):

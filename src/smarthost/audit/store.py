@@ -7,14 +7,13 @@ import msgspec
 
 from smarthost.audit.model import Actor, Event
 from smarthost.clock import Clock
-from smarthost.database.engine import Database, Transaction
+from smarthost.database.engine import Transaction
 from smarthost.ids import Ids
 
 _INSERT = """
 INSERT INTO audit_events
     (portal_id, id, at, actor, address, request_id, action, subject, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-_LAST = "SELECT at FROM audit_events WHERE portal_id = $1 ORDER BY id DESC LIMIT 1"
 
 
 class AuditLog:
@@ -38,9 +37,3 @@ class AuditLog:
             event.subject,
             msgspec.json.encode(event.details).decode(),
         )
-
-
-async def last_event_at(database: Database, portal_id: str) -> int | None:
-    """Return when the portal's newest event was, in microseconds since 1970, UTC."""
-    rows = await database.fetch(_LAST, portal_id)
-    return int(rows[0][0]) if rows else None

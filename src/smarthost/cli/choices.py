@@ -2,7 +2,7 @@
 
 from smarthost.app.parts import NotInitialisedError, Parts
 from smarthost.audit.model import OPERATOR, Actor
-from smarthost.cli.exit_codes import UsageError
+from smarthost.cli.exit_codes import RefusedError, UsageError
 from smarthost.config import Config
 from smarthost.mail.address import parse_address
 from smarthost.portals.model import NotFoundError, Portal, Role, User
@@ -33,6 +33,20 @@ async def chosen_portal(config: Config, parts: Parts, name: str | None) -> Porta
             "Say which one with --portal NAME."
         )
     return portals[0]
+
+
+async def open_portal(config: Config, parts: Parts, name: str | None) -> Portal:
+    """Return the portal of that name, or the only one, for what a suspended one may not do.
+
+    Raises `RefusedError`, and what `chosen_portal` raises.
+    """
+    portal = await chosen_portal(config, parts, name)
+    if portal.suspended_at is not None:
+        raise RefusedError(
+            f"The portal {portal.name} is suspended: nothing of it is sent. "
+            f"To let it go on: smarthost portal resume {portal.name}"
+        )
+    return portal
 
 
 async def named_portal(parts: Parts, name: str) -> Portal:

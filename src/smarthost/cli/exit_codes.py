@@ -43,6 +43,7 @@ ERRORS = {
     "smarthost.portals.model.NotFoundError": ExitCode.NO,
     "smarthost.demo.visitor.DemoError": ExitCode.NO,
     "smarthost.cli.exit_codes.RefusedError": ExitCode.NO,
+    "smarthost.audit.reading.model.NoSuchEventError": ExitCode.NO,
     "smarthost.mail_queue.accepted.model.NoSuchMessageError": ExitCode.NO,
     "smarthost.cli.exit_codes.UsageError": ExitCode.USAGE,
     "smarthost.mail.address.AddressError": ExitCode.USAGE,

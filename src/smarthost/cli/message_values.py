@@ -16,6 +16,7 @@ from smarthost.mail.readable import readable
 from smarthost.mail_queue.accepted.model import Message, NoSuchMessageError
 from smarthost.mail_queue.holds.model import Hold
 from smarthost.mail_queue.holds.store import HoldStore
+from smarthost.portals.suspension.store import standing_of
 from smarthost.relay_health.health import failure_of
 from smarthost.sending.attempts import Attempts, ShownAttempt
 from smarthost.web.emails import answers
@@ -28,7 +29,7 @@ async def email_value(parts: Parts, message: Message) -> Any:  # noqa: ANN401 - 
     listed = answers.listed_email(
         message,
         now=parts.clock.now(),
-        on_hold=await hold_of(parts, message.portal_id) is not None,
+        on_hold=await _waits_as_a_whole(parts, message.portal_id),
     )
     shown = answers.shown_email(listed, *texts)
     attempts = [answers.shown_attempt(one) for one in await attempts_of(parts, message)]
@@ -39,7 +40,7 @@ async def list_value(
     parts: Parts, portal_id: str, found: Sequence[Message], limit: int
 ) -> answers.EmailList:
     """Return what `GET /emails` answers: `limit` messages, and whether more were `found`."""
-    now, on_hold = parts.clock.now(), await hold_of(parts, portal_id) is not None
+    now, on_hold = parts.clock.now(), await _waits_as_a_whole(parts, portal_id)
     listed = [answers.listed_email(one, now=now, on_hold=on_hold) for one in found[:limit]]
     return answers.EmailList(has_more=len(found) > limit, data=listed)
 
@@ -63,7 +64,19 @@ async def hold_of(parts: Parts, portal_id: str) -> Hold | None:
     return await HoldStore(parts.database, parts.clock).current(portal_id)
 
 
+async def suspended_at(parts: Parts, portal_id: str) -> int | None:
+    """Return since when the portal is suspended, None if it is not."""
+    return (await standing_of(parts.database, portal_id)).suspended_at
+
+
 async def failure_of_hold(parts: Parts, hold: Hold) -> Failure:
     """Return why a portal is on hold."""
     revision = await parts.settings.revision(hold.portal_id, hold.revision)
     return failure_of(hold, relay_shown(revision, parts.default_relay))
+
+
+async def _waits_as_a_whole(parts: Parts, portal_id: str) -> bool:
+    """Tell whether no mail of the portal goes out just now."""
+    if await suspended_at(parts, portal_id) is not None:
+        return True
+    return await hold_of(parts, portal_id) is not None

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from smarthost.cli.rows import shown_moment
 from smarthost.clock import MICROSECONDS
@@ -18,6 +19,14 @@ _HELD = {
 }
 
 
+class Wait(NamedTuple):
+    """Why all mail of a portal waits; both None: it does not."""
+
+    hold: Hold | None
+    suspended_at: int | None
+    """Since when the operator has suspended the portal; microseconds since 1970, UTC."""
+
+
 def states(message: Message) -> str:
     """Return where a message stands, in short: `sent`, or `2 sent, 1 failed`."""
     counted = Counter(one.state for one in message.recipients)
@@ -27,10 +36,10 @@ def states(message: Message) -> str:
 
 
 def page(
-    message: Message, attempts: Sequence[ShownAttempt], hold: Hold | None, now: int
+    message: Message, attempts: Sequence[ShownAttempt], wait: Wait, now: int
 ) -> Iterator[str]:
     """Give the lines that show all of a message but its text."""
-    for name, value in (*_facts(message), *_waits_with_all(message, hold)):
+    for name, value in (*_facts(message), *_waits_with_all(message, wait)):
         if value:
             yield f"{name + ':':<13}{value}"
     for recipient in message.recipients:
@@ -88,9 +97,13 @@ def _waits(status: RecipientStatus, now: int) -> str:
     return f"scheduled for {shown_moment(status.due_at)}."
 
 
-def _waits_with_all(message: Message, hold: Hold | None) -> Iterator[tuple[str, str]]:
+def _waits_with_all(message: Message, wait: Wait) -> Iterator[tuple[str, str]]:
     """Tell that all of the portal's mail waits, if this message does."""
-    if hold is not None and any(one.state is State.QUEUED for one in message.recipients):
+    if all(one.state is not State.QUEUED for one in message.recipients):
+        return
+    if wait.suspended_at is not None:
+        yield "suspended", f"with its portal since {shown_moment(wait.suspended_at)}"
+    if (hold := wait.hold) is not None:
         since, next_try = shown_moment(hold.since), shown_moment(hold.probe_at)
         told = f"with all mail of the portal since {since}, tried next at {next_try}"
         yield "on hold", f"{told}; see: smarthost queue"

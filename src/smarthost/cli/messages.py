@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smarthost.cli.exit_codes import UsageError
 from smarthost.cli.installation import run
 from smarthost.cli.options import AsJson, PortalName
 from smarthost.cli.printing import print_json, print_table, printable
@@ -48,6 +47,7 @@ def list_messages(
     async def work(config: "Config", parts: "Parts") -> None:
         from smarthost.cli.choices import chosen_portal
         from smarthost.cli.message_values import list_value
+        from smarthost.cli.typed_moment import typed_moment
         from smarthost.mail.address import parse_address
 
         chosen = await chosen_portal(config, parts, portal)
@@ -58,7 +58,7 @@ def list_messages(
             recipient=None if to is None else str(parse_address(to)),
         )
         if since is not None:
-            earliest = _earliest(since, parts.clock.now())
+            earliest = typed_moment("--since", since, parts.clock.now())
             found = [message for message in found if message.accepted_at >= earliest]
         if as_json:
             print_json(await list_value(parts, chosen.id, found, limit))
@@ -83,8 +83,9 @@ def show(
             email_value,
             hold_of,
             parsed_id,
+            suspended_at,
         )
-        from smarthost.cli.message_words import page
+        from smarthost.cli.message_words import Wait, page
         from smarthost.mail_queue.accepted.model import NoSuchMessageError
 
         chosen = await chosen_portal(config, parts, portal)
@@ -94,8 +95,9 @@ def show(
         if as_json:
             print_json(await email_value(parts, message))
             return
-        attempts, hold = await attempts_of(parts, message), await hold_of(parts, chosen.id)
-        for line in page(message, attempts, hold, parts.clock.now()):
+        attempts = await attempts_of(parts, message)
+        wait = Wait(await hold_of(parts, chosen.id), await suspended_at(parts, chosen.id))
+        for line in page(message, attempts, wait, parts.clock.now()):
             typer.echo(printable(line))
 
     run(work)
@@ -120,19 +122,3 @@ def _print_list(found: "Sequence[Message]", limit: int) -> None:
     )
     if len(found) > limit:
         typer.echo(f"There are more: give --limit above {limit}, or --since.", err=True)
-
-
-def _earliest(since: str, now: int) -> int:
-    """Return the moment that `since` names, in microseconds since 1970. Raises `UsageError`."""
-    from smarthost.sending.moments import MomentError, parse_moment
-
-    ago = since.strip().removesuffix("ago")
-    for text, backwards in ((f"in {ago}", True), (since, False)):
-        try:
-            at = parse_moment(text, now)
-        except MomentError:
-            continue
-        return 2 * now - at if backwards else at
-    raise UsageError(
-        "--since: Write it as '2 hours ago', or as in ISO 8601, 2026-11-22T17:57:53Z."
-    )

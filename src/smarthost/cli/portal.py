@@ -1,5 +1,6 @@
 """`portal`: the tenants of the installation."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,10 +36,11 @@ def list_portals(*, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     print_table(
-        ("NAME", "SETTINGS", "SENDERS", "CREATED", "ID"),
+        ("NAME", "STATE", "SETTINGS", "SENDERS", "CREATED", "ID"),
         [
             (
                 row.name,
+                "open" if row.suspended_at is None else "suspended",
                 "allowed" if row.settings_allowed else "denied",
                 "of the domain" if row.domain_senders_allowed else "the portal's own",
                 shown_time(row.created_at),
@@ -85,14 +87,37 @@ def deny_domain_senders(name: Name, *, as_json: AsJson = False) -> None:
         typer.echo(f"Mail of {portal.name} may come from its sender address alone.")
 
 
+def suspend(name: Name, *, as_json: AsJson = False) -> None:
+    """Let nobody of a portal in and none of its mail out; all of it is kept.
+
+    A portal that is suspended already is left as it is; the exit code is 4.
+    """
+    portal = run(lambda _, parts: _suspend(parts, name))
+    if as_json:
+        _print_json(portal)
+        return
+    typer.echo(f"The portal {portal.name} is suspended. Its mail is kept and waits.")
+    typer.echo(f"To let it go on: smarthost portal resume {portal.name}")
+
+
+def resume(name: Name, *, as_json: AsJson = False) -> None:
+    """Let a suspended portal go on where it stood.
+
+    One that is not suspended is left as it is; the exit code is 4.
+    """
+    portal = run(lambda _, parts: _resume(parts, name))
+    if as_json:
+        _print_json(portal)
+    else:
+        typer.echo(f"The portal {portal.name} goes on, and so does its mail.")
+
+
 async def _create(config: "Config", parts: "Parts", name: str) -> "Portal":
     from smarthost.cli.choices import BY_OPERATOR
     from smarthost.portals.rules import parse_portal_name, refuse_second_portal
 
-    parsed = parse_portal_name(name)
-    existing = await parts.portals.portals(at_most=1)
-    refuse_second_portal(len(existing), config.base_domain)
-    return await parts.portals.create_portal(parsed, BY_OPERATOR)
+    admit = partial(refuse_second_portal, config.base_domain)
+    return await parts.portals.create_portal(parse_portal_name(name), BY_OPERATOR, admit)
 
 
 async def _switch_settings(parts: "Parts", name: str, *, allowed: bool) -> "Portal":
@@ -108,6 +133,20 @@ async def _switch_domain_senders(parts: "Parts", name: str, *, allowed: bool) ->
 
     portal = await named_portal(parts, name)
     await parts.portals.allow_domain_senders(portal, BY_OPERATOR, allowed=allowed)
+    return await named_portal(parts, name)
+
+
+async def _suspend(parts: "Parts", name: str) -> "Portal":
+    from smarthost.cli.choices import BY_OPERATOR, named_portal
+
+    await parts.suspensions.suspend(await named_portal(parts, name), BY_OPERATOR)
+    return await named_portal(parts, name)
+
+
+async def _resume(parts: "Parts", name: str) -> "Portal":
+    from smarthost.cli.choices import BY_OPERATOR, named_portal
+
+    await parts.suspensions.resume(await named_portal(parts, name), BY_OPERATOR)
     return await named_portal(parts, name)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from smarthost import __version__
 from smarthost.cli import (
+    audit,
     demo,
     doctor,
     key,
@@ -61,6 +62,8 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
             ("deny-settings", portal.deny_settings, ("acme",)),
             ("allow-domain-senders", portal.allow_domain_senders, ("acme",)),
             ("deny-domain-senders", portal.deny_domain_senders, ("acme",)),
+            ("suspend", portal.suspend, ("acme",)),
+            ("resume", portal.resume, ("acme",)),
         ),
     ),
     (
@@ -131,6 +134,22 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
             ("retry", message_changes.retry, (_MESSAGE, "--all")),
             ("cancel", message_changes.cancel, (_MESSAGE, "--all")),
             ("release", message_changes.release, (_MESSAGE, "--all")),
+        ),
+    ),
+    (
+        "audit",
+        "What was done, by whom, and from where.",
+        (
+            (
+                "list",
+                audit.list_events,
+                ("", "--since '1 day ago' --by operator", "--action key.created --json"),
+            ),
+            (
+                "export",
+                audit.export,
+                (f"--after {_MESSAGE} >> audit.jsonl", "--format csv --output audit.csv"),
+            ),
         ),
     ),
 )

@@ -44,6 +44,8 @@ class QueueRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """When the oldest message was accepted that waits for nothing but its relay."""
     last_sent_at: datetime | None
     hold: HoldRow | None
+    suspended_at: datetime | None
+    """Since when nothing is sent, since the operator has suspended the portal."""
 
     @property
     def waiting(self) -> int:
@@ -72,6 +74,7 @@ async def _row(parts: Parts, portal: Portal) -> QueueRow:
         oldest_queued_at=_moment(counts.oldest_queued_at),
         last_sent_at=_moment(counts.last_sent_at),
         hold=None if hold is None else await _hold(parts, hold),
+        suspended_at=_moment(portal.suspended_at),
     )
 
 

@@ -101,8 +101,14 @@ def _cells(row: "QueueRow", now: int) -> list[str]:
         str(row.scheduled),
         *(counts[State(state)] for state in _STATES),
         age,
-        "" if row.hold is None else row.hold.failure.title,
+        _why(row),
     ]
+
+
+def _why(row: "QueueRow") -> str:
+    if row.suspended_at is not None:
+        return "Suspended"
+    return "" if row.hold is None else row.hold.failure.title
 
 
 def _words(rows: "Sequence[QueueRow]") -> Iterator[str]:
@@ -112,6 +118,10 @@ def _words(rows: "Sequence[QueueRow]") -> Iterator[str]:
     if not rows:
         yield _NONE
     for row in rows:
+        if row.suspended_at is not None:
+            yield ""
+            yield f"{row.portal}: suspended since {shown_time(row.suspended_at)}."
+            yield f"  To let it go on: smarthost portal resume {row.portal}"
         if row.hold is None:
             continue
         failure = row.hold.failure

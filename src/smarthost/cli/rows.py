@@ -16,6 +16,7 @@ class PortalRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_at: datetime
     settings_allowed: bool
     domain_senders_allowed: bool
+    suspended_at: datetime | None
 
 
 class UserRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -36,6 +37,7 @@ def portal_row(portal: Portal) -> PortalRow:
         created_at=moment(portal.created_at),
         settings_allowed=portal.settings_allowed,
         domain_senders_allowed=portal.domain_senders_allowed,
+        suspended_at=None if portal.suspended_at is None else moment(portal.suspended_at),
     )
 
 

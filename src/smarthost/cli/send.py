@@ -182,10 +182,10 @@ def send(  # noqa: PLR0913 - one option for each field
 
 
 async def _send(asked: _Asked, config: "Config", parts: "Parts") -> None:
-    from smarthost.cli.choices import chosen_portal
+    from smarthost.cli.choices import open_portal
     from smarthost.cli.handing_in import accept
 
-    chosen = await chosen_portal(config, parts, asked.portal)
+    chosen = await open_portal(config, parts, asked.portal)
     message_id = await accept(asked.handed_in, chosen, parts)
     if asked.as_json:
         from smarthost.web.emails.answers import Sent
@@ -197,14 +197,14 @@ async def _send(asked: _Asked, config: "Config", parts: "Parts") -> None:
 
 async def _send_and_follow(asked: _Asked, show: Show, config: "Config", parts: "Parts") -> bool:
     """Return whether all recipients got it, once it has ended."""
-    from smarthost.cli.choices import chosen_portal
+    from smarthost.cli.choices import open_portal
     from smarthost.cli.following import Following
     from smarthost.cli.handing_in import accept
     from smarthost.cli.message_values import attempts_of, email_value
     from smarthost.cli.message_words import ends
     from smarthost.mail_queue.model import State
 
-    chosen = await chosen_portal(config, parts, asked.portal)
+    chosen = await open_portal(config, parts, asked.portal)
     async with delivering(parts):
         message_id = await accept(asked.handed_in, chosen, parts)
         if not asked.as_json:

@@ -53,9 +53,9 @@ async def _test(
 ) -> "tuple[str, TrialState]":
     """Return whom the message went to, and the state in which the test ended."""
     from smarthost.audit.model import OPERATOR, Actor
-    from smarthost.cli.choices import acting_user, chosen_portal
+    from smarthost.cli.choices import acting_user, open_portal
 
-    chosen = await chosen_portal(config, parts, portal)
+    chosen = await open_portal(config, parts, portal)
     user = await acting_user(parts, chosen, as_user)
     async with delivering(parts):
         state = await parts.trial.start(chosen, user.email, Actor(name=OPERATOR))

@@ -3,7 +3,7 @@
 Each message's outcome is handed to the store before the next one is begun, and the store writes
 in that order: when it is on the disk that a message is about to leave, so is what became of the
 one before. So a crash makes one message doubtful for each connection, and no more. What was not
-begun when the batch breaks off goes back as it was.
+begun when the batch breaks off, as it does once the portal is suspended, goes back as it was.
 """
 
 import asyncio
@@ -144,6 +144,9 @@ class Courier:
     async def _carry_one(self, batch: _Batch, claim: Claim, trip: Trip) -> bool:
         goes_on = True
         try:
+            if await self._store.is_suspended(claim.portal_id):
+                batch.waiting.appendleft(claim)
+                return False
             relay = await trip.find_relay()
             if await self._waits_with_others(batch, claim, relay):
                 return False

@@ -71,6 +71,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """The settings' revision that a test is bound to; None for anything else."""
     accepted_at: int
     """Microseconds since 1970, UTC, as all times."""
+    ages_from: int
+    """From when its age counts: since then it was accepted, and its portal not suspended."""
     expires_at: int | None
     """After this moment it is of no use to anybody; None: there is no such moment."""
     at_most_once: bool

@@ -27,6 +27,7 @@ from smarthost.mail_queue.removal.store import drop_body_of_sent
 from smarthost.mail_queue.rows import read_dsn
 from smarthost.mail_queue.schedule import Circumstances, Patience, Standing
 from smarthost.mail_queue.turns.store import BEFORE_ALL, Turn, due_turns, note_sent, refresh
+from smarthost.portals.suspension.store import standing_of
 
 _RECORD_STEP = """
 UPDATE recipients SET step = $4 WHERE portal_id = $1 AND message_id = $2 AND claim = $3"""
@@ -100,8 +101,8 @@ class QueueStore:
     ) -> list[Claim]:
         """Take the portal's next due messages, their attempts counted.
 
-        Of a portal on hold it is one message, when the relay is to be probed, or none. The first
-        one counts as begun.
+        Of a portal on hold it is one message, when the relay is to be probed, or none; of one that
+        is suspended, none. The first one counts as begun.
 
         `own` are the claims that the caller still works on: where their leases have ended they
         are renewed. Recipients whose lease has ended in other hands get the outcome that the last
@@ -115,21 +116,20 @@ class QueueStore:
             now=now,
             at_most=at_most,
             probe=False,
+            resumed_at=None,
             in_each_record=self._in_each_record,
         )
 
         async def work(tx: Transaction) -> list[Claim]:
-            hold = await holds.current(tx, portal_id) if kind is Kind.MAIL else None
-            if hold is None:
-                claims = await take(tx, taking, own)
-            elif await holds.may_probe(tx, hold, now, luck):
-                claims = await take(tx, taking._replace(at_most=1, probe=True), own)
-            else:
-                claims = []
+            claims = await _take(tx, taking, own, luck)
             await refresh(tx, portal_id, kind)
             return claims
 
         return await self._database.transact(work)
+
+    async def is_suspended(self, portal_id: str) -> bool:
+        """Tell whether nothing of the portal may be sent."""
+        return (await standing_of(self._database, portal_id)).suspended_at is not None
 
     async def envelope(self, claim: Claim) -> Envelope:
         """Return what was accepted, addressed to the recipients of `claim`."""
@@ -196,7 +196,7 @@ class QueueStore:
 
         `then` is the message of the same claim that is begun now.
         """
-        now, age = self._clock.now(), self._jumps.age(claim.accepted_at)
+        now, age = self._clock.now(), self._jumps.age(claim.ages_from)
         luck = self._luck()
         whose = (claim.portal_id, claim.message_id, claim.id)
         standings = [
@@ -239,6 +239,19 @@ class QueueStore:
             return Recorded(kept=all(kept), lifted=lifted)
 
         return await self._database.transact(work)
+
+
+async def _take(tx: Transaction, taking: Taking, own: Collection[str], luck: float) -> list[Claim]:
+    standing = await standing_of(tx, taking.portal_id)
+    if standing.suspended_at is not None:
+        return []
+    taking = taking._replace(resumed_at=standing.resumed_at)
+    hold = await holds.current(tx, taking.portal_id) if taking.kind is Kind.MAIL else None
+    if hold is None:
+        return await take(tx, taking, own)
+    if await holds.may_probe(tx, hold, taking.now, luck):
+        return await take(tx, taking._replace(at_most=1, probe=True), own)
+    return []
 
 
 def _ended(

@@ -1,7 +1,8 @@
 """What a caller may do: one pure rule an action, so that web and tests read the same table.
 
-The order is the contract's: the operator's switch (402) is seen before the caller's role and
-permission (403).
+The order is the contract's: the operator's switch (402) is seen before what is 403, which is a
+suspended portal first, then the caller's role and permission. All of it comes behind the question
+who is asking, so that no stranger learns that a portal is suspended.
 """
 
 from enum import Enum
@@ -32,6 +33,10 @@ OF_THE_SETTINGS = frozenset({Action.READ_SETTINGS, Action.CHANGE_SETTINGS})
 """What the operator can switch off for a portal."""
 
 
+class SuspendedError(PortalsError):
+    """The operator has suspended the portal: nobody of it gets in, and its mail waits."""
+
+
 class SettingsSwitchedOffError(PortalsError):
     """The operator does not let this portal have SMTP settings of its own."""
 
@@ -41,20 +46,32 @@ class ForbiddenError(PortalsError):
 
 
 def authorize(action: Action, caller: Caller, portal: Portal) -> None:
-    """Return if `caller` may do `action`; otherwise raise one of the two errors above."""
-    if action in OF_THE_SETTINGS:
-        if not portal.settings_allowed:
-            raise SettingsSwitchedOffError(
-                "SMTP settings are switched off for this portal. Ask the operator of the "
-                "installation to switch them on."
-            )
-        if caller.user.role is not Role.ADMINISTRATOR:
-            raise ForbiddenError(
-                "Only an administrator of the portal may see or change its SMTP settings."
-            )
+    """Return if `caller` may do `action`; otherwise raise one of the three errors above."""
+    if action in OF_THE_SETTINGS and not portal.settings_allowed:
+        raise SettingsSwitchedOffError(
+            "SMTP settings are switched off for this portal. Ask the operator of the "
+            "installation to switch them on."
+        )
+    refuse_suspended(portal)
+    if action in OF_THE_SETTINGS and caller.user.role is not Role.ADMINISTRATOR:
+        raise ForbiddenError(
+            "Only an administrator of the portal may see or change its SMTP settings."
+        )
     needed = action.value
     if needed is not None and not caller.holds(needed):
         raise ForbiddenError(_missing(needed))
+
+
+def refuse_suspended(portal: Portal) -> None:
+    """Raise `SuspendedError` if the operator has suspended `portal`.
+
+    `authorize` does; this is for who has no caller yet, and for the operator's own commands.
+    """
+    if portal.suspended_at is not None:
+        raise SuspendedError(
+            "This portal is suspended: nobody can use it, and its mail is kept and waits. Ask the "
+            "operator of the installation to resume it."
+        )
 
 
 def authorize_key_permissions(permissions: frozenset[Permission], caller: Caller) -> None:

@@ -43,6 +43,8 @@ class Portal(msgspec.Struct, frozen=True, kw_only=True):
     """False: the operator has switched the SMTP settings off for this portal."""
     domain_senders_allowed: bool = False
     """True: mail may come from any address of the sender's domain, not from the sender alone."""
+    suspended_at: int | None = None
+    """When the operator suspended the portal, in microseconds since 1970, UTC; None: it is not."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):

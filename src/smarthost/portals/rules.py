@@ -25,12 +25,12 @@ def parse_portal_name(text: str) -> str:
     return text
 
 
-def refuse_second_portal(portals: int, base_domain: str | None) -> None:
-    """Raise `ConflictError` if there can be no portal beside the existing ones.
+def refuse_second_portal(base_domain: str | None, has_any: bool) -> None:
+    """Raise `ConflictError` if there is a portal, and can be none beside it.
 
     Without a base domain no host name could tell them apart.
     """
-    if portals and base_domain is None:
+    if has_any and base_domain is None:
         raise ConflictError(
             "This is a standalone installation, which has one portal. To have more, set "
             "SMARTHOST_BASE_DOMAIN to the domain that their host names are under."

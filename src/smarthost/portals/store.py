@@ -4,6 +4,8 @@ Everything but the portals themselves is found through its portal's id, which co
 request's host name or the operator's command, never from what a caller sends.
 """
 
+from collections.abc import Callable
+
 from smarthost.audit.model import Actor, Event
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
@@ -11,10 +13,12 @@ from smarthost.database.engine import Database, Row, Transaction
 from smarthost.ids import Ids
 from smarthost.portals.model import ConflictError, NotFoundError, Portal, Role, User
 
-_PORTALS = "SELECT id, name, created_at, settings_allowed, domain_senders_allowed FROM portals"
+_PORTALS = """
+SELECT id, name, created_at, settings_allowed, domain_senders_allowed, suspended_at FROM portals"""
 _PORTAL_BY_NAME = f"{_PORTALS} WHERE name = $1"
 _PORTAL_BY_ID = f"{_PORTALS} WHERE id = $1"
 _PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name LIMIT $1"
+_ANY_PORTAL = "SELECT id FROM portals LIMIT 1"
 _ALLOW_SETTINGS = "UPDATE portals SET settings_allowed = $2 WHERE id = $1"
 _ALLOW_DOMAIN_SENDERS = "UPDATE portals SET domain_senders_allowed = $2 WHERE id = $1"
 _USERS = """
@@ -32,6 +36,13 @@ ON CONFLICT DO NOTHING"""
 _INSERT_USER = """
 INSERT INTO users (portal_id, id, email, role, password_hash, created_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"""
+
+Admit = Callable[[bool], None]
+"""Gets whether there is a portal already, and raises `ConflictError` if there can be no other."""
+
+
+def _admit(_has_any: bool) -> None:
+    """Admit any portal."""
 
 
 class PortalStore:
@@ -58,11 +69,16 @@ class PortalStore:
         rows = await self._database.fetch(_PORTALS_BY_NAME, at_most)
         return [_portal(row) for row in rows]
 
-    async def create_portal(self, name: str, by: Actor) -> Portal:
-        """Create a portal. Raises `ConflictError` when the name is taken."""
+    async def has_any(self, tx: Transaction) -> bool:
+        """Tell whether there is a portal."""
+        return bool(await tx.fetch(_ANY_PORTAL))
+
+    async def create_portal(self, name: str, by: Actor, admit: Admit = _admit) -> Portal:
+        """Create a portal if `admit` lets it. Raises `ConflictError` when the name is taken."""
         portal = self.new_portal(name)
 
         async def work(tx: Transaction) -> None:
+            admit(await self.has_any(tx))
             await self.insert_portal(tx, portal, by)
 
         await self._database.transact(work)
@@ -191,13 +207,14 @@ def read_user(row: Row) -> User:
 
 
 def _portal(row: Row) -> Portal:
-    portal_id, name, created_at, settings_allowed, domain_senders_allowed = row
+    portal_id, name, created_at, settings_allowed, domain_senders_allowed, suspended_at = row
     return Portal(
         id=portal_id,
         name=name,
         created_at=created_at,
         settings_allowed=bool(settings_allowed),
         domain_senders_allowed=bool(domain_senders_allowed),
+        suspended_at=suspended_at,
     )
 
 

@@ -42,10 +42,13 @@ class NoticeWriter:
         self._ids = ids
 
     async def write(self, hold: Hold) -> Submission | None:
-        """Return the notice about a hold of a portal's own relay, None if nobody can get it."""
+        """Return the notice about a hold of a portal's own relay, None if nobody can get it.
+
+        Nobody does whose portal is suspended.
+        """
         portal = await self._portals.portal_by_id(hold.portal_id)
         to = await self._administrators(hold.portal_id)
-        if portal is None or not to:
+        if portal is None or portal.suspended_at is not None or not to:
             return None
         revision = await self._settings.revision(portal.id, hold.revision)
         counts = await self._messages.counts(portal.id)

@@ -14,7 +14,7 @@ from smarthost.database.engine import (
     StoreFullError,
     StoreUnavailableError,
 )
-from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError
+from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError, SuspendedError
 from smarthost.portals.model import ConflictError, NotFoundError
 from smarthost.portals.sign_in.model import TooManyFailuresError
 from smarthost.relay_check.model import TooManyTestsError
@@ -84,6 +84,7 @@ def refusal_of(error: Exception, now: int) -> Refusal | None:
 
 
 STATUSES: dict[type[Exception], HTTPStatus] = {
+    SuspendedError: HTTPStatus.FORBIDDEN,
     SettingsSwitchedOffError: HTTPStatus.PAYMENT_REQUIRED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,

@@ -126,7 +126,9 @@ class WebhookDelivery:
             await self._store.settle(portal_id)
             return
         for event in events:
-            if self._stopping or not await self._deliver(target, event):
+            if self._stopping or await self._store.is_suspended(portal_id):
+                return
+            if not await self._deliver(target, event):
                 return
 
     async def _deliver(self, target: Target, event: Waiting) -> bool:

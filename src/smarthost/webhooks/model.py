@@ -103,6 +103,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery is noted on the webhook that it was made for, not on one that was set since."""
     failures: int
     """How many deliveries have failed one after the other."""
+    resumed_at: int | None
+    """When the portal's last suspension ended; None: there was none."""
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):

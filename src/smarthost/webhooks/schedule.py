@@ -23,6 +23,10 @@ def next_try(now: int, failures: int, share: float) -> int:
     return now + round(seconds * (0.75 + share / 2) * MICROSECONDS)
 
 
-def oldest_kept(now: int) -> int:
-    """Return the moment before which an event is too old to be tried again."""
-    return now - KEPT_SECONDS * MICROSECONDS
+def oldest_kept(now: int, resumed_at: int | None) -> int:
+    """Return the moment before which an event is too old to be tried again.
+
+    A portal that was suspended has the whole time anew from `resumed_at` on, with all that waited.
+    """
+    oldest = now - KEPT_SECONDS * MICROSECONDS
+    return oldest if resumed_at is None or resumed_at < oldest else 0

@@ -17,6 +17,7 @@ from smarthost.database.engine import Database, Row, Transaction
 from smarthost.ids import Ids
 from smarthost.mail_queue.accepted.model import Details
 from smarthost.mail_queue.model import Ended
+from smarthost.portals.suspension.store import standing_of
 from smarthost.secret import Secret
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
 from smarthost.webhooks.events import Told, by_type, payload
@@ -59,14 +60,18 @@ VALUES ($1, $2, $3, $3, 0, $4)"""
 
 _DUE_PORTALS = "SELECT portal_id FROM webhooks WHERE due_at <= $1 ORDER BY due_at LIMIT $2"
 _TARGET = """
-SELECT url, sealed_secret, set_at, failures FROM webhooks
-WHERE portal_id = $1 AND switched_off_at IS NULL"""
+SELECT w.url, w.sealed_secret, w.set_at, w.failures, p.resumed_at
+FROM webhooks w JOIN portals p ON p.id = w.portal_id
+WHERE w.portal_id = $1 AND w.switched_off_at IS NULL AND p.suspended_at IS NULL"""
 _DUE_EVENTS = """
 SELECT id, created_at, attempts_count, payload FROM webhook_events
 WHERE portal_id = $1 AND due_at <= $2 ORDER BY due_at, id LIMIT $3"""
 _FIRST_DUE = "SELECT min(due_at) FROM webhook_events WHERE portal_id = $1"
+# No receiver of a suspended portal is called.
 _SET_DUE = """
-UPDATE webhooks SET due_at = $2 WHERE portal_id = $1 AND switched_off_at IS NULL"""
+UPDATE webhooks
+SET due_at = (SELECT CASE WHEN suspended_at IS NULL THEN $2 END FROM portals WHERE id = $1)
+WHERE portal_id = $1 AND switched_off_at IS NULL"""
 _ALL_DUE = "UPDATE webhook_events SET due_at = $2 WHERE portal_id = $1 AND due_at > $2"
 _TAKEN = "DELETE FROM webhook_events WHERE portal_id = $1 AND id = $2"
 _PUT_OFF = """
@@ -193,14 +198,23 @@ class WebhookStore:
         rows = await self._database.fetch(_TARGET, portal_id)
         if not rows:
             return None
-        url, sealed, set_at, failures = rows[0]
+        url, sealed, set_at, failures, resumed_at = rows[0]
         try:
             secret = self._key_ring.open(sealed, Receiver(portal_id=portal_id, url=url))
         except SealBrokenError:
             secret = None
         return Target(
-            portal_id=portal_id, url=url, secret=secret, set_at=set_at, failures=failures
+            portal_id=portal_id,
+            url=url,
+            secret=secret,
+            set_at=set_at,
+            failures=failures,
+            resumed_at=resumed_at,
         )
+
+    async def is_suspended(self, portal_id: str) -> bool:
+        """Tell whether no receiver of the portal may be called."""
+        return (await standing_of(self._database, portal_id)).suspended_at is not None
 
     async def due_events(self, portal_id: str, at_most: int) -> list[Waiting]:
         """Return the portal's events that are due, in the order in which they are delivered."""
@@ -229,7 +243,8 @@ class WebhookStore:
         The next one waits for a time that grows with the failures; `share` is from 0 to 1.
         """
         portal_id = target.portal_id
-        too_old = event.created_at < oldest_kept(failed.at)
+        oldest = oldest_kept(failed.at, target.resumed_at)
+        too_old = event.created_at < oldest
         event_due = next_try(failed.at, event.attempts + 1, share)
         pause = next_try(failed.at, target.failures + 1, share)
 
@@ -243,7 +258,7 @@ class WebhookStore:
                 await self._settle(tx, portal_id, pause)
 
         await self._database.transact(work)
-        dropped = int(too_old) + await self._forget(portal_id, oldest_kept(failed.at))
+        dropped = int(too_old) + await self._forget(portal_id, oldest)
         if dropped:
             await self._count_dropped(portal_id, dropped)
         return dropped
@@ -260,12 +275,15 @@ class WebhookStore:
 
     async def settle(self, portal_id: str) -> None:
         """Put the portal's next delivery where its events are due."""
-        now = self._clock.now()
 
         async def work(tx: Transaction) -> None:
-            await self._settle(tx, portal_id, now)
+            await self.refresh(tx, portal_id)
 
         await self._database.transact(work)
+
+    async def refresh(self, tx: Transaction, portal_id: str) -> None:
+        """Put the portal's next delivery in `tx` where its events are due, none if suspended."""
+        await self._settle(tx, portal_id, self._clock.now())
 
     async def _settle(self, tx: Transaction, portal_id: str, not_before: int) -> None:
         first = (await tx.fetch(_FIRST_DUE, portal_id))[0][0]

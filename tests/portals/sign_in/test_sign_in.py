@@ -147,5 +147,5 @@ async def test_a_session_of_a_password_changed_meanwhile_never_begins(
     proved = await sign_in.check(portal, admin.email, PASSWORD, ADDRESS)
     assert proved is not None
     await portals.set_password(admin, "$another", BY)
-    _, token = await sign_in.start_session(proved)
+    _, token = await sign_in.start_session(proved, BY)
     assert await sign_ins.find_session(portal.id, token) is None

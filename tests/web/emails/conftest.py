@@ -175,7 +175,7 @@ async def _make(database: Database, passwords: Passwords) -> World:
     ids = Ids(clock)
     audit = AuditLog(clock, ids)
     portals, keys = PortalStore(database, audit, clock, ids), KeyStore(database, audit, clock, ids)
-    sign_ins = SignInStore(database, clock, ids)
+    sign_ins = SignInStore(database, audit, clock, ids)
     ring_key = bytes(KEY_OCTETS)
     ring = KeyRing({key_id(ring_key): ring_key}, key_id(ring_key))
     settings = SettingsStore(database, audit, clock, ring)

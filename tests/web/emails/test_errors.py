@@ -7,7 +7,7 @@ from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import OutcomeUnknownError, StoreFullError, StoreUnavailableError
 from smarthost.mail_queue.accepted import model
 from smarthost.mail_queue.accepted.model import IdempotencyMismatchError, NoSuchMessageError
-from smarthost.portals.access import ForbiddenError
+from smarthost.portals.access import ForbiddenError, SuspendedError
 from smarthost.sending.model import Fault, FaultKind, refused
 from smarthost.web.emails.errors import (
     TABLE,
@@ -24,6 +24,7 @@ NAMES = {
     "validation_error": {400, 403, 406, 413, 415, 422},
     "missing_api_key": {401},
     "restricted_api_key": {401},
+    "suspended_api_key": {403},
     "not_found": {404},
     "method_not_allowed": {405},
     "invalid_idempotent_request": {409},
@@ -74,6 +75,7 @@ def test_our_own_faults_are_in_no_table() -> None:
         (UnauthorizedError("Who?", nothing_shown=True), 401, "missing_api_key"),
         (UnauthorizedError("Not valid."), 403, "invalid_api_key"),
         (ForbiddenError("This key lacks…"), 401, "restricted_api_key"),
+        (SuspendedError("This portal is…"), 403, "suspended_api_key"),
         (IdempotencyMismatchError(), 409, "invalid_idempotent_request"),
         (NoSuchMessageError(), 404, "not_found"),
         (StoreFullError("/var full"), 507, "application_error"),

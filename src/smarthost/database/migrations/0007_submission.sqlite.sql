@@ -11,6 +11,9 @@ ALTER TABLE messages ADD COLUMN dsn TEXT;
 -- A portal that the operator has suspended: nobody gets in, nothing goes out.
 ALTER TABLE portals ADD COLUMN suspended_at INTEGER;
 
+-- When that last ended: what waited meanwhile gets older only from then on.
+ALTER TABLE portals ADD COLUMN resumed_at INTEGER;
+
 -- Recipients of whom a sender is still to be told by mail: they failed, or the relay that took the
 -- message for them tells nobody of success. What is to be told stands with the recipient and its
 -- attempts; the row goes in the transaction that brings the notice into the queue.
@@ -22,3 +25,33 @@ CREATE TABLE failure_notices (
     FOREIGN KEY (portal_id, message_id, address)
         REFERENCES recipients (portal_id, message_id, address) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+
+-- The audit in the order of commits, which ids are not: they follow a clock that may be set back,
+-- and several processes write within one millisecond. Who reads on behind an event misses none.
+DROP TRIGGER audit_events_are_immutable;
+ALTER TABLE audit_events RENAME TO old_audit_events;
+
+CREATE TABLE audit_events (
+    number INTEGER PRIMARY KEY,
+    portal_id TEXT NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    address TEXT,
+    request_id TEXT,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    details TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX audit_events_of_portal ON audit_events (portal_id, number);
+
+INSERT INTO audit_events
+    (portal_id, id, at, actor, address, request_id, action, subject, details)
+SELECT portal_id, id, at, actor, address, request_id, action, subject, details
+FROM old_audit_events ORDER BY at, id;
+
+DROP TABLE old_audit_events;
+
+CREATE TRIGGER audit_events_are_immutable BEFORE UPDATE ON audit_events
+BEGIN SELECT raise(ABORT, 'an audit event is never changed'); END;

@@ -46,6 +46,8 @@ class Taking(NamedTuple):
     now: int
     at_most: int
     probe: bool
+    resumed_at: int | None
+    """When the portal's last suspension ended."""
     in_each_record: InEachRecord
 
 
@@ -143,6 +145,7 @@ def _claim_of(taking: Taking, due: _Due, recipients: list[Row]) -> Claim:
         kind=taking.kind,
         revision=due.revision,
         accepted_at=due.accepted_at,
+        ages_from=max(due.accepted_at, taking.resumed_at or 0),
         expires_at=due.expires_at,
         at_most_once=bool(due.at_most_once),
         started_at=taking.now,

@@ -1,7 +1,8 @@
 """The rows of turns: since when a portal has something due, and when a relay last took some of it.
 
-Whoever moves a recipient's due time, or a hold's, refreshes the portal's turn in the same
-transaction; the worker finds portals by their turns alone. A turn tells nothing of any mail.
+Whoever moves a recipient's due time, or a hold's, or suspends a portal, refreshes the portal's
+turn in the same transaction; the worker finds portals by their turns alone, and a suspended one
+not at all. A turn tells nothing of any mail.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ UPDATE queue_turns SET due_at = (
         WHERE portal_id = $1 AND kind = $2 AND due_at IS NOT NULL
     ) f
     LEFT JOIN relay_holds h ON h.portal_id = $1 AND $2 = 'mail'
+    WHERE NOT EXISTS (SELECT 1 FROM portals WHERE id = $1 AND suspended_at IS NOT NULL)
 )
 WHERE portal_id = $1 AND kind = $2"""
 _NOTE_SENT = """
@@ -57,8 +59,14 @@ async def open_turn(tx: Transaction, portal_id: str, kind: Kind) -> None:
 
 
 async def refresh(tx: Transaction, portal_id: str, kind: Kind) -> None:
-    """Bring the turn up to date with the portal's recipients, and for mail with its hold."""
+    """Bring the turn up to date with the portal and its recipients, and for mail with its hold."""
     await tx.execute(_REFRESH, portal_id, kind.value)
+
+
+async def refresh_all(tx: Transaction, portal_id: str) -> None:
+    """Bring all turns of a portal up to date, since it was suspended or resumed."""
+    for kind in Kind:
+        await refresh(tx, portal_id, kind)
 
 
 async def note_sent(tx: Transaction, portal_id: str, kind: Kind, now: int) -> None:

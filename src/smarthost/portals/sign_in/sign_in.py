@@ -9,6 +9,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from weakref import WeakValueDictionary
 
+from smarthost.audit.model import Actor
 from smarthost.mail.address import AddressError, parse_address
 from smarthost.portals.model import Portal, User
 from smarthost.portals.sign_in.model import Session, TooManyFailuresError
@@ -56,9 +57,9 @@ class SignIn:
             await self._store.record_failure(*subjects)
             return None
 
-    async def start_session(self, user: User) -> tuple[Session, Token]:
+    async def start_session(self, user: User, by: Actor) -> tuple[Session, Token]:
         """Start a session for a user whom `check` has returned."""
-        return await self._store.create_session(user)
+        return await self._store.create_session(user, by)
 
     async def _refuse_too_many(self, subjects: tuple[str, ...]) -> None:
         for subject in subjects:

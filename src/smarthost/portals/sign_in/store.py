@@ -4,6 +4,8 @@ Failures are rows, not memory, so that the limit holds over a restart and for ev
 of the last minute count, whenever that began; older rows go when a new one is written.
 """
 
+from smarthost.audit.model import Actor, Event
+from smarthost.audit.store import AuditLog
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import Database, Row, Transaction
 from smarthost.ids import Ids
@@ -38,8 +40,9 @@ WHERE s.portal_id = $1 AND s.id = $2"""
 class SignInStore:
     """Reads and changes failures and sessions."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, audit: AuditLog, clock: Clock, ids: Ids) -> None:
         self._database = database
+        self._audit = audit
         self._clock = clock
         self._ids = ids
 
@@ -60,7 +63,7 @@ class SignInStore:
 
         await self._database.transact(work)
 
-    async def create_session(self, user: User) -> tuple[Session, Token]:
+    async def create_session(self, user: User, by: Actor) -> tuple[Session, Token]:
         """Start a session for a user who has just proved who they are.
 
         A password that was changed since ended all sessions: this one then never begins, and its
@@ -74,7 +77,8 @@ class SignInStore:
 
         async def work(tx: Transaction) -> None:
             await tx.execute(_TIDY, user.portal_id, now)
-            await tx.execute(_INSERT, *row, proved)
+            if await tx.execute(_INSERT, *row, proved):
+                await self._audit.record(tx, _event("session.started", user, token.id), by)
 
         await self._database.transact(work)
         return session, token
@@ -88,13 +92,19 @@ class SignInStore:
         session = _read(rows[0])
         return session if self._clock.now() < session.expires_at else None
 
-    async def end_session(self, portal_id: str, session_id: str) -> None:
-        """End a session; one that has ended already is no error."""
+    async def end_session(self, user: User, session_id: str, by: Actor) -> None:
+        """End a session of `user`; one that has ended already is no error."""
 
         async def work(tx: Transaction) -> None:
-            await tx.execute(_END, portal_id, session_id)
+            if await tx.execute(_END, user.portal_id, session_id):
+                await self._audit.record(tx, _event("session.ended", user, session_id), by)
 
         await self._database.transact(work)
+
+
+def _event(action: str, user: User, session_id: str) -> Event:
+    details: dict[str, object] = {"session": session_id}
+    return Event(portal_id=user.portal_id, action=action, subject=user.email, details=details)
 
 
 def _read(row: Row) -> Session:

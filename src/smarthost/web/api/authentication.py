@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from smarthost.clock import moment
-from smarthost.portals.access import Action, ForbiddenError
+from smarthost.portals.access import Action, ForbiddenError, refuse_suspended
 from smarthost.portals.model import Caller, CredentialKind
 from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
@@ -52,7 +52,9 @@ class AuthenticationApi:
         user = await self._sign_in.check(call.portal, body.user_name, body.password, address)
         if user is None:
             raise UnauthorizedError("The e-mail address or the password is wrong.")
-        session, token = await self._sign_in.start_session(user)
+        refuse_suspended(call.portal)
+        by = msgspec.structs.replace(call.actor, name=user.email)
+        session, token = await self._sign_in.start_session(user, by)
         shown = token.text().reveal()
         return Answer(
             value=AuthenticationTokenDto(token=shown, expires=moment(session.expires_at))
@@ -69,7 +71,7 @@ class AuthenticationApi:
             raise ForbiddenError(
                 "Only a session is signed out. An API key ends with DELETE /api/2.0/keys/{id}."
             )
-        await self._store.end_session(call.portal.id, caller.credential_id)
+        await self._store.end_session(caller.user, caller.credential_id, call.actor)
         # Official clients take text or nothing here; a boolean is an error to them.
         return Answer(value=None)
 

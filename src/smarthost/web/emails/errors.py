@@ -18,7 +18,7 @@ from smarthost.mail_queue.accepted.model import (
     NotAcceptableError,
     NotPossibleError,
 )
-from smarthost.portals.access import ForbiddenError
+from smarthost.portals.access import ForbiddenError, SuspendedError
 from smarthost.sending.model import FaultKind, Refused
 from smarthost.web import errors
 from smarthost.web.errors import CHALLENGE, Refusal, RequestError, UnauthorizedError
@@ -37,6 +37,7 @@ NAMES = {
 
 TABLE: dict[type[Exception], tuple[HTTPStatus, str]] = {
     ForbiddenError: (HTTPStatus.UNAUTHORIZED, "restricted_api_key"),
+    SuspendedError: (HTTPStatus.FORBIDDEN, "suspended_api_key"),
     IdempotencyMismatchError: (HTTPStatus.CONFLICT, "invalid_idempotent_request"),
     NoSuchMessageError: (HTTPStatus.NOT_FOUND, "not_found"),
     NotAcceptableError: (HTTPStatus.UNPROCESSABLE_ENTITY, VALIDATION),

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from smarthost.web.emails.errors import EmailsFailure
 from smarthost.web.emails.family import EMAILS
 from smarthost.web.openapi.headers import ON_ALL_EMAILS
-from smarthost.web.openapi.refusals import REFUSALS, Row, Table
+from smarthost.web.openapi.refusals import REFUSALS, SUSPENDED, Row, Table
 
 _VALIDATION = "validation_error"
 _NOT_YOURS = (
@@ -70,7 +70,8 @@ EMAILS_TABLE = Table(
             name="EmailsForbidden",
             status=HTTPStatus.FORBIDDEN,
             description="Credentials that are not valid, an e-mail from an address that the "
-            "portal may not use, or a request from another site with the cookie alone.",
+            "portal may not use, a portal that the operator has suspended, or a request from "
+            "another site with the cookie alone.",
             message="This API key, session or password is not valid: it is wrong, has expired, "
             "was revoked or belongs to another portal.",
             error_name="invalid_api_key",
@@ -78,7 +79,8 @@ EMAILS_TABLE = Table(
                 "sender": (
                     _VALIDATION,
                     f"from: {_NOT_YOURS}",
-                )
+                ),
+                "suspended": ("suspended_api_key", SUSPENDED),
             },
         ),
         _same(HTTPStatus.NOT_FOUND, "not_found"),

@@ -30,12 +30,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     error_name: str | None = None
     """What a program knows it by, in a family that has such names."""
-    others: dict[str, tuple[str, str]] = {}
+    others: dict[str, tuple[str | None, str]] = {}
     """Further examples of the same status: what a program knows it by, and the message."""
     headers: tuple[str, ...] = ()
     applies: Applies = lambda _operation: True
 
 
+SUSPENDED = (
+    "This portal is suspended: nobody can use it, and its mail is kept and waits. Ask the "
+    "operator of the installation to resume it."
+)
 BAD_REQUEST = Row(
     name="BadRequest",
     status=HTTPStatus.BAD_REQUEST,
@@ -78,10 +82,10 @@ REFUSALS = (
     Row(
         name="Forbidden",
         status=HTTPStatus.FORBIDDEN,
-        description="The credentials are valid and may not do this, or a request from another "
-        "site carries the cookie alone.",
+        description="The credentials are valid and may not do this, the operator has suspended "
+        "the portal, or a request from another site carries the cookie alone.",
         message="This key lacks the permission 'write'. Use one that has it, or one with '*'.",
-        applies=lambda operation: operation.action is not None,
+        others={"suspended": (None, SUSPENDED)},
     ),
     Row(
         name="NotFound",

@@ -1,0 +1,1 @@
+"""Suspending a portal: nobody gets in, nothing goes out, and nothing is lost."""
