@@ -14,6 +14,7 @@ import structlog
 
 from smarthost.app.delivery import Delivery
 from smarthost.app.relays import Relays
+from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock, SystemClock
@@ -80,17 +81,19 @@ async def open_parts(
 ) -> AsyncIterator[Parts]:
     """Open the installation that `config` names, and close it at the end.
 
-    With `create` a missing data directory, database and key ring are made. Raises
+    With `create` a missing data directory, database and key ring are made. Of a back-up that is
+    opened for the first time nothing goes out by itself. Raises
     `NotInitialisedError`, `StoreUnavailableError`, `KeyRingError`.
     """
     clock = clock or SystemClock()
-    _prepare_folder(config, create=create)
+    prepare_folder(config, create=create)
     database = SqliteDatabase(config.database_file)
     try:
         await migrate(database, clock)
         key_ring = await _key_ring(config, database)
         parts = _build(config, database, key_ring, clock)
         await parts.settings.note_active_key()
+        await _first_opening(parts).see_to()
         try:
             yield parts
         finally:
@@ -107,7 +110,11 @@ def shown_default_relay(config: Config, parts: Parts) -> SmtpSettings | None:
     return parts.default_relay if config.base_domain is None else None
 
 
-def _prepare_folder(config: Config, *, create: bool) -> None:
+def prepare_folder(config: Config, *, create: bool) -> None:
+    """Make the data directory with `create`; without it a database has to be there.
+
+    Raises `NotInitialisedError`, `StoreUnavailableError`.
+    """
     try:
         there = config.database_file.exists()
     except OSError as error:
@@ -196,6 +203,17 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
         ),
         webhooks=stores.webhooks,
         sending=Sending(settings, default, clock, ids),
+    )
+
+
+def _first_opening(parts: Parts) -> FirstOpening:
+    return FirstOpening(
+        parts.database,
+        AuditLog(parts.clock, parts.ids),
+        parts.clock,
+        portals=parts.portals,
+        sign_ins=parts.sign_ins,
+        webhooks=parts.webhooks,
     )
 
 

@@ -15,6 +15,8 @@ _PORTALS = "SELECT id, name, created_at, settings_allowed, domain_senders_allowe
 _PORTAL_BY_NAME = f"{_PORTALS} WHERE name = $1"
 _PORTAL_BY_ID = f"{_PORTALS} WHERE id = $1"
 _PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name LIMIT $1"
+_ALL_IDS = "SELECT id FROM portals ORDER BY id"
+_IDS = "SELECT id FROM portals WHERE id > $1 ORDER BY id LIMIT $2"
 _ALLOW_SETTINGS = "UPDATE portals SET settings_allowed = $2 WHERE id = $1"
 _ALLOW_DOMAIN_SENDERS = "UPDATE portals SET domain_senders_allowed = $2 WHERE id = $1"
 _USERS = """
@@ -57,6 +59,14 @@ class PortalStore:
         """Return the portals, by name."""
         rows = await self._database.fetch(_PORTALS_BY_NAME, at_most)
         return [_portal(row) for row in rows]
+
+    async def all_ids(self, tx: Transaction) -> list[str]:
+        """Return the ids of all portals that there are in `tx`."""
+        return [row[0] for row in await tx.fetch(_ALL_IDS)]
+
+    async def ids(self, *, after: str, at_most: int) -> list[str]:
+        """Return the ids of portals, in their order, from the one behind `after` on."""
+        return [row[0] for row in await self._database.fetch(_IDS, after, at_most)]
 
     async def create_portal(self, name: str, by: Actor) -> Portal:
         """Create a portal. Raises `ConflictError` when the name is taken."""

@@ -82,6 +82,7 @@ _SWITCH_OFF = """
 UPDATE webhooks
 SET switched_off_at = $3, failed_at = $3, failure = $4, failed_status = $5, due_at = NULL
 WHERE portal_id = $1 AND set_at = $2"""
+_FORGET_ALL = "DELETE FROM webhook_events WHERE portal_id = $1"
 _COUNT_DROPPED = "UPDATE webhooks SET dropped = dropped + $2 WHERE portal_id = $1"
 
 _TOGETHER = 500
@@ -182,6 +183,16 @@ class WebhookStore:
             await tx.execute(_INSERT_EVENT, portal_id, self._ids.new(), now, octets)
         if events and due_at is None:
             await tx.execute(_SET_DUE, portal_id, now)
+
+    async def give_up_all(self, tx: Transaction, portal_id: str) -> int:
+        """Forget in `tx` what waits for the portal's receiver; return how many events that were.
+
+        For a store that comes out of a back-up: the receiver may have had them all since.
+        """
+        dropped = await tx.execute(_FORGET_ALL, portal_id)
+        await tx.execute(_SET_DUE, portal_id, None)
+        await tx.execute(_COUNT_DROPPED, portal_id, dropped)
+        return dropped
 
     async def due_portals(self, at_most: int) -> list[str]:
         """Return portals whose receivers are to be called, the one that waits longest first."""
