@@ -16,7 +16,7 @@ from tests.app.test_relays import BY, installation
 from tests.clocks import START
 from tests.mail_queue.ledger import check
 from tests.mail_queue.messages import submit_mail
-from tests.processes import need_tracing, run_python, start_python
+from tests.processes import injecting, need_tracing, run_python, start_python
 from tests.webhooks.told import URL, ended, note
 
 MESSAGES = 300
@@ -115,8 +115,7 @@ async def test_two_that_open_it_at_the_same_moment_do_it_once(tmp_path: Path) ->
 async def test_a_kill_in_the_middle_leaves_it_all_for_the_next(tmp_path: Path, write: int) -> None:
     need_tracing()
     config = await restored(tmp_path)
-    inject = f"inject=pwrite64:signal=KILL:when={write}"
-    under = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", inject]
+    under = injecting(f"pwrite64:signal=KILL:when={write}")
     ended = await asyncio.to_thread(run_python, OPEN, config.data_dir, under=under)
     assert ended.status == -signal.SIGKILL, ended.errors
     database = SqliteDatabase(config.database_file)

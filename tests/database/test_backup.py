@@ -17,7 +17,7 @@ from smarthost.database.migrate import migrate, migrations
 from smarthost.database.sqlite import SqliteDatabase
 from tests.clocks import START, FakeClock
 from tests.disks import small_disk
-from tests.processes import need_tracing, run_python, start_python
+from tests.processes import injecting, need_tracing, run_python, start_python
 
 KEY = "INSERT INTO sealing_keys (key_id, first_used_at) VALUES (?, ?)"
 # A transaction writes as many rows of `one` as of `two`: a copy has both of each, or neither.
@@ -204,20 +204,17 @@ def test_it_ends_under_load_and_is_of_one_moment(
 
 @pytest.mark.needs("strace")
 @pytest.mark.parametrize(
-    "point",
+    "call",
     [
         *("pwrite64:when=1", "pwrite64:when=30", "fsync:when=1", "link:when=1"),
         *("unlink:when=1", "unlink:when=2", "fsync:when=2"),
     ],
 )
 def test_a_kill_leaves_a_whole_back_up_or_none(
-    database: apsw.Connection, path: Path, target: Path, point: str
+    database: apsw.Connection, path: Path, target: Path, call: str
 ) -> None:
     need_tracing()
-    call, _, when = point.partition(":")
-    inject = f"inject={call}:signal=KILL:{when}"
-    under = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
-    ended = run_python(BACK_UP, path, target, under=under)
+    ended = run_python(BACK_UP, path, target, under=injecting(f"{call}:signal=KILL"))
     assert ended.status == -signal.SIGKILL, (ended.lines, ended.errors)
     if target.exists():
         with opened(target) as copy:

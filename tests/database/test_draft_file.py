@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from smarthost.database.draft_file import TargetExistsError, new_file
-from tests.processes import need_tracing, run_python, start_python
+from tests.processes import injecting, need_tracing, run_python, start_python
 
 LEAVE_A_DRAFT = """
 import sys
@@ -107,8 +107,7 @@ def test_the_drafts_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_pat
 @pytest.mark.parametrize("error", ["EPERM", "EOPNOTSUPP"])
 def test_a_file_system_without_links_will_do(tmp_path: Path, error: str) -> None:
     need_tracing()
-    calls = ["-e", "trace=link,linkat", "-e", f"inject=link,linkat:error={error}"]
-    under = ["strace", "-f", "-qq", "-o", "/dev/null", *calls]
+    under = injecting(f"link,linkat:error={error}")
     process = start_python(WRITE, tmp_path / "copy", "all", under=under)
     assert process.communicate("\n", timeout=60) == ("won\n", "")
     assert (tmp_path / "copy").read_bytes() == b"all"

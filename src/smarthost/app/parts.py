@@ -34,9 +34,9 @@ from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
 from smarthost.sending.prepare import Sending
-from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring, load_key_ring
+from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring
+from smarthost.smtp_settings.live_key_ring import LiveKeyRing
 from smarthost.smtp_settings.model import SmtpSettings
-from smarthost.smtp_settings.sealing import KeyRing
 from smarthost.smtp_settings.store import SettingsStore, keys_in_use
 from smarthost.webhooks.store import WebhookStore
 
@@ -59,7 +59,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     ids: Ids
     database: Database
-    key_ring: KeyRing
+    key_ring: LiveKeyRing
     portals: PortalStore
     keys: KeyStore
     last_use: LastUse
@@ -132,14 +132,14 @@ def prepare_folder(config: Config, *, create: bool) -> None:
         ) from error
 
 
-async def _key_ring(config: Config, database: Database) -> KeyRing:
+async def _key_ring(config: Config, database: Database) -> LiveKeyRing:
     """Load the ring; make one only where nothing was ever sealed."""
     path = config.keyring_file
     needed = await keys_in_use(database)
-    if not needed and not _is_there(path):
-        return create_key_ring(path)
     try:
-        ring = load_key_ring(path)
+        if not needed and not _is_there(path):
+            create_key_ring(path)
+        ring = LiveKeyRing(path)
     except KeyRingError as error:
         raise KeyRingError(f"{error} Set SMARTHOST_KEYRING_FILE, or restore it.") from error
     if needed and not needed & ring.key_ids:
@@ -157,7 +157,7 @@ def _is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
-def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) -> Parts:
+def _build(config: Config, database: Database, key_ring: LiveKeyRing, clock: Clock) -> Parts:
     ids = Ids(clock)
     audit = AuditLog(clock, ids)
     portals = PortalStore(database, audit, clock, ids)

@@ -10,7 +10,7 @@ import typer
 from smarthost.cli.installation import read_config
 from smarthost.cli.options import AsJson
 from smarthost.cli.printing import print_json
-from smarthost.cli.progress_bar import progress_bar
+from smarthost.cli.progress_bar import share_bar
 
 if TYPE_CHECKING:
     from smarthost.config import Config
@@ -81,8 +81,8 @@ def upgrade(*, as_json: AsJson = False) -> None:
 
 
 def _with_bar(words: str, copy: "Callable[[Show], Copied]", *, as_json: bool) -> "Copied":
-    with progress_bar(shown=sys.stdout.isatty() and not as_json) as show:
-        return copy(lambda share: show(100 * share, words))
+    with share_bar(words, shown=sys.stdout.isatty() and not as_json) as show:
+        return copy(show)
 
 
 def _print_json(copied: "Copied") -> None:

@@ -61,6 +61,7 @@ ERRORS = {
     "smarthost.mail_queue.accepted.model.IdempotencyMismatchError": ExitCode.CONFLICT,
     "smarthost.mail_queue.accepted.model.NotPossibleError": ExitCode.CONFLICT,
     "smarthost.portals.model.ConflictError": ExitCode.CONFLICT,
+    "smarthost.smtp_settings.key_ring_file.KeyRingBusyError": ExitCode.CONFLICT,
     "smarthost.smtp_settings.model.RevisionConflictError": ExitCode.CONFLICT,
     "smarthost.database.engine.StoreUnavailableError": ExitCode.STORE,
 }

@@ -14,6 +14,7 @@ from smarthost.cli import (
     demo,
     doctor,
     key,
+    keyring,
     message_changes,
     messages,
     portal,
@@ -133,6 +134,11 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
             ("cancel", message_changes.cancel, (_MESSAGE, "--all", "--restored")),
             ("release", message_changes.release, (_MESSAGE, "--all", "--restored")),
         ),
+    ),
+    (
+        "keyring",
+        "The keys that stored passwords are sealed with.",
+        (("rotate", keyring.rotate, ("", "--json")),),
     ),
     (
         "database",

@@ -15,6 +15,7 @@ _PORTALS = "SELECT id, name, created_at, settings_allowed, domain_senders_allowe
 _PORTAL_BY_NAME = f"{_PORTALS} WHERE name = $1"
 _PORTAL_BY_ID = f"{_PORTALS} WHERE id = $1"
 _PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name LIMIT $1"
+_COUNT = "SELECT count(*) FROM portals"
 _ALL_IDS = "SELECT id FROM portals ORDER BY id"
 _IDS = "SELECT id FROM portals WHERE id > $1 ORDER BY id LIMIT $2"
 _ALLOW_SETTINGS = "UPDATE portals SET settings_allowed = $2 WHERE id = $1"
@@ -59,6 +60,10 @@ class PortalStore:
         """Return the portals, by name."""
         rows = await self._database.fetch(_PORTALS_BY_NAME, at_most)
         return [_portal(row) for row in rows]
+
+    async def count(self) -> int:
+        """Return how many portals there are."""
+        return int((await self._database.fetch(_COUNT))[0][0])
 
     async def all_ids(self, tx: Transaction) -> list[str]:
         """Return the ids of all portals that there are in `tx`."""

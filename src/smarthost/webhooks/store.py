@@ -18,7 +18,8 @@ from smarthost.ids import Ids
 from smarthost.mail_queue.accepted.model import Details
 from smarthost.mail_queue.model import Ended
 from smarthost.secret import Secret
-from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
+from smarthost.smtp_settings.sealing import SealBrokenError, Sealer
+from smarthost.smtp_settings.store import note_key
 from smarthost.webhooks.events import Told, by_type, payload
 from smarthost.webhooks.model import FailedTry, NotTaken, Target, Waiting, Webhook
 from smarthost.webhooks.schedule import next_try, oldest_kept
@@ -100,7 +101,7 @@ class WebhookStore:
         audit: AuditLog,
         clock: Clock,
         ids: Ids,
-        key_ring: KeyRing,
+        key_ring: Sealer,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._database = database
@@ -138,6 +139,8 @@ class WebhookStore:
                 await tx.execute(_REPLACE, portal_id, url, sealed, now)
             else:
                 await tx.execute(_KEEP, portal_id, now)
+            if renewed:
+                await note_key(tx, sealed, now)
             await tx.execute(_ALL_DUE, portal_id, now)
             await self._settle(tx, portal_id, now)
             await self._record(tx, "webhook.set", url, by, portal_id, new_secret=renewed)

@@ -10,3 +10,11 @@ ALTER TABLE messages ADD COLUMN dsn TEXT;
 
 -- A portal that the operator has suspended: nobody gets in, nothing goes out.
 ALTER TABLE portals ADD COLUMN suspended_at INTEGER;
+
+-- A settings revision is still never changed, but what seals its password may be: a new key of the
+-- ring. That a password is there exactly with a login is the table's own check.
+DROP TRIGGER smtp_settings_revisions_are_immutable;
+CREATE TRIGGER smtp_settings_revisions_are_immutable
+BEFORE UPDATE OF portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
+    sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm ON smtp_settings_revisions
+BEGIN SELECT raise(ABORT, 'a settings revision is never changed'); END;
