@@ -2,7 +2,8 @@
 
 `VACUUM INTO` reads one state of the database from beginning to end and keeps no writer waiting,
 while SQLite's back-up in steps begins anew whenever another process commits between two of them.
-It also leaves out freed pages: what was deleted, mail that was sent say, is in no back-up. A copy is marked (`backup_mark.py`) and read through once before it gets its name.
+It also leaves out freed pages: what was deleted, mail that was sent say, is in no back-up. A copy
+is marked (`backup_mark.py`) and read through once before it gets its name.
 """
 
 import contextlib
