@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 
 from smarthost.app.relays import Relays
-from smarthost.app.telling import Queue, Stores, notices, webhook_delivery
+from smarthost.app.telling import Queue, Stores, failure_notices, notices, webhook_delivery
 from smarthost.clock import Clock
 from smarthost.config import Config
 from smarthost.database.engine import Database
@@ -70,7 +70,7 @@ class Delivery:
             ),
             jumps=jumps,
             keeps_sent=config.keep_sent_seconds > 0,
-            in_each_record=stores.webhooks.note,
+            in_each_record=stores.note,
         )
         self.holds = HoldStore(database, clock)
         pace = Pace(known_limits)
@@ -90,9 +90,7 @@ class Delivery:
                 clock=clock,
                 luck=random.random,
             ),
-            recovery=Recovery(
-                LeaseStore(database, clock, stores.webhooks.note), self.holds, jumps
-            ),
+            recovery=Recovery(LeaseStore(database, clock, stores.note), self.holds, jumps),
             pace=pace,
             lock=lock,
             clock=clock,
@@ -107,12 +105,16 @@ class Delivery:
         self._retention = Retention(database, keep, clock, is_ours)
         queue = Queue(holds=self.holds, messages=self.messages, intake=self.intake)
         self._notices = notices(config, stores, queue, clock, ids, is_ours)
+        self._failure_notices = failure_notices(config, stores, queue, clock, ids, is_ours)
         self._webhooks = webhook_delivery(config, stores.webhooks, resolver, clock, is_ours)
 
     async def run(self) -> None:
         """Deliver until `stop`; the connections are closed when the worker has ended."""
         calling = asyncio.create_task(self._webhooks.run())
-        beside = {asyncio.create_task(self._retention.run())}
+        beside = {
+            asyncio.create_task(self._retention.run()),
+            asyncio.create_task(self._failure_notices.run()),
+        }
         if self._notices is not None:
             beside.add(asyncio.create_task(self._notices.run()))
         try:

@@ -13,15 +13,16 @@ import msgspec
 import structlog
 
 from smarthost.app.delivery import Delivery
-from smarthost.app.relays import Relays
+from smarthost.app.relays import Relays, default_settings
 from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock, SystemClock
-from smarthost.config import Config, DefaultRelay
+from smarthost.config import Config
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.migrate import migrate
 from smarthost.database.sqlite import SqliteDatabase
+from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.ids import Ids
 from smarthost.mail_queue.holds.store import lift
 from smarthost.portals.keys.last_use import LastUse
@@ -102,14 +103,6 @@ async def open_parts(
         await database.close()
 
 
-def shown_default_relay(config: Config, parts: Parts) -> SmtpSettings | None:
-    """Return what a portal may see of the default relay, None for nothing.
-
-    With several portals its details are the operator's own.
-    """
-    return parts.default_relay if config.base_domain is None else None
-
-
 def prepare_folder(config: Config, *, create: bool) -> None:
     """Make the data directory with `create`; without it a database has to be there.
 
@@ -166,7 +159,7 @@ def _build(config: Config, database: Database, key_ring: LiveKeyRing, clock: Clo
     sign_ins = SignInStore(database, clock, ids)
     # What waits for its relay goes at once to the one that was just saved.
     settings = SettingsStore(database, audit, clock, key_ring, in_each_save=lift)
-    default = None if config.default_relay is None else _settings(config.default_relay)
+    default = default_settings(config)
     relays = Relays(settings, key_ring, config)
     stores = Stores(
         audit=audit,
@@ -174,6 +167,7 @@ def _build(config: Config, database: Database, key_ring: LiveKeyRing, clock: Clo
         settings=settings,
         notices=NoticeStore(database, clock),
         webhooks=WebhookStore(database, audit, clock, ids, key_ring),
+        failure_notices=FailureNoticeStore(database),
     )
     delivery = Delivery(config, database, relays, stores, clock, ids)
     trials = TrialStore(database, clock, ids)
@@ -214,17 +208,5 @@ def _first_opening(parts: Parts) -> FirstOpening:
         portals=parts.portals,
         sign_ins=parts.sign_ins,
         webhooks=parts.webhooks,
-    )
-
-
-def _settings(relay: DefaultRelay) -> SmtpSettings:
-    return SmtpSettings(
-        host=relay.host,
-        port=relay.port,
-        sender_address=relay.sender_address,
-        sender_display_name=relay.sender_display_name or None,
-        user_name=relay.user_name or None,
-        enable_ssl=relay.enable_ssl,
-        enable_auth=relay.enable_auth,
-        use_ntlm=False,
+        notices=FailureNoticeStore(parts.database),
     )

@@ -13,6 +13,7 @@ from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock, moment
 from smarthost.database.backup_mark import marked_at, take_mark
 from smarthost.database.engine import Database, Transaction
+from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.mail_queue.restored.store import hold_back
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
@@ -52,6 +53,7 @@ class FirstOpening:
         portals: PortalStore,
         sign_ins: SignInStore,
         webhooks: WebhookStore,
+        notices: FailureNoticeStore,
     ) -> None:
         self._database = database
         self._audit = audit
@@ -59,6 +61,7 @@ class FirstOpening:
         self._portals = portals
         self._sign_ins = sign_ins
         self._webhooks = webhooks
+        self._notices = notices
 
     async def see_to(self) -> Restored | None:
         """Hold back what a back-up would do; None, and nothing done, if the store is none.
@@ -92,6 +95,7 @@ class FirstOpening:
     async def _hold(self, tx: Transaction, portal_id: str, taken_at: int) -> tuple[int, int]:
         held = await hold_back(tx, portal_id, self._clock.now())
         given_up = await self._webhooks.give_up_all(tx, portal_id)
+        await self._notices.give_up_all(tx, portal_id)
         await self._sign_ins.end_all(tx, portal_id)
         event = Event(
             portal_id=portal_id,

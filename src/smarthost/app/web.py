@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from smarthost.app.parts import Parts, shown_default_relay
+from smarthost.app.parts import Parts
+from smarthost.app.relays import shown_default_relay
 from smarthost.app.telling import webhook_policy
 from smarthost.config import Config
 from smarthost.mail_queue.holds.store import HoldStore
@@ -52,7 +53,7 @@ def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
 def all_operations(config: Config, parts: Parts) -> list[Operation]:
     """Return the table of all operations of the API."""
     return [
-        *SmtpSettingsApi(parts.settings, shown_default_relay(config, parts)).operations(),
+        *SmtpSettingsApi(parts.settings, shown_default_relay(config)).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
         *SmtpHealthApi(_health(config, parts)).operations(),
         *WebhookApi(parts.webhooks, webhook_policy(config)).operations(),
@@ -64,7 +65,7 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
 
 def _health(config: Config, parts: Parts) -> RelayHealth:
     delivery = parts.delivery
-    shown = shown_default_relay(config, parts)
+    shown = shown_default_relay(config)
     return RelayHealth(delivery.holds, delivery.messages, parts.settings, shown)
 
 
@@ -75,6 +76,6 @@ def _emails(config: Config, parts: Parts) -> EmailsApi:
         intake=parts.delivery.intake,
         messages=messages,
         holds=HoldStore(parts.database, parts.clock),
-        attempts=Attempts(messages, parts.settings, shown_default_relay(config, parts)),
+        attempts=Attempts(messages, parts.settings, shown_default_relay(config)),
         clock=parts.clock,
     )

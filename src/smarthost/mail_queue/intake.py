@@ -5,7 +5,7 @@ transaction with all their recipients and the answer that is given. The bytes we
 before; the queue changes nothing in them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from smarthost.audit.model import Actor
 from smarthost.database.engine import Database, Transaction
@@ -20,6 +20,9 @@ from smarthost.mail_queue.accepted.model import (
 )
 from smarthost.mail_queue.arrivals.store import Arrival, ArrivalStore
 from smarthost.mail_queue.model import Kind
+
+Beside = Callable[[Transaction], Awaitable[None]]
+"""Does something in the transaction that keeps the messages; what it raises keeps them out."""
 
 
 class Intake:
@@ -48,8 +51,9 @@ class Intake:
         owner: str | None,
         idempotency: Idempotency | None = None,
         kind: Kind = Kind.MAIL,
+        beside: Beside | None = None,
     ) -> bytes | None:
-        """Accept all of the messages, or none; return once they are durable.
+        """Accept all of the messages, or none; return once they are durable, with `beside`.
 
         `owner` is the credential that they came with, `key:<id>` or `user:<id>`; None: the
         operator's. If the same owner has used the idempotency key for the same request before,
@@ -64,6 +68,8 @@ class Intake:
                 given = await self._store.remember(tx, portal_id, owner, idempotency)
                 if given is not None:
                     return given
+            if beside is not None:
+                await beside(tx)
             await self._store.insert(tx, arrival, submissions)
             return None
 

@@ -18,3 +18,15 @@ CREATE TRIGGER smtp_settings_revisions_are_immutable
 BEFORE UPDATE OF portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
     sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm ON smtp_settings_revisions
 BEGIN SELECT raise(ABORT, 'a settings revision is never changed'); END;
+
+-- Recipients of whom a sender is still to be told by mail: they failed, or the relay that took the
+-- message for them tells nobody of success. What is to be told stands with the recipient and its
+-- attempts; the row goes in the transaction that brings the notice into the queue.
+CREATE TABLE failure_notices (
+    portal_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    address TEXT NOT NULL,
+    PRIMARY KEY (portal_id, message_id, address),
+    FOREIGN KEY (portal_id, message_id, address)
+        REFERENCES recipients (portal_id, message_id, address) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
