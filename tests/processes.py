@@ -53,3 +53,10 @@ def need_tracing() -> None:
     )
     if tried.returncode != 0:
         pytest.skip("strace may not trace processes here")
+
+
+def injecting(fault: str) -> list[str]:
+    """The words that run a program with a fault, `call:what[:when]`, as strace(1) has it."""
+    call = fault.partition(":")[0]
+    words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
+    return [*words, "-e", f"inject={fault}"]

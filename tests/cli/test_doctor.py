@@ -40,6 +40,7 @@ def test_a_sound_installation_has_only_good_findings(installed: Program) -> None
         "file system",
         "free space",
         "database",
+        "restored mail",
         "key ring",
         "stored passwords",
         "clock",

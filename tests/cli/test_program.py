@@ -84,7 +84,7 @@ def _in_a_process(script: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_shell_is_offered_commands(program: Program) -> None:
     ended = program(_SMARTHOST_COMPLETE="complete_bash", COMP_WORDS="smarthost k", COMP_CWORD="1")
-    assert ended.out.split() == ["key"]
+    assert ended.out.split() == ["key", "keyring"]
 
 
 @pytest.mark.parametrize("name", NAMES)

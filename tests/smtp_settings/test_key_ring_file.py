@@ -10,9 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smarthost.secret import Secret
-from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring, load_key_ring
+from smarthost.smtp_settings.key_ring_file import (
+    KeyRingBusyError,
+    KeyRingError,
+    add_key,
+    create_key_ring,
+    load_key_ring,
+    only_rotation,
+)
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
-from tests.processes import start_python
+from tests.processes import need_tracing, run_python, start_python
 from tests.smtp_settings.test_sealing import DESTINATION
 
 KEY = bytes(range(100, 100 + KEY_OCTETS))
@@ -24,6 +31,24 @@ from smarthost.smtp_settings.key_ring_file import create_key_ring
 
 sys.stdin.readline()
 print(create_key_ring(Path(sys.argv[1])).active)
+"""
+
+ADD = """
+import sys
+from pathlib import Path
+from smarthost.smtp_settings.key_ring_file import add_key, only_rotation
+
+with only_rotation(Path(sys.argv[1])):
+    print(add_key(Path(sys.argv[1])))
+"""
+HOLD = """
+import sys
+from pathlib import Path
+from smarthost.smtp_settings.key_ring_file import only_rotation
+
+with only_rotation(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
 """
 
 
@@ -183,3 +208,99 @@ def test_a_ring_with_any_octet_changed_is_the_same_ring_or_none(
         assert str(error).startswith(f"The key ring {path} is damaged.")  # noqa: PT017
     else:
         assert ring.key_ids == {key_id(KEY)}
+
+
+def test_a_new_key_is_active_and_the_others_stay(path: Path) -> None:
+    before = create_key_ring(path)
+    added = [add_key(path) for _ in range(2)]
+    after = load_key_ring(path)
+    assert after.active == added[-1]
+    assert after.key_ids == {before.active, *added}
+    blob = before.seal(Secret("password"), DESTINATION)
+    assert after.open(blob, DESTINATION) == Secret("password")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_behind_a_link_the_file_itself_is_replaced(path: Path) -> None:
+    create_key_ring(path)
+    link = path.parent / "elsewhere" / "keyring.json"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    added = add_key(link)
+    assert link.is_symlink()
+    assert load_key_ring(path).active == added
+    assert list(link.parent.iterdir()) == [link]
+
+
+def test_a_ring_stays_its_owners(path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, who may give files away")
+    create_key_ring(path)
+    os.chown(path, 1234, 2345)
+    add_key(path)
+    seen = path.stat()
+    assert (seen.st_uid, seen.st_gid, seen.st_mode & 0o777) == (1234, 2345, 0o600)
+
+
+def test_a_damaged_ring_gets_no_key(path: Path) -> None:
+    write(path, b"{}")
+    with pytest.raises(KeyRingError, match="is damaged"):
+        add_key(path)
+    assert path.read_bytes() == b"{}"
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize(
+    "failing", ["rename:error=EROFS", "fsync:error=EIO", "write:error=ENOSPC"]
+)
+def test_what_cannot_be_replaced_stays_as_it_is(path: Path, failing: str) -> None:
+    need_tracing()
+    create_key_ring(path)
+    before = path.read_bytes()
+    call = failing.partition(":")[0]
+    under = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
+    injected = f"inject={failing}" + (":when=1" if call == "write" else "")
+    ended = run_python(ADD, path, under=[*under, "-e", injected])
+    assert "KeyRingError: The key ring" in ended.errors
+    assert "Nothing was changed" in ended.errors
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize(
+    "point", ["write:when=1", "fsync:when=1", "rename:when=1", "fsync:when=2"]
+)
+def test_a_kill_leaves_the_ring_from_before_or_the_new_one(path: Path, point: str) -> None:
+    need_tracing()
+    before = create_key_ring(path)
+    call, _, when = point.partition(":")
+    inject = f"inject={call}:signal=KILL:{when}"
+    under = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
+    assert run_python(ADD, path, under=under).status < 0
+    assert load_key_ring(path).key_ids >= before.key_ids
+    with only_rotation(path):
+        added = add_key(path)
+    assert load_key_ring(path).active == added
+    assert list(path.parent.iterdir()) == [path], "no draft with a key in it is left"
+
+
+def test_one_rotates_at_a_time(path: Path) -> None:
+    create_key_ring(path)
+    other = start_python(HOLD, path)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(KeyRingBusyError, match="being rotated just now"), only_rotation(path):
+        pytest.fail("nothing is begun")
+    other.kill()
+    other.communicate(timeout=60)
+    with only_rotation(path):
+        add_key(path)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_is_missing_cannot_be_locked(tmp_path: Path) -> None:
+    gone = tmp_path / "gone" / "keyring.json"
+    with pytest.raises(KeyRingError, match="cannot be locked"), only_rotation(gone):
+        pytest.fail("nothing is begun")

@@ -78,7 +78,7 @@ class Delivery:
         )
         self.holds = HoldStore(database, clock)
         pace = Pace(known_limits)
-        lock = DeliveryLock(config.data_dir / _LOCK_FILE)
+        lock = delivery_lock(config)
         self._worker = Worker(
             store=self.queue,
             courier=Courier(
@@ -159,6 +159,11 @@ class Delivery:
             fresh=fresh,
             deadline_seconds=deadline_seconds,
         )
+
+
+def delivery_lock(config: Config) -> DeliveryLock:
+    """Return the lock of whoever delivers for this installation, not taken yet."""
+    return DeliveryLock(config.data_dir / _LOCK_FILE)
 
 
 def known_limits(host: str) -> Limits:

@@ -12,15 +12,18 @@ from pathlib import Path
 
 from smarthost.app.doctor_network import check_network
 from smarthost.app.finding import Finding, bad, good
+from smarthost.app.restored import CANCEL, RELEASE
 from smarthost.audit.reading.store import AuditReader
 from smarthost.audit.store import AuditLog
-from smarthost.clock import MICROSECONDS, Clock
+from smarthost.clock import MICROSECONDS, Clock, moment
 from smarthost.config import Config, ConfigError
+from smarthost.database.backup_mark import marked_at
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.filesystem import network_filesystem_of
 from smarthost.database.migrate import migrations, schema_version
 from smarthost.database.sqlite import SqliteDatabase
 from smarthost.ids import Ids
+from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.portals.model import Portal
 from smarthost.portals.store import PortalStore
 from smarthost.smtp_settings.key_ring_file import KeyRingError, load_key_ring
@@ -106,6 +109,7 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
         findings = [await check_database(database, path)]
         if findings[0].ok:
             portals = await _portals(database, clock)
+            findings.append(await check_restored_mail(database, portals, clock))
             findings += await check_key_ring(config, database, portals, clock)
             findings.append(await check_clock(database, clock))
     except StoreUnavailableError as error:
@@ -132,6 +136,26 @@ async def check_database(database: Database, path: Path) -> Finding:
         words = f"{path} has schema version {version}; this program needs {known}."
         return bad("database", f"{words} `smarthost serve` brings it there.")
     return good("database", f"{path} is whole, with schema version {version}.")
+
+
+async def check_restored_mail(database: Database, portals: list[Portal], clock: Clock) -> Finding:
+    """Look whether the database is a back-up, or mail waits for a person since it was one."""
+    taken_at = await marked_at(database)
+    if taken_at is not None:
+        return good(
+            "restored mail",
+            f"This is a back-up of {moment(taken_at):%Y-%m-%d %H:%M} UTC, not opened yet: the "
+            "first start holds all mail that waited then.",
+        )
+    messages = MessageStore(database, AuditLog(clock, Ids(clock)), clock)
+    held = sum([await messages.restored(portal.id) for portal in portals])
+    if held:
+        return bad(
+            "restored mail",
+            f"Held since it comes out of a back-up, and may have been sent since: mail for {held} "
+            f"recipients. Type: {RELEASE}, or to forget it: {CANCEL}",
+        )
+    return good("restored mail", "No mail is held that comes out of a back-up.")
 
 
 async def check_key_ring(

@@ -15,6 +15,7 @@ import structlog
 from smarthost import __version__
 from smarthost.app.delivery import Delivery
 from smarthost.app.relays import Relays, default_settings
+from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock, SystemClock
@@ -37,9 +38,9 @@ from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
 from smarthost.sending.prepare import Sending
-from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring, load_key_ring
+from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring
+from smarthost.smtp_settings.live_key_ring import LiveKeyRing
 from smarthost.smtp_settings.model import SmtpSettings
-from smarthost.smtp_settings.sealing import KeyRing
 from smarthost.smtp_settings.store import SettingsStore, keys_in_use
 from smarthost.webhooks.store import WebhookStore
 
@@ -63,7 +64,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ids: Ids
     metrics: Metrics
     database: Database
-    key_ring: KeyRing
+    key_ring: LiveKeyRing
     portals: PortalStore
     suspensions: SuspensionStore
     keys: KeyStore
@@ -86,11 +87,12 @@ async def open_parts(
 ) -> AsyncIterator[Parts]:
     """Open the installation that `config` names, and close it at the end.
 
-    With `create` a missing data directory, database and key ring are made. Raises
+    With `create` a missing data directory, database and key ring are made. Of a back-up that is
+    opened for the first time nothing goes out by itself. Raises
     `NotInitialisedError`, `StoreUnavailableError`, `KeyRingError`.
     """
     clock = clock or SystemClock()
-    _prepare_folder(config, create=create)
+    prepare_folder(config, create=create)
     metrics = Metrics(__version__)
     database = SqliteDatabase(config.database_file, measured=metrics.commits.measured)
     try:
@@ -98,6 +100,7 @@ async def open_parts(
         key_ring = await _key_ring(config, database)
         parts = _build(config, database, key_ring, clock, metrics)
         await parts.settings.note_active_key()
+        await _first_opening(parts).see_to()
         try:
             yield parts
         finally:
@@ -106,7 +109,11 @@ async def open_parts(
         await database.close()
 
 
-def _prepare_folder(config: Config, *, create: bool) -> None:
+def prepare_folder(config: Config, *, create: bool) -> None:
+    """Make the data directory with `create`; without it a database has to be there.
+
+    Raises `NotInitialisedError`, `StoreUnavailableError`.
+    """
     try:
         there = config.database_file.exists()
     except OSError as error:
@@ -124,14 +131,14 @@ def _prepare_folder(config: Config, *, create: bool) -> None:
         ) from error
 
 
-async def _key_ring(config: Config, database: Database) -> KeyRing:
+async def _key_ring(config: Config, database: Database) -> LiveKeyRing:
     """Load the ring; make one only where nothing was ever sealed."""
     path = config.keyring_file
     needed = await keys_in_use(database)
-    if not needed and not _is_there(path):
-        return create_key_ring(path)
     try:
-        ring = load_key_ring(path)
+        if not needed and not _is_there(path):
+            create_key_ring(path)
+        ring = LiveKeyRing(path)
     except KeyRingError as error:
         raise KeyRingError(f"{error} Set SMARTHOST_KEYRING_FILE, or restore it.") from error
     if needed and not needed & ring.key_ids:
@@ -150,7 +157,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _build(
-    config: Config, database: Database, key_ring: KeyRing, clock: Clock, metrics: Metrics
+    config: Config, database: Database, key_ring: LiveKeyRing, clock: Clock, metrics: Metrics
 ) -> Parts:
     ids = Ids(clock)
     audit = AuditLog(clock, ids)
@@ -202,4 +209,16 @@ def _build(
         ),
         webhooks=stores.webhooks,
         sending=Sending(settings, default, clock, ids),
+    )
+
+
+def _first_opening(parts: Parts) -> FirstOpening:
+    return FirstOpening(
+        parts.database,
+        AuditLog(parts.clock, parts.ids),
+        parts.clock,
+        portals=parts.portals,
+        sign_ins=parts.sign_ins,
+        webhooks=parts.webhooks,
+        notices=FailureNoticeStore(parts.database),
     )

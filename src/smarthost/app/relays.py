@@ -12,7 +12,7 @@ from smarthost.delivery.relay import RelaySettings
 from smarthost.mail_queue.model import BrokenOffError
 from smarthost.secret import Secret
 from smarthost.smtp_settings.model import Revision, SmtpSettings
-from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
+from smarthost.smtp_settings.sealing import SealBrokenError, Sealer
 from smarthost.smtp_settings.store import SettingsStore
 
 # TEST-NET-1 (RFC 5737): never reached, but routed as anything outside is.
@@ -23,7 +23,7 @@ _LOOPBACK = "127.0.0.1"
 class Relays:
     """The relays of all portals."""
 
-    def __init__(self, settings: SettingsStore, key_ring: KeyRing, config: Config) -> None:
+    def __init__(self, settings: SettingsStore, key_ring: Sealer, config: Config) -> None:
         self._settings = settings
         self._key_ring = key_ring
         self._default = config.default_relay

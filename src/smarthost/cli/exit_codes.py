@@ -57,10 +57,13 @@ ERRORS = {
     "smarthost.certificate.pair.CertificateError": ExitCode.CONFIGURATION,
     "smarthost.smtp_settings.key_ring_file.KeyRingError": ExitCode.CONFIGURATION,
     "smarthost.web.server.ListenError": ExitCode.CONFIGURATION,
+    "smarthost.app.database_file.InUseError": ExitCode.CONFLICT,
     "smarthost.cli.exit_codes.AlreadyThereError": ExitCode.CONFLICT,
+    "smarthost.database.draft_file.TargetExistsError": ExitCode.CONFLICT,
     "smarthost.mail_queue.accepted.model.IdempotencyMismatchError": ExitCode.CONFLICT,
     "smarthost.mail_queue.accepted.model.NotPossibleError": ExitCode.CONFLICT,
     "smarthost.portals.model.ConflictError": ExitCode.CONFLICT,
+    "smarthost.smtp_settings.key_ring_file.KeyRingBusyError": ExitCode.CONFLICT,
     "smarthost.smtp_settings.model.RevisionConflictError": ExitCode.CONFLICT,
     "smarthost.database.engine.StoreUnavailableError": ExitCode.STORE,
 }

@@ -3,6 +3,7 @@
 Each takes several ids, does what it can, and says of each of the others why not.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,13 +15,14 @@ from smarthost.cli.exit_codes import ExitCode, UsageError, exit_code
 from smarthost.cli.installation import run
 from smarthost.cli.options import AsJson, OnBehalf, PortalName
 from smarthost.cli.printing import print_json, printable
-from smarthost.mail_queue.model import State
+from smarthost.mail_queue.model import HeldFor, State
 
 if TYPE_CHECKING:
     from smarthost.app.parts import Parts
     from smarthost.audit.model import Actor
     from smarthost.config import Config
     from smarthost.mail_queue.accepted.store import MessageStore
+    from smarthost.portals.model import Portal
 
     Do = Callable[..., Awaitable[None]]
 
@@ -40,6 +42,22 @@ class _Change(NamedTuple):
     """What `--all` stands for."""
     one: str
     several: str
+    held_for: HeldFor | None = None
+    """Only with recipients that are held for this reason."""
+
+    def of_restored(self) -> "_Change":
+        """Return the same, with what comes out of a back-up alone."""
+        return self._replace(states=frozenset({State.HELD}), held_for=HeldFor.RESTORED)
+
+
+Restored = Annotated[
+    bool,
+    typer.Option(
+        "--restored",
+        help="All that are held since they come out of a back-up; of every portal, without "
+        "--portal.",
+    ),
+]
 
 
 class _Asked(NamedTuple):
@@ -85,6 +103,7 @@ def cancel(
     every: Annotated[
         bool, typer.Option("--all", help="All that wait, for whatever reason.")
     ] = False,
+    restored: Restored = False,
     portal: PortalName = None,
     as_user: OnBehalf = None,
     as_json: AsJson = False,
@@ -96,13 +115,15 @@ def cancel(
         one="is cancelled",
         several="are cancelled",
     )
-    _change(change, _Asked(portal, _ids(ids, every=every), as_user), as_json=as_json)
+    asked = _Asked(portal, _ids(ids, every=every, restored=restored), as_user)
+    _change(change.of_restored() if restored else change, asked, as_json=as_json)
 
 
 def release(
     ids: MessageIds = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="All that are held.")] = False,
+    restored: Restored = False,
     portal: PortalName = None,
     as_user: OnBehalf = None,
     as_json: AsJson = False,
@@ -114,14 +135,17 @@ def release(
         one="is released",
         several="are released",
     )
-    _change(change, _Asked(portal, _ids(ids, every=every), as_user), as_json=as_json)
+    asked = _Asked(portal, _ids(ids, every=every, restored=restored), as_user)
+    _change(change.of_restored() if restored else change, asked, as_json=as_json)
 
 
-def _ids(ids: list[str] | None, *, every: bool) -> Sequence[str]:
+def _ids(ids: list[str] | None, *, every: bool, restored: bool = False) -> Sequence[str]:
     """Return the ids that were typed, none for all. Raises `UsageError`."""
     if every and ids:
         raise UsageError("Give ids or --all, not both.")
-    if not every and not ids:
+    if restored and (every or ids):
+        raise UsageError("Give --restored alone: it is neither ids nor --all.")
+    if not every and not ids and not restored:
         raise UsageError("Name the messages by their ids, or give --all.")
     return ids or ()
 
@@ -152,29 +176,37 @@ def _how_many(count: int, change: _Change) -> str:
 
 
 async def _changed(change: _Change, asked: _Asked, config: "Config", parts: "Parts") -> _Result:
-    import asyncio
+    from smarthost.cli.choices import actor
 
-    from smarthost.cli.choices import actor, chosen_portal
-
-    chosen = await chosen_portal(config, parts, asked.portal)
-    by = await actor(parts, chosen, asked.as_user)
-    messages = parts.delivery.messages
+    messages, result = parts.delivery.messages, _Result()
     do = change.method(messages)
-    result = _Result()
-    if asked.ids:
+    if change.held_for is not None:
+        do = partial(do, held_for=change.held_for)
+    for chosen in await _portals(change, asked, config, parts):
+        one = partial(_one, do, chosen.id, by=await actor(parts, chosen, asked.as_user))
         for message_id in dict.fromkeys(asked.ids):
-            await _one(do, chosen.id, message_id, by, result)
-        return result
-    async for together in _all_of(messages, chosen.id, change.states):
-        # What came to another state meanwhile, or is of no use any more, is passed over.
-        passed_over = _Result(done=result.done)
-        await asyncio.gather(
-            *(_one(do, chosen.id, message_id, by, passed_over) for message_id in together)
-        )
+            await one(message_id, result=result)
+        if asked.ids:
+            continue
+        async for ids in _all_of(messages, chosen.id, change):
+            # What came to another state meanwhile, or is of no use any more, is passed over.
+            passed_over = _Result(done=result.done)
+            await asyncio.gather(*(one(message_id, result=passed_over) for message_id in ids))
     return result
 
 
-async def _one(do: "Do", portal_id: str, message_id: str, by: "Actor", result: _Result) -> None:
+async def _portals(
+    change: _Change, asked: _Asked, config: "Config", parts: "Parts"
+) -> "Sequence[Portal]":
+    """Return whose messages are meant: a back-up brings back those of all portals."""
+    from smarthost.cli.choices import chosen_portal
+
+    if change.held_for is HeldFor.RESTORED and asked.portal is None and asked.as_user is None:
+        return await parts.portals.portals()
+    return [await chosen_portal(config, parts, asked.portal)]
+
+
+async def _one(do: "Do", portal_id: str, message_id: str, *, by: "Actor", result: _Result) -> None:
     from smarthost.cli.message_values import parsed_id
     from smarthost.mail_queue.accepted.model import NoSuchMessageError, NotPossibleError
 
@@ -187,10 +219,15 @@ async def _one(do: "Do", portal_id: str, message_id: str, by: "Actor", result: _
 
 
 async def _all_of(
-    messages: "MessageStore", portal_id: str, states: frozenset[State]
+    messages: "MessageStore", portal_id: str, change: _Change
 ) -> AsyncIterator[list[str]]:
-    """Give the ids of all messages that wait in one of these states and can still be sent."""
+    """Give the ids of all messages that a change is for and that can still be sent."""
+    states, reason = change.states, change.held_for
     page = await messages.list(portal_id, at_most=_TOGETHER, states=states)
     while page:
-        yield [message.id for message in page if message.has_body]
+        yield [
+            message.id
+            for message in page
+            if message.has_body and (reason is None or message.is_held_for(reason))
+        ]
         page = await messages.list(portal_id, at_most=_TOGETHER, states=states, after=page[-1].id)

@@ -29,9 +29,7 @@ def new_file(path: Path) -> Iterator[Write]:
 
 def _made(path: Path) -> FileIO:
     try:
-        return open(
-            path, "xb", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600)
-        )
+        return open(path, "xb", buffering=0, opener=_for_the_owner)
     except FileExistsError:
         raise AlreadyThereError(f"{path} is there already. Name a file that is not.") from None
     except OSError as error:

@@ -11,9 +11,11 @@ import typer
 from smarthost import __version__
 from smarthost.cli import (
     audit,
+    database,
     demo,
     doctor,
     key,
+    keyring,
     message_changes,
     messages,
     portal,
@@ -132,8 +134,22 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
             ),
             ("show", messages.show, (_MESSAGE,)),
             ("retry", message_changes.retry, (_MESSAGE, "--all")),
-            ("cancel", message_changes.cancel, (_MESSAGE, "--all")),
-            ("release", message_changes.release, (_MESSAGE, "--all")),
+            ("cancel", message_changes.cancel, (_MESSAGE, "--all", "--restored")),
+            ("release", message_changes.release, (_MESSAGE, "--all", "--restored")),
+        ),
+    ),
+    (
+        "keyring",
+        "The keys that stored passwords are sealed with.",
+        (("rotate", keyring.rotate, ("", "--json")),),
+    ),
+    (
+        "database",
+        "The database as a whole: back-ups, and its form.",
+        (
+            ("backup", database.backup, ("/var/backups/smarthost.db", "night.db --json")),
+            ("restore", database.restore, ("/var/backups/smarthost.db",)),
+            ("upgrade", database.upgrade, ("",)),
         ),
     ),
     (

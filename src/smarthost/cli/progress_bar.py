@@ -39,6 +39,13 @@ def progress_bar(*, shown: bool) -> Iterator[Show]:
         yield lambda percents, words: progress.update(bar, completed=percents, description=words)
 
 
+@contextmanager
+def share_bar(words: str, *, shown: bool) -> Iterator[Callable[[float], None]]:
+    """Give what shows which part of one thing is done, from 0 to 1."""
+    with progress_bar(shown=shown) as show:
+        yield lambda share: show(100 * share, words)
+
+
 def say(line: str, *, error: bool = False) -> None:
     """Print a line, above the bar if there is one; `typer.echo` would write into its middle."""
     stream = sys.stderr if error else sys.stdout

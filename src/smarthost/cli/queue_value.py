@@ -40,6 +40,8 @@ class QueueRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Ended ones too, as long as they are kept."""
     scheduled: int
     """Of the queued ones those that wait for the moment that their sender chose."""
+    restored: int
+    """Of the held ones those that come out of a back-up."""
     oldest_queued_at: datetime | None
     """When the oldest message was accepted that waits for nothing but its relay."""
     last_sent_at: datetime | None
@@ -71,6 +73,7 @@ async def _row(parts: Parts, portal: Portal) -> QueueRow:
         default_relay=own is None and parts.default_relay is not None,
         recipients=dict(await messages.queue_counts(portal.id)),
         scheduled=counts.scheduled,
+        restored=await messages.restored(portal.id),
         oldest_queued_at=_moment(counts.oldest_queued_at),
         last_sent_at=_moment(counts.last_sent_at),
         hold=None if hold is None else await _hold(parts, hold),

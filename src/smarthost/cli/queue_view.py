@@ -117,6 +117,9 @@ def _words(rows: "Sequence[QueueRow]") -> Iterator[str]:
 
     if not rows:
         yield _NONE
+    if restored := sum(row.restored for row in rows):
+        yield ""
+        yield from _about_restored(restored)
     for row in rows:
         if row.suspended_at is not None:
             yield ""
@@ -135,6 +138,15 @@ def _words(rows: "Sequence[QueueRow]") -> Iterator[str]:
             yield f"  {failure.fix}"
         if failure.reply:
             yield f"  The mail server said: {failure.reply}"
+
+
+def _about_restored(count: int) -> Iterator[str]:
+    from smarthost.app.restored import CANCEL, RELEASE
+
+    are = "1 recipient is" if count == 1 else f"{count} recipients are"
+    yield f"{are} held: the mail comes out of a back-up, and may have been sent since."
+    yield f"  Send it:   {RELEASE}"
+    yield f"  Forget it: {CANCEL}"
 
 
 def _times(count: int) -> str:

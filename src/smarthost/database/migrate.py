@@ -18,10 +18,10 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     name TEXT NOT NULL,
     applied_at BIGINT NOT NULL
 )"""
-_HAS_LEDGER = {
+HAS_LEDGER = {
     "sqlite": "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'",
 }
-_VERSION = "SELECT coalesce(max(version), 0) FROM schema_migrations"
+VERSION = "SELECT coalesce(max(version), 0) FROM schema_migrations"
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,14 +70,14 @@ async def migrate(database: Database, clock: Clock) -> int:
 
 async def schema_version(database: Database) -> int | None:
     """Return the version of the store's tables, None if it has none at all; change nothing."""
-    if not await database.fetch(_HAS_LEDGER[database.dialect]):
+    if not await database.fetch(HAS_LEDGER[database.dialect]):
         return None
-    return int((await database.fetch(_VERSION))[0][0])
+    return int((await database.fetch(VERSION))[0][0])
 
 
 async def _newest(tx: Transaction) -> int:
     await tx.execute(_LEDGER)
-    rows = await tx.fetch(_VERSION)
+    rows = await tx.fetch(VERSION)
     return int(rows[0][0])
 
 

@@ -36,6 +36,7 @@ LEFT JOIN message_bodies b ON b.portal_id = m.portal_id AND b.message_id = m.id
 WHERE m.portal_id = $1 AND m.id = $2 AND m.dsn IS NOT NULL"""
 _REMOVE = """
 DELETE FROM failure_notices WHERE portal_id = $1 AND message_id = $2 AND address = $3"""
+_FORGET_ALL = "DELETE FROM failure_notices WHERE portal_id = $1"
 
 
 class Original(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,13 @@ class FailureNoticeStore:
         """Remove rows in `tx`; False if one of them was gone already."""
         removed = [await tx.execute(_REMOVE, portal_id, message_id, one) for one in addresses]
         return all(removed)
+
+    async def give_up_all(self, tx: Transaction, portal_id: str) -> None:
+        """Forget in `tx` of whom senders of the portal are still to be told.
+
+        For a store that comes out of a back-up: they may have been told since.
+        """
+        await tx.execute(_FORGET_ALL, portal_id)
 
     async def forget(self, portal_id: str, message_id: str, addresses: Collection[str]) -> None:
         """Remove rows of which there is nothing to tell any more."""

@@ -5,8 +5,12 @@ which keys it needs (`sealing_keys`), so that a missing or wrong ring is seen at
 """
 
 import base64
+import fcntl
+import glob
 import os
 import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,6 +25,10 @@ class KeyRingError(SmtpSettingsError):
     """The key ring cannot be used; the message tells the operator why and what to do."""
 
 
+class KeyRingBusyError(SmtpSettingsError):
+    """Another process is rotating the ring."""
+
+
 class _File(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     active: str
@@ -30,6 +38,107 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_key_ring(path: Path) -> KeyRing:
     """Read the ring. Raises `KeyRingError`: missing, readable by others, or damaged."""
+    return _ring(_read(path))
+
+
+def create_key_ring(path: Path) -> KeyRing:
+    """Make a ring with one new key, safely on the disk before it is used.
+
+    When another process makes one at the same moment, the first one stays and is returned.
+    """
+    file = _with_new_key({})
+    try:
+        _write(path, file, os.link)
+    except FileExistsError:
+        return load_key_ring(path)
+    except OSError as error:
+        raise KeyRingError(f"The key ring {path} cannot be written: {error.strerror}.") from error
+    return _ring(file)
+
+
+@contextmanager
+def only_rotation(path: Path) -> Iterator[None]:
+    """Keep others from changing the ring meanwhile; who only reads it does not notice.
+
+    The lock is the folder's (flock(2)), so that nothing is left of a process that dies. Raises
+    `KeyRingBusyError`, `KeyRingError`.
+    """
+    try:
+        folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(folder)
+            raise
+    except BlockingIOError:
+        raise KeyRingBusyError(f"The key ring {path} is being rotated just now.") from None
+    except OSError as error:
+        raise KeyRingError(f"The key ring {path} cannot be locked: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        os.close(folder)
+
+
+def add_key(path: Path) -> str:
+    """Make a new key the active one, and return its id; those that are there stay.
+
+    To be called under `only_rotation`. Raises `KeyRingError`; the ring is as it was then.
+    """
+    file = _with_new_key(_read(path).keys)
+    place = path.resolve()  # what a link leads to is replaced, not the link
+    try:
+        _remove_drafts(place)
+        _write(place, file, os.replace, place.stat())
+    except OSError as error:
+        raise KeyRingError(
+            f"The key ring {path} cannot be replaced: {error.strerror}. Nothing was changed. Run "
+            "this as the user that runs Smarthost, and let that write to the folder."
+        ) from error
+    return file.active
+
+
+def _with_new_key(keys: dict[str, str]) -> _File:
+    key = secrets.token_bytes(KEY_OCTETS)
+    name = key_id(key)
+    return _File(version=1, active=name, keys={**keys, name: base64.b64encode(key).decode()})
+
+
+def _write(
+    path: Path,
+    ring: _File,
+    give_name: Callable[[Path, Path], None],
+    like: os.stat_result | None = None,
+) -> None:
+    """Write a ring whole or not at all, and `give_name` to it once it is on the disk.
+
+    It belongs to whoever `like` belongs to: root may rotate the ring of a service that is not.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(ring), indent=2) + b"\n")
+            file.flush()
+            if like is not None:
+                os.fchown(file.fileno(), like.st_uid, like.st_gid)
+            os.fsync(file.fileno())
+        give_name(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _remove_drafts(path: Path) -> None:
+    """Remove what processes that died in the middle have left: there are keys in it."""
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        draft.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> _File:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -45,51 +154,23 @@ def load_key_ring(path: Path) -> KeyRing:
     return _parse(content, path)
 
 
-def create_key_ring(path: Path) -> KeyRing:
-    """Make a ring with one new key, safely on the disk before it is used.
-
-    When another process makes one at the same moment, the first one stays and is returned.
-    """
-    key = secrets.token_bytes(KEY_OCTETS)
-    name = key_id(key)
-    ring = _File(version=1, active=name, keys={name: base64.b64encode(key).decode()})
-    content = msgspec.json.format(msgspec.json.encode(ring), indent=2) + b"\n"
-    try:
-        _write_new(path, content)
-    except FileExistsError:
-        return load_key_ring(path)
-    except OSError as error:
-        raise KeyRingError(f"The key ring {path} cannot be written: {error.strerror}.") from error
-    return _parse(content, path)
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, under a name that must be new."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _parse(content: bytes, path: Path) -> KeyRing:
+def _parse(content: bytes, path: Path) -> _File:
     # The content is secret: no message may quote a part of it.
     damaged = KeyRingError(f"The key ring {path} is damaged. Restore it from its back-up.")
     try:
-        ring = msgspec.json.decode(content, type=_File)
-        keys = {name: base64.b64decode(text, validate=True) for name, text in ring.keys.items()}
+        file = msgspec.json.decode(content, type=_File)
+        keys = _keys(file)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise damaged from None
     right = all(len(key) == KEY_OCTETS and key_id(key) == name for name, key in keys.items())
-    if ring.version != 1 or ring.active not in keys or not right:
+    if file.version != 1 or file.active not in keys or not right:
         raise damaged
-    return KeyRing(keys, ring.active)
+    return file
+
+
+def _keys(file: _File) -> dict[str, bytes]:
+    return {name: base64.b64decode(text, validate=True) for name, text in file.keys.items()}
+
+
+def _ring(file: _File) -> KeyRing:
+    return KeyRing(_keys(file), file.active)

@@ -36,6 +36,23 @@ class Place(Protocol):
         ...
 
 
+class Sealer(Protocol):
+    """What seals secrets and opens them: a ring, whatever it is kept in."""
+
+    @property
+    def active(self) -> str:
+        """The id of the key that seals, in hexadecimal."""
+        ...
+
+    def seal(self, secret: Secret, place: Place) -> bytes:
+        """Return the blob that opens only at `place`."""
+        ...
+
+    def open(self, blob: bytes, place: Place) -> Secret:
+        """Return the secret in `blob`. Raises `SealBrokenError`; never guesses."""
+        ...
+
+
 class KeyRing:
     """The keys that stored secrets are sealed with; the active one seals new ones."""
 
@@ -65,7 +82,7 @@ class KeyRing:
 
     def open(self, blob: bytes, place: Place) -> Secret:
         """Return the secret in `blob`. Raises `SealBrokenError`; never guesses."""
-        key = blob[1 : 1 + _KEY_ID_OCTETS].hex()
+        key = key_of(blob)
         cipher = self._ciphers.get(key)
         if blob[:1] != _VERSION or len(blob) < _HEADER:
             raise SealBrokenError("The stored password is damaged. Type it again.")
@@ -84,6 +101,11 @@ class KeyRing:
 def key_id(key: bytes) -> str:
     """Return a key's id in hexadecimal: it depends on the key, so that no two rings clash."""
     return hashlib.sha256(b"smarthost key id" + key).digest()[:_KEY_ID_OCTETS].hex()
+
+
+def key_of(blob: bytes) -> str:
+    """Return the id of the key that sealed `blob`, in hexadecimal."""
+    return blob[1 : 1 + _KEY_ID_OCTETS].hex()
 
 
 def _associated_data(place: Place) -> bytes:

@@ -22,7 +22,7 @@ from smarthost.smtp_settings.model import (
     no_revision,
 )
 from smarthost.smtp_settings.rules import NOTHING_STORED, same_destination
-from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
+from smarthost.smtp_settings.sealing import SealBrokenError, Sealer, key_of
 
 _CURRENT = """
 SELECT portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
@@ -60,7 +60,7 @@ class SettingsStore:
         database: Database,
         audit: AuditLog,
         clock: Clock,
-        key_ring: KeyRing,
+        key_ring: Sealer,
         in_each_save: InEachSave = _nothing_more,
     ) -> None:
         self._in_each_save = in_each_save
@@ -72,12 +72,12 @@ class SettingsStore:
     async def current(self, portal_id: str) -> Revision:
         """Return the revision in force, 0 if the portal has never saved anything."""
         rows = await self._database.fetch(_CURRENT, portal_id)
-        return _read(rows[0]) if rows else no_revision(portal_id)
+        return read_revision(rows[0]) if rows else no_revision(portal_id)
 
     async def revision(self, portal_id: str, number: int) -> Revision:
         """Return a revision by its number; one that was never written holds no settings."""
         rows = await self._database.fetch(_REVISION, portal_id, number)
-        return _read(rows[0]) if rows else no_revision(portal_id)
+        return read_revision(rows[0]) if rows else no_revision(portal_id)
 
     async def save(
         self, portal_id: str, draft: Draft, by: Actor, if_match: IfMatch = None
@@ -136,7 +136,7 @@ class SettingsStore:
 
     async def _matching(self, tx: Transaction, portal_id: str, if_match: IfMatch) -> Revision:
         rows = await tx.fetch(_CURRENT, portal_id)
-        current = _read(rows[0]) if rows else no_revision(portal_id)
+        current = read_revision(rows[0]) if rows else no_revision(portal_id)
         if if_match is not None and current.number not in if_match:
             raise RevisionConflictError(current)
         return current
@@ -163,6 +163,7 @@ class SettingsStore:
         sealed = None
         if settings is not None and password is not None:
             sealed = self._key_ring.seal(password, settings.destination(current.portal_id))
+            await note_key(tx, sealed, self._clock.now())
         action = RevisionAction.RESET if settings is None else RevisionAction.SAVE
         revision = Revision(
             portal_id=current.portal_id,
@@ -189,6 +190,14 @@ class SettingsStore:
             details={"changed": changed},
         )
         await self._audit.record(tx, event, by)
+
+
+async def note_key(tx: Transaction, blob: bytes, now: int) -> None:
+    """Write down, where a blob is written, which key it was sealed with.
+
+    The ring may have got another key since the start.
+    """
+    await tx.execute(_USE_KEY, key_of(blob), now)
 
 
 async def keys_in_use(database: Database) -> frozenset[str]:
@@ -227,7 +236,8 @@ def _columns(settings: SmtpSettings) -> tuple[str | int | None, ...]:
     )
 
 
-def _read(row: Row) -> Revision:
+def read_revision(row: Row) -> Revision:
+    """Make a revision from the columns in the order of `_CURRENT`."""
     settings = None
     if row[5] is not None:
         settings = SmtpSettings(

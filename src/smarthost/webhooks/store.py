@@ -19,7 +19,8 @@ from smarthost.mail_queue.accepted.model import Details
 from smarthost.mail_queue.model import Ended
 from smarthost.portals.suspension.store import standing_of
 from smarthost.secret import Secret
-from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
+from smarthost.smtp_settings.sealing import SealBrokenError, Sealer
+from smarthost.smtp_settings.store import note_key
 from smarthost.webhooks.events import Told, by_type, payload
 from smarthost.webhooks.model import FailedTry, NotTaken, Target, Waiting, Webhook
 from smarthost.webhooks.schedule import next_try, oldest_kept
@@ -87,6 +88,7 @@ _SWITCH_OFF = """
 UPDATE webhooks
 SET switched_off_at = $3, failed_at = $3, failure = $4, failed_status = $5, due_at = NULL
 WHERE portal_id = $1 AND set_at = $2"""
+_FORGET_ALL = "DELETE FROM webhook_events WHERE portal_id = $1"
 _COUNT_DROPPED = "UPDATE webhooks SET dropped = dropped + $2 WHERE portal_id = $1"
 
 _TOGETHER = 500
@@ -104,7 +106,7 @@ class WebhookStore:
         audit: AuditLog,
         clock: Clock,
         ids: Ids,
-        key_ring: KeyRing,
+        key_ring: Sealer,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._database = database
@@ -142,6 +144,8 @@ class WebhookStore:
                 await tx.execute(_REPLACE, portal_id, url, sealed, now)
             else:
                 await tx.execute(_KEEP, portal_id, now)
+            if renewed:
+                await note_key(tx, sealed, now)
             await tx.execute(_ALL_DUE, portal_id, now)
             await self._settle(tx, portal_id, now)
             await self._record(tx, "webhook.set", url, by, portal_id, new_secret=renewed)
@@ -187,6 +191,16 @@ class WebhookStore:
             await tx.execute(_INSERT_EVENT, portal_id, self._ids.new(), now, octets)
         if events and due_at is None:
             await tx.execute(_SET_DUE, portal_id, now)
+
+    async def give_up_all(self, tx: Transaction, portal_id: str) -> int:
+        """Forget in `tx` what waits for the portal's receiver; return how many events that were.
+
+        For a store that comes out of a back-up: the receiver may have had them all since.
+        """
+        dropped = await tx.execute(_FORGET_ALL, portal_id)
+        await tx.execute(_SET_DUE, portal_id, None)
+        await tx.execute(_COUNT_DROPPED, portal_id, dropped)
+        return dropped
 
     async def due_portals(self, at_most: int) -> list[str]:
         """Return portals whose receivers are to be called, the one that waits longest first."""

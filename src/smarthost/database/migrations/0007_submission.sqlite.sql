@@ -14,6 +14,14 @@ ALTER TABLE portals ADD COLUMN suspended_at INTEGER;
 -- When that last ended: what waited meanwhile gets older only from then on.
 ALTER TABLE portals ADD COLUMN resumed_at INTEGER;
 
+-- A settings revision is still never changed, but what seals its password may be: a new key of the
+-- ring. That a password is there exactly with a login is the table's own check.
+DROP TRIGGER smtp_settings_revisions_are_immutable;
+CREATE TRIGGER smtp_settings_revisions_are_immutable
+BEFORE UPDATE OF portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
+    sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm ON smtp_settings_revisions
+BEGIN SELECT raise(ABORT, 'a settings revision is never changed'); END;
+
 -- Recipients of whom a sender is still to be told by mail: they failed, or the relay that took the
 -- message for them tells nobody of success. What is to be told stands with the recipient and its
 -- attempts; the row goes in the transaction that brings the notice into the queue.

@@ -141,6 +141,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[RecipientStatus, ...]
     """By address."""
 
+    def is_held_for(self, reason: HeldFor) -> bool:
+        """Tell whether a recipient waits for a person for this reason."""
+        return any(one.held_for is reason for one in self.recipients)
+
     def event(self, *, now: int, on_hold: bool) -> Event:
         """Return what has become of the message: of several recipients the worst counts."""
         events = [one.event(now=now, on_hold=on_hold) for one in self.recipients]

@@ -18,7 +18,7 @@ from smarthost.mail_queue.accepted import rules
 from smarthost.mail_queue.accepted.model import Counts, Message, NoSuchMessageError
 from smarthost.mail_queue.accepted.rows import read_attempt, read_last_test, read_message
 from smarthost.mail_queue.accepted.rules import Situation
-from smarthost.mail_queue.model import Attempted, Kind, LastTest, State
+from smarthost.mail_queue.model import Attempted, HeldFor, Kind, LastTest, State
 from smarthost.mail_queue.turns import store as turns
 
 # An id is lower-case hexadecimal digits and hyphens: all ids are between these two.
@@ -72,6 +72,9 @@ SELECT count(*), count(CASE WHEN scheduled_at > $2 THEN 1 END),
 FROM recipients WHERE portal_id = $1 AND kind = 'mail' AND due_at IS NOT NULL"""
 _HELD = "SELECT count(*) FROM recipients WHERE portal_id = $1 AND state = 'held'"
 _ACCEPTED_AT = "SELECT accepted_at FROM messages WHERE portal_id = $1 AND id = $2"
+_RESTORED = """
+SELECT count(*) FROM recipients
+WHERE portal_id = $1 AND state = 'held' AND held_for = 'restored'"""
 _LAST_SENT = "SELECT last_sent_at FROM queue_turns WHERE portal_id = $1 AND kind = 'mail'"
 _STATES = """
 SELECT state, count(*) FROM recipients WHERE portal_id = $1 AND kind = 'mail' GROUP BY state"""
@@ -87,14 +90,19 @@ UPDATE recipients SET due_at = $3, scheduled_at = $3
 WHERE portal_id = $1 AND message_id = $2 AND state = 'queued'"""
 _CANCEL = """
 UPDATE recipients SET state = 'cancelled', due_at = NULL, held_for = NULL, ended_at = $3
-WHERE portal_id = $1 AND message_id = $2 AND state IN ('queued', 'held')"""
+WHERE portal_id = $1 AND message_id = $2 AND state IN ('queued', 'held')
+  AND coalesce(held_for, '') = coalesce($4, held_for, '')"""
 _RETRY = """
 UPDATE recipients SET state = 'queued', due_at = $3, ended_at = NULL, deaths = 0
 WHERE portal_id = $1 AND message_id = $2
   AND CASE WHEN state = 'queued' THEN attempts_count > 0 ELSE state IN ('failed', 'expired') END"""
+# The sender's moment may be yet to come, where the message comes out of a back-up.
 _RELEASE = """
-UPDATE recipients SET state = 'queued', due_at = $3, held_for = NULL, deaths = 0
-WHERE portal_id = $1 AND message_id = $2 AND state = 'held'"""
+UPDATE recipients
+SET state = 'queued', due_at = CASE WHEN scheduled_at > $3 THEN scheduled_at ELSE $3 END,
+    held_for = NULL, deaths = 0
+WHERE portal_id = $1 AND message_id = $2 AND state = 'held'
+  AND held_for = coalesce($4, held_for)"""
 _DROP_BODY = "DELETE FROM message_bodies WHERE portal_id = $1 AND message_id = $2"
 
 Change = Callable[[Transaction, Situation], Awaitable[int]]
@@ -187,6 +195,10 @@ class MessageStore:
             last_sent_at=sent[0][0] if sent else None,
         )
 
+    async def restored(self, portal_id: str) -> int:
+        """Count the portal's recipients that are held since they come out of a back-up."""
+        return int((await self._database.fetch(_RESTORED, portal_id))[0][0])
+
     async def queue_counts(self, portal_id: str) -> Mapping[State, int]:
         """Count the recipients of the portal's mail by state, ended ones too, as long as kept."""
         rows = await self._database.fetch(_STATES, portal_id)
@@ -205,14 +217,20 @@ class MessageStore:
         await self._change(_Asked(portal_id, message_id, owner, "message.rescheduled", by), change)
 
     async def cancel(
-        self, portal_id: str, message_id: str, *, by: Actor, owner: str | None = None
+        self,
+        portal_id: str,
+        message_id: str,
+        *,
+        by: Actor,
+        owner: str | None = None,
+        held_for: HeldFor | None = None,
     ) -> None:
-        """Send it to none of the recipients that wait for it."""
-        now = self._clock.now()
+        """Send it to none of the recipients that wait for it, or that are `held_for` this."""
+        row = (portal_id, message_id, self._clock.now(), held_for and held_for.value)
 
         async def change(tx: Transaction, situation: Situation) -> int:
             rules.may_cancel(situation)
-            return await tx.execute(_CANCEL, portal_id, message_id, now)
+            return await tx.execute(_CANCEL, *row)
 
         await self._change(_Asked(portal_id, message_id, owner, "message.cancelled", by), change)
 
@@ -229,14 +247,21 @@ class MessageStore:
         await self._change(_Asked(portal_id, message_id, owner, "message.retried", by), change)
 
     async def release(
-        self, portal_id: str, message_id: str, *, by: Actor, owner: str | None = None
+        self,
+        portal_id: str,
+        message_id: str,
+        *,
+        by: Actor,
+        owner: str | None = None,
+        held_for: HeldFor | None = None,
     ) -> None:
-        """Try it now for recipients that are held."""
+        """Try it now, or at its moment, for recipients that are held, or `held_for` this alone."""
         now = self._clock.now()
 
         async def change(tx: Transaction, situation: Situation) -> int:
             rules.may_release(situation, now)
-            return await tx.execute(_RELEASE, portal_id, message_id, now)
+            reason = held_for and held_for.value
+            return await tx.execute(_RELEASE, portal_id, message_id, now, reason)
 
         await self._change(_Asked(portal_id, message_id, owner, "message.released", by), change)
 

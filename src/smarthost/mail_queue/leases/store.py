@@ -61,6 +61,12 @@ async def ended(tx: Transaction, portal_id: str, message_id: str, now: int) -> l
     return [Lease(*row) for row in await tx.fetch(_ENDED, portal_id, message_id, now)]
 
 
+async def some(tx: Transaction, portal_id: str, kind: Kind) -> list[Lease]:
+    """Return some of a portal's leases, whether their time is over or not, if it has any."""
+    rows = await tx.fetch(_ABANDONED, portal_id, kind.value, _TOGETHER)
+    return [Lease(*row) for row in rows]
+
+
 async def end(tx: Transaction, portal_id: str, kind: Kind, lease: Lease, now: int) -> Ended | None:
     """End one lease; the turn is left to the caller.
 
@@ -71,7 +77,20 @@ async def end(tx: Transaction, portal_id: str, kind: Kind, lease: Lease, now: in
     if step is None and kind is not Kind.TEST:
         await outcomes.give_back(tx, whose, now)
         return None
-    attempted = Attempted(
+    attempted = interrupted(lease)
+    deaths, once = lease.deaths + 1, bool(lease.at_most_once)
+    standing = schedule.after_death(kind, step, deaths, now, at_most_once=once)
+    if not await outcomes.end(tx, whose, attempted, standing, now=now, deaths=deaths):
+        return None
+    return Ended(
+        address=lease.address, attempts=lease.attempt, state=standing.state, code=attempted.code
+    )
+
+
+def interrupted(lease: Lease) -> Attempted:
+    """Return the attempt of a lease, of which nobody has told the end."""
+    step = Step(lease.step) if lease.step else None
+    return Attempted(
         address=lease.address,
         attempt=lease.attempt,
         started_at=lease.started_at,
@@ -81,13 +100,6 @@ async def end(tx: Transaction, portal_id: str, kind: Kind, lease: Lease, now: in
         code=Code.INTERRUPTED,
         in_doubt=schedule.in_doubt(step),
         revision=lease.revision,
-    )
-    deaths, once = lease.deaths + 1, bool(lease.at_most_once)
-    standing = schedule.after_death(kind, step, deaths, now, at_most_once=once)
-    if not await outcomes.end(tx, whose, attempted, standing, now=now, deaths=deaths):
-        return None
-    return Ended(
-        address=lease.address, attempts=lease.attempt, state=standing.state, code=attempted.code
     )
 
 

@@ -30,6 +30,7 @@ SELECT $1, $2, $3, $4, $5, $6
 WHERE EXISTS (SELECT 1 FROM users WHERE portal_id = $1 AND id = $3 AND password_hash = $7)"""
 _TIDY = "DELETE FROM sessions WHERE portal_id = $1 AND expires_at < $2"
 _END = "DELETE FROM sessions WHERE portal_id = $1 AND id = $2"
+_END_ALL = "DELETE FROM sessions WHERE portal_id = $1"
 _FIND = """
 SELECT u.portal_id, u.id, u.email, u.role, u.password_hash, u.created_at,
        s.id, s.expires_at, s.secret_hash
@@ -100,6 +101,10 @@ class SignInStore:
                 await self._audit.record(tx, _event("session.ended", user, session_id), by)
 
         await self._database.transact(work)
+
+    async def end_all(self, tx: Transaction, portal_id: str) -> None:
+        """End all sessions of a portal in `tx`."""
+        await tx.execute(_END_ALL, portal_id)
 
 
 def _event(action: str, user: User, session_id: str) -> Event:

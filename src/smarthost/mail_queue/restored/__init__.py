@@ -1,0 +1,1 @@
+"""What becomes of the queue of a database that comes out of a back-up."""

@@ -1,0 +1,1 @@
+"""Passwords that are sealed anew, since the ring has a new key."""

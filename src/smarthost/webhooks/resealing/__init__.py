@@ -1,0 +1,1 @@
+"""Secrets of webhooks that are sealed anew, since the ring has a new key."""
