@@ -17,6 +17,7 @@ import structlog
 
 from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.parts import NotInitialisedError, Parts, open_parts
+from smarthost.app.service_manager import ServiceManager
 from smarthost.app.web import make_web
 from smarthost.config import Config
 from smarthost.database.engine import StoreUnavailableError
@@ -28,6 +29,8 @@ log = structlog.get_logger("smarthost.app")
 Announce = Callable[[str, FirstStart | None], None]
 """Takes the service's URL, and what was made if this was the first start."""
 
+UNMANAGED = ServiceManager()
+"""A service that nobody but its caller has started."""
 
 LAST_USE_SECONDS = 30.0
 
@@ -36,11 +39,11 @@ class SeveralPortalsError(Exception):
     """A standalone installation has one portal, and this one has more."""
 
 
-async def serve(config: Config, announce: Announce) -> None:
+async def serve(config: Config, announce: Announce, manager: ServiceManager = UNMANAGED) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called once connections are taken.
 
-    Raises what `open_parts` raises, `ListenError`, `SeveralPortalsError`, and
-    `StoreUnavailableError` when the store fails while serving.
+    `manager` is told the same, and of the stop. Raises what `open_parts` raises, `ListenError`,
+    `SeveralPortalsError`, and `StoreUnavailableError` when the store fails while serving.
     """
     stopped = asyncio.Event()
     _allow_all_files()
@@ -62,7 +65,8 @@ async def serve(config: Config, announce: Announce) -> None:
             log.info("serving", url=url)
             if config.ignored_names:
                 log.info("variables of a container platform ignored", names=config.ignored_names)
-            await _until_stopped(stopped, server, listening, parts)
+            async with manager.following(url, stopped, parts.clock):
+                await _until_stopped(stopped, server, listening, parts)
     log.info("stopped")
 
 
