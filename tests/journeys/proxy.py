@@ -72,7 +72,7 @@ def nginx(folder: Path, service: int, *, buffered: bool = True) -> Iterator[Prox
     Not `buffered`, nginx hands a body on while it arrives.
     """
     folder.mkdir()
-    proxy = Proxy(folder=folder, port=_free_port())
+    proxy = Proxy(folder=folder, port=free_port())
     configuration = folder / "nginx.conf"
     buffering = "" if buffered else "proxy_request_buffering off;"
     configuration.write_text(
@@ -87,8 +87,8 @@ def nginx(folder: Path, service: int, *, buffered: bool = True) -> Iterator[Prox
             process.kill()
 
 
-def _free_port() -> int:
-    # nginx cannot be given a socket, and cannot tell which port it took.
+def free_port() -> int:
+    """Return a port for a program that can neither be given a socket nor tell which it took."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port: int = held.getsockname()[1]
         return port
