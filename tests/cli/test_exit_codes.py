@@ -45,6 +45,7 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.smtp.errors.TimedOutError": "becomes an outcome",
     "smarthost.smtp.errors.TlsError": "becomes an outcome",
     "smarthost.smtp.sasl.SaslError": "becomes an outcome",
+    "smarthost.smtp.xtext.XtextError": "becomes a refusal of the parameter",
     "smarthost.smtp_settings.model.InvalidSettingsError": "becomes a UsageError",
     "smarthost.smtp_settings.model.SmtpSettingsError": "the base of others",
     "smarthost.smtp_settings.sealing.SealBrokenError": "becomes a finding of doctor",

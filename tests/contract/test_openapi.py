@@ -104,7 +104,7 @@ def test_each_operation_is_described(document: Document, operations: list[Operat
         assert entry["tags"] == [operation.tag]
         assert entry["summary"] == operation.summary
         assert operation.description in entry["description"]
-    assert {path for path, _ in found} == {"/healthz", "/readyz", "/openapi.json"}
+    assert {path for path, _ in found} == {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 
 
 def test_each_status_is_an_answer_of_some_operation(document: Document) -> None:
@@ -188,6 +188,7 @@ def test_credentials_of_every_form_are_named(document: Document) -> None:
         (AUTHENTICATION, "post"),
         ("/healthz", "get"),
         ("/readyz", "get"),
+        ("/metrics", "get"),
         ("/openapi.json", "get"),
     }
 

@@ -74,6 +74,7 @@ def test_no_secret_is_in_a_log_an_answer_a_file_or_the_process(program: Program)
         answers += _saved(client, stored)
         answers += _refused_bodies(client, stored)
         answers += _refused_credentials(client, wrong)
+        answers.append(client.ask("GET", "/metrics").body.decode())
 
         known = [stored, relay, person, wrong, session, client.key]
         assert not found_in("\n".join(answers).encode(), known)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from smarthost.audit.store import AuditLog
-from smarthost.database.engine import Database, StoreFullError
+from smarthost.database.engine import Database, StoreFullError, Transaction
 from smarthost.database.migrate import migrate
 from smarthost.delivery.outcome import Code
 from smarthost.ids import Ids
@@ -355,3 +355,26 @@ async def test_a_disk_that_is_nearly_full_takes_no_message_but_every_outcome(
         with pytest.raises(StoreFullError):
             await submit_mail(intake, portal, envelope=envelope(content=bytes(4_000_000)))
         await database.close()
+
+
+async def test_what_is_done_beside_is_kept_with_the_messages_or_keeps_them_out(
+    database: Database, intake: Intake, messages: MessageStore, portal: str, woken: list[str]
+) -> None:
+    note = "INSERT INTO hold_notices (portal_id, told_at) VALUES ($1, 1)"
+    noted = "SELECT told_at FROM hold_notices WHERE portal_id = $1"
+
+    async def beside(tx: Transaction) -> None:
+        await tx.execute(note, portal)
+
+    async def objects(tx: Transaction) -> None:
+        await beside(tx)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await intake.submit(portal, [submission(intake, ANNA)], by=BY, owner=None, beside=objects)
+    assert await database.fetch(noted, portal) == []
+    assert await messages.list(portal, at_most=9) == []
+    assert woken == []
+    await intake.submit(portal, [submission(intake, ANNA)], by=BY, owner=None, beside=beside)
+    assert await database.fetch(noted, portal) == [(1,)]
+    assert len(await messages.list(portal, at_most=9)) == 1

@@ -7,6 +7,7 @@ from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database
 from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.ids import Ids
+from smarthost.mail.dsn import Dsn, Notify, RecipientDsn, Return
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Attempted, Claim, Kind, State
@@ -118,6 +119,28 @@ async def test_the_envelope_is_what_was_accepted_for_those_who_are_claimed(
     rest = replace(claim, recipients=claim.recipients[1:])
     assert (await store.envelope(rest)).recipients == (BORIS,)
     assert (await store.envelope(rest)).content == CONTENT
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        Dsn(),
+        Dsn(
+            ret=Return.HEADERS,
+            envelope_id='order "17"',
+            recipients={
+                ANNA: RecipientDsn(notify=frozenset({Notify.SUCCESS, Notify.FAILURE})),
+                BORIS: RecipientDsn(original_recipient="utf-8;jörg@example.org"),
+            },
+        ),
+    ],
+)
+async def test_what_the_sender_asks_to_be_told_is_kept_with_the_message(
+    store: QueueStore, intake: Intake, portal: str, dsn: Dsn
+) -> None:
+    asking = envelope(ANNA, BORIS, dsn=dsn)
+    await submit_mail(intake, portal, envelope=asking)
+    assert await store.envelope(await claimed(store, portal, Kind.MAIL)) == asking
 
 
 async def test_all_that_is_known_of_an_attempt_is_read_again(

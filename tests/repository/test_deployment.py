@@ -15,7 +15,7 @@ from smarthost.web.emails.family import LARGEST_BODY
 from tests.repository.handed_out import DEPLOY, EVERYTHING, GUIDE, ROOT, named, text_of
 
 # Named here, and made by changes that are still to come.
-TO_COME = {"database backup", "backup.md", "metrics.md"}
+TO_COME = {"database backup", "backup.md"}
 
 SECRETS = [setting for setting in SETTINGS if setting.secret]
 VARIABLES = {one.variable for one in SETTINGS} | {f"{one.variable}_FILE" for one in SECRETS}

@@ -32,9 +32,11 @@ PORTALS_KEY = "portal_id"
 OF_THE_INSTALLATION = {"sign_in_failures", "sealing_keys", "schema_migrations"}
 PORTALS_AT_LARGE = re.compile(r"\s*(SELECT\b.* FROM portals\b|INSERT INTO portals\b)", re.DOTALL)
 # What is asked of all portals at once: whose turn it is, who waits for the default relay, whose
-# receiver is to be called. The answer names portals, and tells nothing of them but since when.
+# receiver is to be called, whose senders are to be told. The answer names portals, and tells
+# nothing of them but since when; or it tells how many there are.
 AT_LARGE = re.compile(
-    r"\s*SELECT portal_id(, due_at)?\s+FROM (queue_turns|relay_holds|webhooks)\s+WHERE"
+    r"\s*SELECT (portal_id(, due_at)?|count\(\*\))\s+"
+    r"FROM (queue_turns|relay_holds|webhooks|failure_notices)\s+WHERE"
     r"(?!.*\b(SELECT|JOIN|OR)\b)",
     re.DOTALL,
 )

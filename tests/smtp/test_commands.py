@@ -1,12 +1,14 @@
 """Commands on the wire, and the last check before it."""
 
 import base64
+import contextlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smarthost.mail.address import AddressError, parse_address
+from smarthost.mail.dsn import Notify, Return
 from smarthost.smtp import commands
 
 CONTROLS = [chr(code) for code in [*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029]]
@@ -109,3 +111,62 @@ def test_every_address_that_the_parser_takes_is_taken(local_part: str, domain: s
 def test_a_response_is_one_line_of_base64(response: bytes) -> None:
     line = commands.auth_response(response)
     assert base64.b64decode(line.removesuffix(b"\r\n"), validate=True) == response
+
+
+def test_what_a_sender_asks_to_be_told_goes_as_rfc_3461_has_it() -> None:
+    line = commands.mail_from("a@example.com", size=9, ret=Return.HEADERS, envelope_id="id 1+2=3")
+    assert line == b"MAIL FROM:<a@example.com> SIZE=9 RET=HDRS ENVID=id+201+2B2+3D3\r\n"
+    line = commands.rcpt_to(
+        "b@example.com",
+        notify={Notify.DELAY, Notify.SUCCESS, Notify.FAILURE},
+        original_recipient="rfc822;a+b@example.com",
+    )
+    assert line == (
+        b"RCPT TO:<b@example.com> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;a+2Bb@example.com\r\n"
+    )
+    assert commands.rcpt_to("b@example.com", notify={Notify.NEVER}).endswith(b" NOTIFY=NEVER\r\n")
+
+
+@pytest.mark.parametrize("value", ["utf-8;jörg@example.com", r"utf-8;j\x{F6}rg@example.com"])
+def test_an_original_recipient_beyond_ascii_is_written_in_ascii(value: str) -> None:
+    line = commands.rcpt_to("b@example.com", original_recipient=value)
+    assert line == b"RCPT TO:<b@example.com> ORCPT=utf-8;j\\x{F6}rg@example.com\r\n"
+
+
+@pytest.mark.parametrize("value", ["", "a\r\nRCPT TO:<x>", "a\0", "ä", "x" * 101, "a\x7f"])
+def test_an_envid_that_is_none_is_a_fault(value: str) -> None:
+    with pytest.raises(ValueError, match="ENVID"):
+        commands.mail_from("a@example.com", envelope_id=value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "rfc822",
+        "rfc822;",
+        ";a@example.com",
+        "rfc 822;a@example.com",
+        "rfc822\r\n;a@example.com",
+        "rfc822;a\r\nDATA",
+        "rfc822;a\0b",
+        "utf-8;" + "ä" * 100,
+    ],
+)
+def test_an_orcpt_that_is_none_is_a_fault(value: str) -> None:
+    with pytest.raises(ValueError, match="ORCPT"):
+        commands.rcpt_to("a@example.com", original_recipient=value)
+
+
+@given(st.text(max_size=120), st.text(max_size=120))
+def test_whatever_is_asked_for_it_stays_one_line(envelope_id: str, original: str) -> None:
+    lines = []
+    with contextlib.suppress(ValueError):
+        lines.append(commands.mail_from("a@example.com", envelope_id=envelope_id))
+    with contextlib.suppress(ValueError):
+        lines.append(commands.rcpt_to("a@example.com", original_recipient=f"rfc822;{original}"))
+    for line in lines:
+        assert line.endswith(b"\r\n")
+        assert line.isascii()
+        assert line[:-2].decode().isprintable()
+        assert line.count(b" ") == 2

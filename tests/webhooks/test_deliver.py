@@ -50,6 +50,7 @@ class Bench:
     intake: Intake
     clock: HeldClock
     delivery: WebhookDelivery
+    called: list[NotTaken | None]
     opened: list[Poster]
     ours: list[bool]
 
@@ -103,6 +104,7 @@ def bench(
     authority: trustme.CA,
 ) -> Bench:
     opened: list[Poster] = []
+    called: list[NotTaken | None] = []
     ours = [True]
 
     def open_post() -> Poster:
@@ -122,7 +124,10 @@ def bench(
         store=store,
         intake=intake,
         clock=clock,
-        delivery=WebhookDelivery(store, open_post, clock, lambda: 0.5, lambda: ours[0], 0.1),
+        delivery=WebhookDelivery(
+            store, open_post, clock, lambda: 0.5, lambda: ours[0], 0.1, called.append
+        ),
+        called=called,
         opened=opened,
         ours=ours,
     )
@@ -139,6 +144,7 @@ async def test_an_event_is_delivered_and_its_signature_holds(
         secret = await bench.set(portal, running)
         message = await bench.tell(portal)
         await bench.settled(portal)
+    assert bench.called == [None]
     (received,) = running.received
     # The library knows the machine's time alone; the test's has gone on by seconds.
     event = Verifier(secret).verify(received.body, received.headers)
@@ -239,6 +245,7 @@ async def test_410_switches_the_webhook_off(
         410,
     )
     assert len(running.received) == 1
+    assert bench.called == [NotTaken.GONE]
 
 
 async def test_what_nobody_takes_for_a_day_is_given_up(

@@ -7,9 +7,11 @@ is decided by the lock that the worker waits for.
 import asyncio
 import random
 from collections.abc import Sequence
+from functools import partial
 
+from smarthost.app.counting import count_attempts, count_call
 from smarthost.app.relays import Relays
-from smarthost.app.telling import Queue, Stores, notices, webhook_delivery
+from smarthost.app.telling import Queue, Stores, failure_notices, notices, webhook_delivery
 from smarthost.clock import Clock
 from smarthost.config import Config
 from smarthost.database.engine import Database
@@ -35,6 +37,7 @@ from smarthost.mail_queue.retention import Keep, Retention
 from smarthost.mail_queue.schedule import Patience
 from smarthost.mail_queue.store import QueueStore
 from smarthost.mail_queue.worker import Worker
+from smarthost.metrics.mail import Entrance, MailMetrics
 from smarthost.providers import Providers
 from smarthost.smtp.egress import Policy, SystemResolver
 
@@ -54,6 +57,7 @@ class Delivery:
         stores: Stores,
         clock: Clock,
         ids: Ids,
+        metrics: MailMetrics,
     ) -> None:
         self._clock = clock
         policy, resolver = Policy(config.relay_networks), SystemResolver()
@@ -70,7 +74,7 @@ class Delivery:
             ),
             jumps=jumps,
             keeps_sent=config.keep_sent_seconds > 0,
-            in_each_record=stores.webhooks.note,
+            in_each_record=stores.note,
         )
         self.holds = HoldStore(database, clock)
         pace = Pace(known_limits)
@@ -89,16 +93,18 @@ class Delivery:
                 pace=pace,
                 clock=clock,
                 luck=random.random,
+                ended=partial(count_attempts, metrics),
             ),
-            recovery=Recovery(
-                LeaseStore(database, clock, stores.webhooks.note), self.holds, jumps
-            ),
+            recovery=Recovery(LeaseStore(database, clock, stores.note), self.holds, jumps),
             pace=pace,
             lock=lock,
             clock=clock,
         )
         self.messages = MessageStore(database, stores.audit, clock)
-        self.intake = Intake(database, ArrivalStore(database, clock), ids, self._worker.wake)
+        intake = partial(Intake, database, ArrivalStore(database, clock), ids, self._worker.wake)
+        self.intake = intake(partial(metrics.accepted, Entrance.OWN))
+        self.http_intake = intake(partial(metrics.accepted, Entrance.HTTP))
+        self.smtp_intake = intake(partial(metrics.accepted, Entrance.SMTP))
         keep = Keep(sent=config.keep_sent_seconds, failed=config.keep_failed_seconds)
 
         def is_ours() -> bool:
@@ -107,12 +113,18 @@ class Delivery:
         self._retention = Retention(database, keep, clock, is_ours)
         queue = Queue(holds=self.holds, messages=self.messages, intake=self.intake)
         self._notices = notices(config, stores, queue, clock, ids, is_ours)
-        self._webhooks = webhook_delivery(config, stores.webhooks, resolver, clock, is_ours)
+        self._failure_notices = failure_notices(config, stores, queue, clock, ids, is_ours)
+        self._webhooks = webhook_delivery(
+            config, stores.webhooks, resolver, clock, is_ours, partial(count_call, metrics)
+        )
 
     async def run(self) -> None:
         """Deliver until `stop`; the connections are closed when the worker has ended."""
         calling = asyncio.create_task(self._webhooks.run())
-        beside = {asyncio.create_task(self._retention.run())}
+        beside = {
+            asyncio.create_task(self._retention.run()),
+            asyncio.create_task(self._failure_notices.run()),
+        }
         if self._notices is not None:
             beside.add(asyncio.create_task(self._notices.run()))
         try:

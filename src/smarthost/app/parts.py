@@ -12,17 +12,20 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from smarthost import __version__
 from smarthost.app.delivery import Delivery
-from smarthost.app.relays import Relays
+from smarthost.app.relays import Relays, default_settings
 from smarthost.app.telling import Stores
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock, SystemClock
-from smarthost.config import Config, DefaultRelay
+from smarthost.config import Config
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.migrate import migrate
 from smarthost.database.sqlite import SqliteDatabase
+from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.ids import Ids
 from smarthost.mail_queue.holds.store import lift
+from smarthost.metrics.metrics import Metrics
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
 from smarthost.portals.sign_in.passwords import Passwords
@@ -57,6 +60,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     clock: Clock
     ids: Ids
+    metrics: Metrics
     database: Database
     key_ring: KeyRing
     portals: PortalStore
@@ -85,11 +89,12 @@ async def open_parts(
     """
     clock = clock or SystemClock()
     _prepare_folder(config, create=create)
-    database = SqliteDatabase(config.database_file)
+    metrics = Metrics(__version__)
+    database = SqliteDatabase(config.database_file, measured=metrics.commits.measured)
     try:
         await migrate(database, clock)
         key_ring = await _key_ring(config, database)
-        parts = _build(config, database, key_ring, clock)
+        parts = _build(config, database, key_ring, clock, metrics)
         await parts.settings.note_active_key()
         try:
             yield parts
@@ -97,14 +102,6 @@ async def open_parts(
             parts.passwords.close()
     finally:
         await database.close()
-
-
-def shown_default_relay(config: Config, parts: Parts) -> SmtpSettings | None:
-    """Return what a portal may see of the default relay, None for nothing.
-
-    With several portals its details are the operator's own.
-    """
-    return parts.default_relay if config.base_domain is None else None
 
 
 def _prepare_folder(config: Config, *, create: bool) -> None:
@@ -150,7 +147,9 @@ def _is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
-def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) -> Parts:
+def _build(
+    config: Config, database: Database, key_ring: KeyRing, clock: Clock, metrics: Metrics
+) -> Parts:
     ids = Ids(clock)
     audit = AuditLog(clock, ids)
     portals = PortalStore(database, audit, clock, ids)
@@ -159,7 +158,7 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
     sign_ins = SignInStore(database, clock, ids)
     # What waits for its relay goes at once to the one that was just saved.
     settings = SettingsStore(database, audit, clock, key_ring, in_each_save=lift)
-    default = None if config.default_relay is None else _settings(config.default_relay)
+    default = default_settings(config)
     relays = Relays(settings, key_ring, config)
     stores = Stores(
         audit=audit,
@@ -167,12 +166,14 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
         settings=settings,
         notices=NoticeStore(database, clock),
         webhooks=WebhookStore(database, audit, clock, ids, key_ring),
+        failure_notices=FailureNoticeStore(database),
     )
-    delivery = Delivery(config, database, relays, stores, clock, ids)
+    delivery = Delivery(config, database, relays, stores, clock, ids, metrics.mail)
     trials = TrialStore(database, clock, ids)
     return Parts(
         clock=clock,
         ids=ids,
+        metrics=metrics,
         database=database,
         key_ring=key_ring,
         portals=portals,
@@ -196,17 +197,4 @@ def _build(config: Config, database: Database, key_ring: KeyRing, clock: Clock) 
         ),
         webhooks=stores.webhooks,
         sending=Sending(settings, default, clock, ids),
-    )
-
-
-def _settings(relay: DefaultRelay) -> SmtpSettings:
-    return SmtpSettings(
-        host=relay.host,
-        port=relay.port,
-        sender_address=relay.sender_address,
-        sender_display_name=relay.sender_display_name or None,
-        user_name=relay.user_name or None,
-        enable_ssl=relay.enable_ssl,
-        enable_auth=relay.enable_auth,
-        use_ntlm=False,
     )

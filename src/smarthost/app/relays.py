@@ -28,7 +28,7 @@ class Relays:
         self._key_ring = key_ring
         self._default = config.default_relay
         self._ntlm_allowed = config.ntlm
-        self._helo_name = config.helo_name or own_address_literal()
+        self._helo_name = helo_name(config)
 
     async def of(self, portal_id: str) -> RelaySettings:
         """Return the relay in force now.
@@ -89,6 +89,36 @@ class Relays:
             policy_exempt=True,
             helo_name=self._helo_name,
         )
+
+
+def default_settings(config: Config) -> SmtpSettings | None:
+    """Return the installation's own relay as settings, None where it has none."""
+    relay = config.default_relay
+    if relay is None:
+        return None
+    return SmtpSettings(
+        host=relay.host,
+        port=relay.port,
+        sender_address=relay.sender_address,
+        sender_display_name=relay.sender_display_name or None,
+        user_name=relay.user_name or None,
+        enable_ssl=relay.enable_ssl,
+        enable_auth=relay.enable_auth,
+        use_ntlm=False,
+    )
+
+
+def shown_default_relay(config: Config) -> SmtpSettings | None:
+    """Return what a portal may see of the installation's relay, None for nothing.
+
+    With several portals its details are the operator's own.
+    """
+    return default_settings(config) if config.base_domain is None else None
+
+
+def helo_name(config: Config) -> str:
+    """Return what this machine calls itself to relays: a name, or an address literal."""
+    return config.helo_name or own_address_literal()
 
 
 def own_address_literal() -> str:

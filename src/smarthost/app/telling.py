@@ -4,27 +4,34 @@ Only the process that delivers tells, so that nobody hears of one thing from sev
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from smarthost.app.relays import default_settings, helo_name, shown_default_relay
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
 from smarthost.config import Config
+from smarthost.database.engine import Transaction
+from smarthost.failure_notices.notices import FailureNotices
+from smarthost.failure_notices.store import FailureNoticeStore
+from smarthost.failure_notices.writer import FailureNoticeWriter, Senders
 from smarthost.ids import Ids
 from smarthost.mail.address import parse_address
 from smarthost.mail.mailbox import Mailbox
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.model import Ended
 from smarthost.portals.store import PortalStore
 from smarthost.relay_health.notices import Notices
 from smarthost.relay_health.store import NoticeStore
 from smarthost.relay_health.writer import NoticeWriter
+from smarthost.sending.attempts import Attempts
 from smarthost.smtp import tls
 from smarthost.smtp.egress import Policy, Resolver
 from smarthost.smtp_settings.store import SettingsStore
-from smarthost.webhooks.deliver import AT_ONCE, Post, WebhookDelivery
+from smarthost.webhooks.deliver import AT_ONCE, Called, Post, WebhookDelivery
 from smarthost.webhooks.rules import PUBLIC_PORTS
 from smarthost.webhooks.store import WebhookStore
 
@@ -37,6 +44,14 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     settings: SettingsStore
     notices: NoticeStore
     webhooks: WebhookStore
+    failure_notices: FailureNoticeStore
+
+    async def note(
+        self, tx: Transaction, portal_id: str, message_id: str, ended: Sequence[Ended]
+    ) -> None:
+        """Write in `tx` who is to be told that recipients of a mail stand otherwise."""
+        await self.webhooks.note(tx, portal_id, message_id, ended)
+        await self.failure_notices.note(tx, portal_id, message_id, ended)
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +78,12 @@ def webhook_delivery(
     resolver: Resolver,
     clock: Clock,
     is_ours: Callable[[], bool],
+    called: Called,
 ) -> WebhookDelivery:
-    """Return what delivers events; `is_ours` tells whether this process is the one that does."""
+    """Return what delivers events; `is_ours` tells whether this process is the one that does.
+
+    `called` is told what became of each.
+    """
     policy = webhook_policy(config)
 
     def open_post() -> Post:
@@ -73,7 +92,7 @@ def webhook_delivery(
 
         return Poster(policy, resolver, tls.verified, AT_ONCE)
 
-    return WebhookDelivery(store, open_post, clock, random.random, is_ours)
+    return WebhookDelivery(store, open_post, clock, random.random, is_ours, called=called)
 
 
 def notices(
@@ -94,3 +113,24 @@ def notices(
     )
     writer = NoticeWriter(queue.messages, stores.portals, stores.settings, sender, clock, ids)
     return Notices(queue.holds, stores.notices, writer, queue.intake, clock, is_ours)
+
+
+def failure_notices(
+    config: Config,
+    stores: Stores,
+    queue: Queue,
+    clock: Clock,
+    ids: Ids,
+    is_ours: Callable[[], bool],
+) -> FailureNotices:
+    """Return what tells senders of mail that came by SMTP what became of it."""
+    writer = FailureNoticeWriter(
+        stores.failure_notices,
+        queue.messages,
+        Attempts(queue.messages, stores.settings, shown_default_relay(config)),
+        Senders(stores.settings, default_settings(config)),
+        helo_name(config),
+        clock,
+        ids,
+    )
+    return FailureNotices(stores.failure_notices, writer, queue.intake, clock, is_ours)

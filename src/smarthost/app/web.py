@@ -2,15 +2,19 @@
 
 from functools import partial
 
-from smarthost.app.parts import Parts, shown_default_relay
+from smarthost.app.counting import MetricsReading
+from smarthost.app.parts import Parts
+from smarthost.app.relays import shown_default_relay
 from smarthost.app.telling import webhook_policy
 from smarthost.config import Config
+from smarthost.mail_queue.census.store import CensusStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.portals.model import Portal
 from smarthost.relay_health.health import RelayHealth
 from smarthost.sending.attempts import Attempts
 from smarthost.web.api.authentication import AuthenticationApi
 from smarthost.web.api.keys import KeysApi
+from smarthost.web.api.metrics import MetricsPage
 from smarthost.web.api.service import Health, OpenApi, Ready
 from smarthost.web.api.smtp_health import SmtpHealthApi
 from smarthost.web.api.smtp_settings import SmtpSettingsApi
@@ -40,11 +44,19 @@ def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
     app = make_application(
         operations,
         Pipeline(finder, authenticator, users, addresses, clock),
-        Middleware((EMAILS,), config.trusted_networks, addresses, clock, parts.ids),
+        Middleware(
+            (EMAILS,),
+            config.trusted_networks,
+            addresses,
+            clock,
+            parts.ids,
+            parts.metrics.http.answered,
+        ),
         clock,
     )
     app.add_route("/healthz", Health())
     app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
+    app.add_route("/metrics", _metrics(config, parts))
     app.add_route("/openapi.json", OpenApi(openapi_document(operations)))
     return app
 
@@ -52,7 +64,7 @@ def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
 def all_operations(config: Config, parts: Parts) -> list[Operation]:
     """Return the table of all operations of the API."""
     return [
-        *SmtpSettingsApi(parts.settings, shown_default_relay(config, parts)).operations(),
+        *SmtpSettingsApi(parts.settings, shown_default_relay(config)).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
         *SmtpHealthApi(_health(config, parts)).operations(),
         *WebhookApi(parts.webhooks, webhook_policy(config)).operations(),
@@ -62,9 +74,15 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
     ]
 
 
+def _metrics(config: Config, parts: Parts) -> MetricsPage:
+    census = CensusStore(parts.database, parts.clock)
+    reading = MetricsReading(parts.metrics, census, parts.clock)
+    return MetricsPage(reading.expose, config.metrics_networks, config.trusted_networks)
+
+
 def _health(config: Config, parts: Parts) -> RelayHealth:
     delivery = parts.delivery
-    shown = shown_default_relay(config, parts)
+    shown = shown_default_relay(config)
     return RelayHealth(delivery.holds, delivery.messages, parts.settings, shown)
 
 
@@ -72,9 +90,9 @@ def _emails(config: Config, parts: Parts) -> EmailsApi:
     messages = parts.delivery.messages
     return EmailsApi(
         sending=parts.sending,
-        intake=parts.delivery.intake,
+        intake=parts.delivery.http_intake,
         messages=messages,
         holds=HoldStore(parts.database, parts.clock),
-        attempts=Attempts(messages, parts.settings, shown_default_relay(config, parts)),
+        attempts=Attempts(messages, parts.settings, shown_default_relay(config)),
         clock=parts.clock,
     )

@@ -164,10 +164,10 @@ async def _save(
 
 
 def _shown(revision: "Revision", config: "Config", parts: "Parts") -> "Shown":
-    from smarthost.app.parts import shown_default_relay
+    from smarthost.app.relays import shown_default_relay
     from smarthost.web.api.smtp_settings_dto import settings_dto
 
-    answer = settings_dto(revision, shown_default_relay(config, parts))
+    answer = settings_dto(revision, shown_default_relay(config))
     return revision, parts.default_relay, answer
 
 

@@ -41,6 +41,9 @@ _FSYNC_FAILED = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC}
 
 Translate = Callable[[Exception], StoreUnavailableError]
 
+Measured = Callable[[], contextlib.AbstractContextManager[object]]
+"""Returns what is entered for the time of one commit."""
+
 
 class _Unit:
     """One unit of work on its way: what to run, and who waits for it."""
@@ -84,10 +87,15 @@ class GroupCommit:
     """The only writer of this process. Owns its connection."""
 
     def __init__(
-        self, connection: apsw.Connection, translate: Translate, busy_seconds: float
+        self,
+        connection: apsw.Connection,
+        translate: Translate,
+        busy_seconds: float,
+        measured: Measured,
     ) -> None:
         self._connection = connection
         self._translate = translate
+        self._measured = measured
         self._busy_milliseconds = int(busy_seconds * 1000)
         self._transaction = _Transaction(connection)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-commit")
@@ -172,7 +180,8 @@ class GroupCommit:
                 self._step(unit)
                 if position % _UNITS_A_TURN == 0:
                     await asyncio.sleep(0)
-            await self._in_thread(self._connection.execute, "COMMIT")
+            with self._measured():
+                await self._in_thread(self._connection.execute, "COMMIT")
         except apsw.Error as error:
             self._lost(units, error)
             return False

@@ -19,7 +19,7 @@ import apsw
 
 from smarthost.database.engine import Row, StoreUnavailableError, T, Value, Work
 from smarthost.database.filesystem import network_filesystem_of
-from smarthost.database.group_commit import GroupCommit
+from smarthost.database.group_commit import GroupCommit, Measured
 from smarthost.database.parameters import numbered
 from smarthost.database.room import check_room
 from smarthost.database.sqlite_errors import ENVIRONMENT_ERRORS, unavailable
@@ -42,10 +42,16 @@ class SqliteDatabase:
 
     dialect: Literal["sqlite", "postgresql"] = "sqlite"
 
-    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        busy_seconds: float = BUSY_SECONDS,
+        measured: Measured = contextlib.nullcontext,
+    ) -> None:
         """Open `path`, creating it with mode 0600 when it is missing.
 
         `busy_seconds` is how long a statement waits for another process that is writing.
+        `measured` gives what is entered for the time of each commit.
         Raises `StoreUnavailableError` when the folder is missing or not writable, when it lies on
         a network file system, or when the file is no database.
         """
@@ -57,7 +63,7 @@ class SqliteDatabase:
             writer, self._reader = _connect(path, busy_seconds), _connect(path, busy_seconds)
             self._reader.pragma("query_only", True)
         self._in_turn = False
-        self._writer = GroupCommit(writer, partial(unavailable, path), busy_seconds)
+        self._writer = GroupCommit(writer, partial(unavailable, path), busy_seconds, measured)
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         """Run one read on the loop's connection.

@@ -12,6 +12,7 @@ from smarthost.delivery.fitting import fitted
 from smarthost.delivery.outcome import Outcome, Step, StepState
 from smarthost.delivery.pool import Session
 from smarthost.delivery.progress import EnoughError, Progress, StepNotes, StoppedError
+from smarthost.mail.dsn import Notify
 from smarthost.mail.envelope import Envelope
 from smarthost.smtp.data import Content
 from smarthost.smtp.dialogue import SERVICE_CLOSING
@@ -82,6 +83,7 @@ class HandOver:
             utf8=found.utf8,
             eight_bit=found.eight_bit,
             one_by_one=self._progress.until is not Step.DATA,
+            dsn=self._envelope.dsn,
         )
         return transaction, found.content
 
@@ -131,7 +133,16 @@ class HandOver:
                 raise StoppedError(Step.DATA, reply)
             for index in willing:
                 recipient = self._envelope.recipients[index]
-                self._outcomes[index] = self._progress.accepted(recipient, shown)
+                untold = self._is_success_untold(recipient)
+                self._outcomes[index] = self._progress.accepted(
+                    recipient, shown, relayed_untold=untold
+                )
+
+    def _is_success_untold(self, recipient: str) -> bool:
+        dsn = self._envelope.dsn
+        if dsn is None or self._client.extensions.dsn:
+            return False
+        return Notify.SUCCESS in (dsn.asked_for(recipient).notify or ())
 
     async def _leave(self, transaction: Transaction) -> None:
         """Have the session in step again, if that is soon; what was refused stays refused."""

@@ -166,6 +166,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     """Of the settings that were used."""
     warnings: tuple[Code, ...] = ()
+    relayed_untold: bool = False
+    """Accepted; its sender asked for word of success, which this relay never gives: it does not
+    offer DSN (RFC 3461, section 5.2.2)."""
 
 
 class Report(Protocol):

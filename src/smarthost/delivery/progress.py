@@ -143,10 +143,10 @@ class Progress:
             self._secrets = _spellings(self._settings.user_name, self._settings.password)
         return reply.hiding(self._secrets).text
 
-    def accepted(self, recipient: str, reply: str) -> Outcome:
+    def accepted(self, recipient: str, reply: str, *, relayed_untold: bool = False) -> Outcome:
         """Return the outcome of a recipient that the relay has the message for.
 
-        `reply` is what it said, as `shown` gives it.
+        `reply` is what it said, as `shown` gives it; `relayed_untold` is the outcome's.
         """
         return Outcome(
             recipient=recipient,
@@ -157,6 +157,7 @@ class Progress:
             tls=self.tls,
             revision=self._settings.revision,
             warnings=self.warnings,
+            relayed_untold=relayed_untold,
         )
 
     def failed(

@@ -4,13 +4,11 @@ Bodies become 7-bit with short lines whatever was typed, so that any relay can c
 unchanged. Nothing here is left to chance or to the clock: the same parts give the same octets.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from itertools import count
 
 from smarthost.mail.attached import attached
 from smarthost.mail.body import encoded_text
@@ -23,7 +21,7 @@ from smarthost.mail.headers import (
     TextHeader,
 )
 from smarthost.mail.mailbox import Mailbox
-from smarthost.mail.part import Part, multipart
+from smarthost.mail.part import Part, boundaries, multipart
 from smarthost.mail.plain_text import plain_text
 
 # What `compose` writes itself, whom else a message could claim to be from or to go to, and what
@@ -45,7 +43,7 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _MESSAGE_ID = re.compile(rf"<{_ATEXT}(?:\.{_ATEXT})*@(?:{_ATEXT}(?:\.{_ATEXT})*|\[[!-Z^-~]*\])>")
 # So that the header fits on one line with its name and both brackets.
 _LONGEST_MESSAGE_ID = 900
-_VERSION = PlainHeader(name="MIME-Version", value="1.0")
+VERSION = PlainHeader(name="MIME-Version", value="1.0")
 
 
 class ComposeError(ValueError):
@@ -63,7 +61,7 @@ def compose(draft: Draft) -> bytes:
     Raises `HeaderError` on a text that cannot stand in a header, `ComposeError` on anything else.
     """
     message_id = message_id_value(draft.message_id)
-    body = _body(draft, _boundaries(message_id))
+    body = _body(draft, boundaries(message_id))
     top: list[Header] = [
         PlainHeader(name="Date", value=date_value(draft.date)),
         MailboxHeader(name="From", mailboxes=(draft.from_,)),
@@ -73,7 +71,7 @@ def compose(draft: Draft) -> bytes:
         PlainHeader(name="Message-ID", value=message_id),
         TextHeader(name="Subject", text=draft.subject),
         *_extra_headers(draft.headers),
-        _VERSION,
+        VERSION,
     ]
     return Part((*top, *body.headers), body.body).content()
 
@@ -111,20 +109,14 @@ def _extra_headers(extra: Mapping[str, str]) -> Iterator[Header]:
             yield TextHeader(name=name, text=text)
 
 
-def _boundaries(message_id: str) -> Iterator[str]:
-    # Distinct, and none the beginning of another.
-    for number in count():
-        yield f"=_{hashlib.sha256(f'{number} {message_id}'.encode()).hexdigest()[:32]}"
-
-
-def _body(draft: Draft, boundaries: Iterator[str]) -> Part:
+def _body(draft: Draft, unused: Iterator[str]) -> Part:
     shown, beside = _parted(draft)
-    part = _texts(draft, boundaries)
+    part = _texts(draft, unused)
     if shown:
         parts = [part, *map(attached, shown)]
-        part = multipart("related", parts, next(boundaries), type=part.media_type())
+        part = multipart("related", parts, next(unused), type=part.media_type())
     if beside:
-        part = multipart("mixed", [part, *map(attached, beside)], next(boundaries))
+        part = multipart("mixed", [part, *map(attached, beside)], next(unused))
     return part
 
 
@@ -137,17 +129,18 @@ def _parted(draft: Draft) -> tuple[list[Attachment], list[Attachment]]:
     return shown, beside
 
 
-def _texts(draft: Draft, boundaries: Iterator[str]) -> Part:
+def _texts(draft: Draft, unused: Iterator[str]) -> Part:
     if not draft.html:
-        return _text("plain", draft.text or "")
-    html = _text("html", draft.html)
+        return text_part("plain", draft.text or "")
+    html = text_part("html", draft.html)
     text = plain_text(draft.html) if draft.text is None else draft.text
     if not text:
         return html
-    return multipart("alternative", [_text("plain", text), html], next(boundaries))
+    return multipart("alternative", [text_part("plain", text), html], next(unused))
 
 
-def _text(subtype: str, text: str) -> Part:
+def text_part(subtype: str, text: str) -> Part:
+    """Give a part of text/`subtype` in seven bits. Raises `ComposeError` on a lone surrogate."""
     try:
         encoding, body = encoded_text(text)
     except UnicodeEncodeError:

@@ -4,7 +4,9 @@ Parts are put together from the inside out, and each header block passes the sec
 `header_block` when the octets are made.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from smarthost.mail.headers import Header, PlainHeader, header_block
@@ -43,3 +45,12 @@ def multipart(subtype: str, parts: Sequence[Part], boundary: str, **parameters: 
         (PlainHeader(name="Content-Type", value=content_type),),
         b"\r\n".join((*lines, line + b"--\r\n")),
     )
+
+
+def boundaries(message_id: str) -> Iterator[str]:
+    """Give boundaries for the message of this Message-ID, the same for the same one.
+
+    They are distinct, none is the beginning of another, and no line of our own encoding has one.
+    """
+    for number in count():
+        yield f"=_{hashlib.sha256(f'{number} {message_id}'.encode()).hexdigest()[:32]}"

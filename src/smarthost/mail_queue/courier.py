@@ -71,8 +71,12 @@ class Courier:
         pace: Pace,
         clock: Clock,
         luck: Callable[[], float],
+        ended: Callable[[Sequence[Attempted]], None],
     ) -> None:
-        """`relays` tells how the relay of each kind of message is found."""
+        """`relays` tells how the relay of each kind of message is found.
+
+        `ended` is told what each attempt came to, before it is recorded.
+        """
         self._store = store
         self._holds = holds
         self._relays = relays
@@ -80,6 +84,7 @@ class Courier:
         self._pace = pace
         self._clock = clock
         self._luck = luck
+        self._ended = ended
         self._order = Order()
         self._stopping = False
 
@@ -209,6 +214,7 @@ class Courier:
         *,
         goes_on: bool = False,
     ) -> None:
+        self._ended(attempted)
         await self._finish_recording(batch)
         then = batch.waiting[0] if goes_on and batch.waiting else None
         batch.recording = Recording(

@@ -5,7 +5,7 @@ transaction with all their recipients and the answer that is given. The bytes we
 before; the queue changes nothing in them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from smarthost.audit.model import Actor
 from smarthost.database.engine import Database, Transaction
@@ -21,6 +21,16 @@ from smarthost.mail_queue.accepted.model import (
 from smarthost.mail_queue.arrivals.store import Arrival, ArrivalStore
 from smarthost.mail_queue.model import Kind
 
+Accepted = Callable[[int, int], None]
+"""Is told how many messages with how many recipients were accepted together."""
+
+Beside = Callable[[Transaction], Awaitable[None]]
+"""Does something in the transaction that keeps the messages; what it raises keeps them out."""
+
+
+def _nobody(_messages: int, _recipients: int) -> None:
+    """Count nothing."""
+
 
 class Intake:
     """Takes messages in.
@@ -31,13 +41,22 @@ class Intake:
     """
 
     def __init__(
-        self, database: Database, store: ArrivalStore, ids: Ids, wake: Callable[[], None]
+        self,
+        database: Database,
+        store: ArrivalStore,
+        ids: Ids,
+        wake: Callable[[], None],
+        accepted: Accepted = _nobody,
     ) -> None:
-        """`wake` tells this process's worker, if it has one, that something is due."""
+        """`wake` tells this process's worker, if it has one, that something is due.
+
+        `accepted` is told of what was accepted, once it is durable.
+        """
         self._database = database
         self._store = store
         self._ids = ids
         self._wake = wake
+        self._accepted = accepted
 
     async def submit(
         self,
@@ -48,8 +67,9 @@ class Intake:
         owner: str | None,
         idempotency: Idempotency | None = None,
         kind: Kind = Kind.MAIL,
+        beside: Beside | None = None,
     ) -> bytes | None:
-        """Accept all of the messages, or none; return once they are durable.
+        """Accept all of the messages, or none; return once they are durable, with `beside`.
 
         `owner` is the credential that they came with, `key:<id>` or `user:<id>`; None: the
         operator's. If the same owner has used the idempotency key for the same request before,
@@ -64,12 +84,16 @@ class Intake:
                 given = await self._store.remember(tx, portal_id, owner, idempotency)
                 if given is not None:
                     return given
+            if beside is not None:
+                await beside(tx)
             await self._store.insert(tx, arrival, submissions)
             return None
 
         given = await self._database.transact(work)
         if given is None:
             self._wake()
+            recipients = sum(len(one.envelope.recipients) for one in submissions)
+            self._accepted(len(submissions), recipients)
         return given
 
     async def replay(
@@ -105,6 +129,8 @@ class Intake:
 
         accepted = await self._database.transact(work)
         self._wake()
+        if accepted == message_id:
+            self._accepted(1, len(envelope.recipients))
         return accepted
 
     def _check(self, envelopes: Sequence[Envelope]) -> None:

@@ -111,6 +111,8 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     tls: str | None = None
     """`TLSv1.2`, `TLSv1.3`; None: no TLS."""
     warnings: tuple[Code, ...] = ()
+    relayed_untold: bool = False
+    """As in `Outcome`; for the moment of recording alone, and never stored."""
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     code: Code | None
     """Why the attempt failed; None: it did not, or there was none."""
+    relayed_untold: bool = False
+    """It was sent, and nobody but us tells of that a sender who asked (see `Outcome`)."""
 
 
 class LastTest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,17 @@
-"""An attempt as a row: the order of columns that writing and reading it share."""
+"""Rows and values: the order of an attempt's columns, and what a sender asked to be told."""
+
+import msgspec
 
 from smarthost.database.engine import Value
+from smarthost.mail.dsn import Dsn
 from smarthost.mail_queue.model import Attempted
+
+_dsn = msgspec.json.Decoder(Dsn)
+
+
+def read_dsn(column: str) -> Dsn:
+    """Return what `messages.dsn` holds, where it is not null."""
+    return _dsn.decode(column)
 
 
 def attempt_row(attempted: Attempted) -> tuple[Value, ...]:

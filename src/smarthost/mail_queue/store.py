@@ -24,13 +24,14 @@ from smarthost.mail_queue.model import Attempted, Claim, Ended, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
 from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
 from smarthost.mail_queue.removal.store import drop_body_of_sent
+from smarthost.mail_queue.rows import read_dsn
 from smarthost.mail_queue.schedule import Circumstances, Patience, Standing
 from smarthost.mail_queue.turns.store import BEFORE_ALL, Turn, due_turns, note_sent, refresh
 
 _RECORD_STEP = """
 UPDATE recipients SET step = $4 WHERE portal_id = $1 AND message_id = $2 AND claim = $3"""
 _MESSAGE = """
-SELECT m.sender, m.needs_smtputf8, m.needs_8bit, b.content
+SELECT m.sender, m.needs_smtputf8, m.needs_8bit, b.content, m.dsn
 FROM messages m
 JOIN message_bodies b ON b.portal_id = m.portal_id AND b.message_id = m.id
 WHERE m.portal_id = $1 AND m.id = $2"""
@@ -133,13 +134,14 @@ class QueueStore:
     async def envelope(self, claim: Claim) -> Envelope:
         """Return what was accepted, addressed to the recipients of `claim`."""
         rows = await self._database.fetch(_MESSAGE, claim.portal_id, claim.message_id)
-        sender, needs_smtputf8, needs_8bit, content = rows[0]
+        sender, needs_smtputf8, needs_8bit, content, dsn = rows[0]
         return Envelope(
             sender=sender,
             recipients=tuple(claimed.address for claimed in claim.recipients),
             content=content,
             needs_smtputf8=bool(needs_smtputf8),
             needs_8bit=bool(needs_8bit),
+            dsn=None if dsn is None else read_dsn(dsn),
         )
 
     async def record_step(self, claim: Claim, step: Step) -> bool:
@@ -244,7 +246,13 @@ def _ended(
 ) -> list[Ended]:
     """Return where those recipients stand whose claims were still held."""
     return [
-        Ended(address=one.address, attempts=one.attempt, state=standing.state, code=one.code)
+        Ended(
+            address=one.address,
+            attempts=one.attempt,
+            state=standing.state,
+            code=one.code,
+            relayed_untold=one.relayed_untold,
+        )
         for one, standing, written in zip(attempted, standings, kept, strict=True)
         if written
     ]

@@ -186,6 +186,7 @@ class Trip:
             relay_address=outcome.address,
             tls=outcome.tls,
             warnings=outcome.warnings,
+            relayed_untold=outcome.relayed_untold,
         )
 
     def _broken_off(self, claimed: Claimed, code: Code) -> Attempted:

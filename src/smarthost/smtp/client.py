@@ -13,6 +13,7 @@ from functools import partial
 from typing import Self
 
 from smarthost.clock import Clock
+from smarthost.mail.dsn import Dsn
 from smarthost.smtp import commands
 from smarthost.smtp.authentication import Authentication
 from smarthost.smtp.connection import Connection, open_connection
@@ -25,6 +26,7 @@ from smarthost.smtp.tls import Certificate, read_certificate, verifies
 from smarthost.smtp.transaction import Transaction
 
 _CANCEL_SECONDS = 1.0  # for the relay to acknowledge the end of an exchange
+_NOTHING_ASKED = Dsn()
 
 
 class Client:
@@ -175,23 +177,32 @@ class Client:
         utf8: bool = False,
         eight_bit: bool = False,
         one_by_one: bool = False,
+        dsn: Dsn | None = None,
     ) -> Transaction:
         """Begin a message from `sender` (empty: a notification) to `recipients`.
 
-        `size` in octets is told to relays that ask for it. With `one_by_one` no command is sent
-        before the reply to the last one, whatever the relay offers. Raises `ValueError` where
-        `utf8` or `eight_bit` is asked of a relay without SMTPUTF8 or 8BITMIME, and on an address
-        that cannot go into a command.
+        `size` in octets is told to relays that ask for it, `dsn` to those that offer DSN. With
+        `one_by_one` no command is sent before the reply to the last one, whatever the relay
+        offers. Raises `ValueError` where `utf8` or `eight_bit` is asked of a relay without
+        SMTPUTF8 or 8BITMIME, and on an address or a value of `dsn` that cannot go into a command.
         """
         offered = self.extensions
         if (utf8 and not offered.smtp_utf8) or (eight_bit and not offered.eight_bit_mime):
             raise ValueError("The relay does not offer what this message needs.")
         told = size if offered.size is not None else None
+        asked = dsn if dsn is not None and offered.dsn else _NOTHING_ASKED
         self._connection.message_left = False
         return Transaction(
             self._dialogue,
-            commands.mail_from(sender, size=told, utf8=utf8, eight_bit=eight_bit),
-            [commands.rcpt_to(path, utf8=utf8) for path in recipients],
+            commands.mail_from(
+                sender,
+                size=told,
+                utf8=utf8,
+                eight_bit=eight_bit,
+                ret=asked.ret,
+                envelope_id=asked.envelope_id,
+            ),
+            [_rcpt_to(path, asked, utf8=utf8) for path in recipients],
             pipelined=offered.pipelining and not one_by_one,
             eight_bit=eight_bit or utf8,
         )
@@ -218,3 +229,10 @@ class Client:
         self._connection.hasten(_CANCEL_SECONDS)
         with suppress(SmtpError):
             await self._dialogue.ask(commands.AUTH_CANCEL)
+
+
+def _rcpt_to(path: str, dsn: Dsn, *, utf8: bool) -> bytes:
+    asked = dsn.asked_for(path)
+    return commands.rcpt_to(
+        path, utf8=utf8, notify=asked.notify, original_recipient=asked.original_recipient
+    )

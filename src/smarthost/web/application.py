@@ -42,6 +42,10 @@ _OWN_FAULT = Refusal(
 )
 
 
+Answered = Callable[[str, str | None, int, float], None]
+"""Is told of each request: method, template of its path if there is one, status, seconds."""
+
+
 class Middleware:
     """What every request gets first and every answer last."""
 
@@ -52,6 +56,7 @@ class Middleware:
         addresses: RateLimit,
         clock: Clock,
         ids: Ids,
+        answered: Answered,
     ) -> None:
         """`families`: those beside the contract's."""
         self._families = families
@@ -59,6 +64,7 @@ class Middleware:
         self._addresses = addresses
         self._clock = clock
         self._ids = ids
+        self._answered = answered
         # Bound once: the lazy logger would look for its configuration at every request.
         self._log = log.bind()
         self._debugging = self._log.is_enabled_for(logging.DEBUG)
@@ -112,14 +118,17 @@ class Middleware:
             "X-Request-Id": exchange.request_id,
         }
         response.set_headers(headers)
-        self._note(exchange, request, response.status_code)
+        status, seconds = response.status_code, self._clock.monotonic() - exchange.started
+        self._answered(request.method, request.uri_template, status, seconds)
+        self._note(exchange, request, status, seconds)
 
-    def _note(self, exchange: Exchange, request: falcon.asgi.Request, status: int) -> None:
+    def _note(
+        self, exchange: Exchange, request: falcon.asgi.Request, status: int, seconds: float
+    ) -> None:
         # Pages poll once a second: a read that went well is a line for debugging alone.
         is_news = status >= HTTPStatus.BAD_REQUEST or request.method not in ("GET", "HEAD")
         if not is_news and not self._debugging:
             return
-        elapsed = self._clock.monotonic() - exchange.started
         self._log.log(
             logging.INFO if is_news else logging.DEBUG,
             "request",
@@ -127,7 +136,7 @@ class Middleware:
             method=request.method,
             path=request.path,
             status=status,
-            milliseconds=round(elapsed * 1000, 1),
+            milliseconds=round(seconds * 1000, 1),
             client=exchange.client.address,
             host=exchange.client.host,
             user=None if exchange.caller is None else exchange.caller.user.email,

@@ -66,6 +66,11 @@ def forwarded(
     )
 
 
+def is_within(address: str, networks: Networks) -> bool:
+    """Tell whether an address is in one of the networks. Raises ValueError for no IP address."""
+    return _is_trusted(_parse(address), networks)
+
+
 def rate_key(address: str) -> str:
     """Return what an address is counted by: itself, or the /64 of an IPv6 address.
 

@@ -42,6 +42,14 @@ class Post(Protocol):
         ...
 
 
+Called = Callable[[NotTaken | None], None]
+"""Is told what became of an event that was sent; None: the receiver has it."""
+
+
+def _nobody(_failure: NotTaken | None) -> None:
+    """Count nothing."""
+
+
 class WebhookDelivery:
     """Calls receivers as long as it runs."""
 
@@ -53,6 +61,7 @@ class WebhookDelivery:
         random: Callable[[], float],
         is_ours: Callable[[], bool],
         stop_seconds: float = STOP_SECONDS,
+        called: Called = _nobody,
     ) -> None:
         """`open_post` is called when there is something to send; `random` gives 0 to 1.
 
@@ -64,6 +73,7 @@ class WebhookDelivery:
         self._random = random
         self._is_ours = is_ours
         self._stop_seconds = stop_seconds
+        self._called = called
         self._post: Post | None = None
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
@@ -121,6 +131,7 @@ class WebhookDelivery:
 
     async def _deliver(self, target: Target, event: Waiting) -> bool:
         failed = await self._try(target, event)
+        self._called(None if failed is None else failed.failure)
         if failed is None:
             await self._store.taken(target, event)
             return True

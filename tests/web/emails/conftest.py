@@ -199,7 +199,7 @@ async def _make(database: Database, passwords: Passwords) -> World:
         addresses,
         clock,
     )
-    middleware = Middleware((EMAILS,), (), addresses, clock, ids)
+    middleware = Middleware((EMAILS,), (), addresses, clock, ids, lambda *_: None)
     world = World(
         app=make_application(operations(api), pipeline, middleware, clock),
         clock=clock,

@@ -10,3 +10,15 @@ ALTER TABLE messages ADD COLUMN dsn TEXT;
 
 -- A portal that the operator has suspended: nobody gets in, nothing goes out.
 ALTER TABLE portals ADD COLUMN suspended_at INTEGER;
+
+-- Recipients of whom a sender is still to be told by mail: they failed, or the relay that took the
+-- message for them tells nobody of success. What is to be told stands with the recipient and its
+-- attempts; the row goes in the transaction that brings the notice into the queue.
+CREATE TABLE failure_notices (
+    portal_id TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    address TEXT NOT NULL,
+    PRIMARY KEY (portal_id, message_id, address),
+    FOREIGN KEY (portal_id, message_id, address)
+        REFERENCES recipients (portal_id, message_id, address) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;

@@ -23,8 +23,8 @@ from smarthost.mail_queue.turns import store as turns
 
 _INSERT_MESSAGE = """
 INSERT INTO messages (portal_id, id, kind, revision, accepted_at, accepted_by, owner, sender,
-                      needs_smtputf8, needs_8bit, size, details, at_most_once, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
+                      needs_smtputf8, needs_8bit, size, details, at_most_once, expires_at, dsn)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"""
 _INSERT_BODY = """
 INSERT INTO message_bodies (portal_id, message_id, content) VALUES ($1, $2, $3)"""
 _INSERT_RECIPIENT = """
@@ -46,7 +46,7 @@ _REMEMBER = """
 INSERT INTO idempotency_keys (portal_id, owner, key, digest, answer, accepted_at)
 VALUES ($1, $2, $3, $4, $5, $6)"""
 
-_details = msgspec.json.Encoder()
+_json = msgspec.json.Encoder()
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +152,8 @@ def _message_row(
         int(envelope.needs_smtputf8),
         int(envelope.needs_8bit),
         len(envelope.content),
-        _details.encode(submission.details).decode(),
+        _json.encode(submission.details).decode(),
         int(submission.at_most_once),
         submission.expires_at,
+        None if envelope.dsn is None else _json.encode(envelope.dsn).decode(),
     )

@@ -10,6 +10,7 @@ from smarthost.web.openapi.refusals import (
     METHOD_NOT_ALLOWED,
     refusal_reference,
 )
+from smarthost.web.openapi.schemas import reference
 
 TAG = "Service"
 
@@ -17,6 +18,14 @@ _STATUS = {
     "type": "object",
     "properties": {"status": {"type": "string"}, "reason": {"type": "string"}},
     "required": ["status"],
+}
+_METRICS = {
+    "description": "All metrics, as OpenMetrics where `Accept` asks for it.",
+    "headers": header_references(*ON_ALL),
+    "content": {
+        kind: {"schema": {"type": "string"}}
+        for kind in ("text/plain", "application/openmetrics-text")
+    },
 }
 
 
@@ -40,6 +49,11 @@ def service_paths() -> dict[str, Any]:
                     "Retry-After",
                 ),
             },
+        ),
+        "/metrics": _path(
+            "getMetrics",
+            "Read the metrics, as Prometheus does",
+            {"200": _METRICS, "403": _answer("Not from this address.", reference("Failure"), {})},
         ),
         "/openapi.json": _path(
             "getOpenApi",
