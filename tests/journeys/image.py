@@ -155,6 +155,15 @@ class Image:
             check=False,
         )
 
+    def put(self, path: str, content: bytes) -> str:
+        """Put a file there that the image's user alone may read, and return its path."""
+        file = self._below(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(0o400)
+        os.chown(file, int(self._user), int(self._group))
+        return path
+
     def _below(self, path: str) -> Path:
         return self._root / path.removeprefix("/")
 

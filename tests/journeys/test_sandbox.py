@@ -62,6 +62,7 @@ def test_the_service_does_all_its_work_in_its_sandbox(program: Program) -> None:
         application.send(attachments=[{"filename": "a.bin", "content": "QUJD" * 100_000}])
         (taken,) = sink.wait_for(1)
         assert taken.login == USER
+        assert b"\nsmarthost_messages_accepted_total" in application.ask("GET", "/metrics").body
 
 
 def test_a_command_works_in_the_sandbox_of_the_backups(program: Program, key: str) -> None:
