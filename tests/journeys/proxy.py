@@ -71,24 +71,30 @@ def nginx(folder: Path, service: int, *, buffered: bool = True) -> Iterator[Prox
 
     Not `buffered`, nginx hands a body on while it arrives.
     """
-    folder.mkdir()
-    proxy = Proxy(folder=folder, port=_free_port())
-    configuration = folder / "nginx.conf"
+    port = free_port()
     buffering = "" if buffered else "proxy_request_buffering off;"
-    configuration.write_text(
-        _CONFIGURATION.format(folder=folder, port=proxy.port, service=service, buffering=buffering)
-    )
+    text = _CONFIGURATION.format(folder=folder, port=port, service=service, buffering=buffering)
+    with running_nginx(folder, text, port) as proxy:
+        yield proxy
+
+
+@contextlib.contextmanager
+def running_nginx(folder: Path, text: str, port: int) -> Iterator[Proxy]:
+    """Run nginx in a new folder, with the text of its configuration; it listens on `port`."""
+    folder.mkdir()
+    configuration = folder / "nginx.conf"
+    configuration.write_text(text)
     command = ["nginx", "-p", f"{folder}/", "-e", f"{folder}/error.log", "-c", str(configuration)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
-            _wait_until_taken(proxy.port, process)
-            yield proxy
+            _wait_until_taken(port, process)
+            yield Proxy(folder=folder, port=port)
         finally:
             process.kill()
 
 
-def _free_port() -> int:
-    # nginx cannot be given a socket, and cannot tell which port it took.
+def free_port() -> int:
+    """Return a port for a program that can neither be given a socket nor tell which it took."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port: int = held.getsockname()[1]
         return port

@@ -19,6 +19,7 @@ import structlog
 
 from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.parts import NotInitialisedError, Parts, open_parts
+from smarthost.app.service_manager import ServiceManager
 from smarthost.app.web import make_web
 from smarthost.certificate.live import LiveCertificate
 from smarthost.clock import Clock, SystemClock
@@ -34,6 +35,8 @@ log = structlog.get_logger("smarthost.app")
 Announce = Callable[[str, FirstStart | None], None]
 """Takes the service's URL, and what was made if this was the first start."""
 
+UNMANAGED = ServiceManager()
+"""A service that nobody but its caller has started."""
 
 LAST_USE_SECONDS = 30.0
 
@@ -42,11 +45,12 @@ class SeveralPortalsError(Exception):
     """A standalone installation has one portal, and this one has more."""
 
 
-async def serve(config: Config, announce: Announce) -> None:
+async def serve(config: Config, announce: Announce, manager: ServiceManager = UNMANAGED) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called once connections are taken.
 
-    Raises what `open_parts` raises, `CertificateError`, `ListenError`, `SeveralPortalsError`, and
-    `StoreUnavailableError` when the store fails while serving.
+    `manager` is told the same, and of the stop. Raises what `open_parts` raises,
+    `CertificateError`, `ListenError`, `SeveralPortalsError`, and `StoreUnavailableError` when the
+    store fails while serving.
     """
     stopped = asyncio.Event()
     clock = SystemClock()
@@ -73,7 +77,8 @@ async def serve(config: Config, announce: Announce) -> None:
             log.info("serving", url=url)
             if config.ignored_names:
                 log.info("variables of a container platform ignored", names=config.ignored_names)
-            await _until_stopped(stopped, server, listening, parts, certificate)
+            async with manager.following(url, stopped, clock):
+                await _until_stopped(stopped, server, listening, parts, certificate)
     log.info("stopped")
 
 

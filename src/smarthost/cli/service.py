@@ -29,6 +29,7 @@ def serve(*, as_json: AsJson = False) -> None:
 
     from smarthost.app.logs import configure_logs
     from smarthost.app.serve import serve as serve_installation
+    from smarthost.app.service_manager import manager_of
 
     config = read_config(socket.getfqdn)
     configure_logs(config.log_format, config.log_level)
@@ -45,7 +46,8 @@ def serve(*, as_json: AsJson = False) -> None:
         else:
             show_first_start(config, first, url)
 
-    uvloop.run(serve_installation(config, announce))
+    manager = manager_of(os.environ, os.getpid())
+    uvloop.run(serve_installation(config, announce, manager))
 
 
 def init(
