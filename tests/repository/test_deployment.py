@@ -14,9 +14,6 @@ from smarthost.config.settings import HTTP_LISTEN, SETTINGS
 from smarthost.web.emails.family import LARGEST_BODY
 from tests.repository.handed_out import DEPLOY, EVERYTHING, GUIDE, ROOT, named, text_of
 
-# Named here, and made by changes that are still to come.
-TO_COME = {"database backup", "backup.md"}
-
 SECRETS = [setting for setting in SETTINGS if setting.secret]
 VARIABLES = {one.variable for one in SETTINGS} | {f"{one.variable}_FILE" for one in SECRETS}
 KEYS = {one.key for one in SETTINGS} | {f"{one.key}_file" for one in SECRETS}
@@ -37,7 +34,7 @@ def test_every_variable_is_a_setting(path: Path) -> None:
 @pytest.mark.parametrize("path", EVERYTHING, ids=named)
 def test_every_command_is_one_of_the_program(path: Path) -> None:
     for first, second in COMMAND.findall(text_of(path)):
-        assert first in ALONE or first + second in OF_GROUPS | TO_COME, first + second
+        assert first in ALONE or first + second in OF_GROUPS, first + second
 
 
 def test_commands_are_found_in_each_form() -> None:
@@ -45,12 +42,6 @@ def test_commands_are_found_in_each_form() -> None:
         first + second for path in EVERYTHING for first, second in COMMAND.findall(text_of(path))
     }
     assert found >= {"serve", "doctor", "portal create", "database backup"}
-
-
-def test_what_is_to_come_has_not_come() -> None:
-    """Whoever makes it takes it off the list, and it is checked from then on."""
-    assert not TO_COME & OF_GROUPS
-    assert not [name for name in TO_COME if (GUIDE.parent / name).exists()]
 
 
 def test_every_link_of_the_guide_leads_somewhere() -> None:
@@ -61,7 +52,7 @@ def test_every_link_of_the_guide_leads_somewhere() -> None:
     }
     for target in re.findall(r"\]\(([^)]+)\)", text):
         file, _, anchor = target.partition("#")
-        assert not file or file in TO_COME or (GUIDE.parent / file).exists(), target
+        assert not file or (GUIDE.parent / file).exists(), target
         assert file or anchor in headings, target
 
 
