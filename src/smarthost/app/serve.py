@@ -68,7 +68,7 @@ async def serve(config: Config, announce: Announce) -> None:
             portal = first.portal if first else await _standalone_portal(config, parts)
             server = make_server(make_web(config, parts, portal))
             listener = make_listener(config, parts, lambda: None)
-            await listener.start(doors.open_ones())
+            listener.start(doors.open_ones())
             serving = _serving(config, portal, listening, doors)
             # What is there now stays: the collector need not look through it again and again,
             # which took a twentieth of each save.
