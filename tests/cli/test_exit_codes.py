@@ -33,6 +33,8 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.relay_check.model.RelayCheckError": "the base of others",
     "smarthost.relay_check.model.TooManyTestsError": "the operator is not bound by it",
     "smarthost.sending.moments.MomentError": "becomes a fault of the message, or a UsageError",
+    "smarthost.smtp.command_parser.CommandError": "answers a command",
+    "smarthost.smtp.command_reader.LineError": "answers a command",
     "smarthost.smtp.egress.DestinationForbiddenError": "becomes an outcome",
     "smarthost.smtp.egress.EgressError": "becomes an outcome",
     "smarthost.smtp.egress.NameLookupError": "becomes an outcome",
@@ -45,11 +47,17 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.smtp.errors.StartTlsInjectionError": "becomes an outcome",
     "smarthost.smtp.errors.TimedOutError": "becomes an outcome",
     "smarthost.smtp.errors.TlsError": "becomes an outcome",
+    "smarthost.smtp.parameters.ParameterError": "becomes a CommandError",
     "smarthost.smtp.sasl.SaslError": "becomes an outcome",
-    "smarthost.smtp.xtext.XtextError": "becomes a refusal of the parameter",
+    "smarthost.smtp.sasl_server.BadResponseError": "answers a command",
+    "smarthost.smtp.sasl_server.CancelledError": "answers a command",
+    "smarthost.smtp.xtext.XtextError": "becomes a ParameterError",
     "smarthost.smtp_settings.model.InvalidSettingsError": "becomes a UsageError",
     "smarthost.smtp_settings.model.SmtpSettingsError": "the base of others",
     "smarthost.smtp_settings.sealing.SealBrokenError": "becomes a finding of doctor",
+    "smarthost.submission.idempotency.KeyMisusedError": "answers a command",
+    "smarthost.submission.wire.LostError": "ends a session",
+    "smarthost.submission.wire.TimedOutError": "ends a session",
     "smarthost.web.emails.errors.EmailsError": "answers a request",
     "smarthost.web.errors.RequestError": "answers a request",
     "smarthost.web.errors.UnauthorizedError": "answers a request",
@@ -130,10 +138,11 @@ def test_a_missing_key_ring_is_3(installed: Program) -> None:
     assert "key ring" in ended.err
 
 
-def test_a_port_in_use_is_3(installed: Program) -> None:
+@pytest.mark.parametrize("name", ["SMARTHOST_HTTP_LISTEN", "SMARTHOST_SUBMISSION_LISTEN"])
+def test_a_port_in_use_is_3(installed: Program, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-        ended = installed("serve", SMARTHOST_HTTP_LISTEN=f"127.0.0.1:{port}")
+        ended = installed("serve", **{name: f"127.0.0.1:{port}"})
     assert ended.code == 3
     assert ended.err.count("\n") == 1
     assert "port is in use" in ended.err

@@ -48,6 +48,11 @@ class Served:
         assert isinstance(port, int)
         return port
 
+    @property
+    def smtp_port(self) -> int:
+        """The port for submission; waits until the service serves."""
+        return int(self.wait_for("serving")["smtp"].rpartition(":")[2])
+
     def client(self, key: str) -> Process:
         """Return what asks this service with `key`; waits until the service serves."""
         return Process(pid=self.pid, port=self.port, key=key)

@@ -1,7 +1,7 @@
 """Runs the service: binds, opens, announces, serves, and stops in order.
 
-The socket is bound before anything else is touched, so that a port in use changes nothing. On
-SIGTERM or SIGINT the server stops accepting, requests in flight get five seconds to finish, then
+The sockets are bound before anything else is touched, so that a port in use changes nothing. On
+SIGTERM or SIGINT HTTP and SMTP stop accepting, what is in flight gets five seconds to finish, then
 the worker stops and its connections end, and last the store is closed. SIGHUP has the certificate
 read again.
 """
@@ -15,11 +15,13 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 
+import msgspec
 import structlog
 
 from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.parts import NotInitialisedError, Parts, open_parts
 from smarthost.app.service_manager import ServiceManager
+from smarthost.app.submission import Doors, bound, make_listener, place_of
 from smarthost.app.web import make_web
 from smarthost.certificate.live import LiveCertificate
 from smarthost.clock import Clock, SystemClock
@@ -28,17 +30,29 @@ from smarthost.database.engine import StoreUnavailableError
 from smarthost.metrics.certificate import Shown
 from smarthost.metrics.metrics import Metrics
 from smarthost.portals.model import ConflictError, Portal
+from smarthost.submission.listener import Listener
 from smarthost.web.server import Server, bind, make_server
 
 log = structlog.get_logger("smarthost.app")
-
-Announce = Callable[[str, FirstStart | None], None]
-"""Takes the service's URL, and what was made if this was the first start."""
 
 UNMANAGED = ServiceManager()
 """A service that nobody but its caller has started."""
 
 LAST_USE_SECONDS = 30.0
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a program on this machine reaches the service."""
+
+    url: str
+    smtp: str | None = None
+    """`host:port` for submission; None: nowhere."""
+    smtps: str | None = None
+    """`host:port` for submission with TLS from the first octet."""
+
+
+Announce = Callable[[Serving, FirstStart | None], None]
+"""Takes where the service is reached, and what was made if this was the first start."""
 
 
 class SeveralPortalsError(Exception):
@@ -58,6 +72,7 @@ async def serve(config: Config, announce: Announce, manager: ServiceManager = UN
     certificate = _certificate(config, clock)
     with (
         contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,
+        bound(config) as doors,
         # From here on, so that a signal during the start is an orderly stop too.
         _signals(stopped.set, certificate),
     ):
@@ -68,17 +83,20 @@ async def serve(config: Config, announce: Announce, manager: ServiceManager = UN
             tls = certificate.http_context if certificate and config.http_tls else None
             server = make_server(make_web(config, parts, portal), tls=tls)
             _measure(parts.metrics, server, certificate)
-            url = service_url(config, portal, listening.getsockname()[1])
+            shown = certificate.smtp_context if certificate else _no_certificate
+            listener = make_listener(config, parts, shown)
+            listener.start(doors.open_ones())
+            serving = _serving(config, portal, listening, doors)
             # What is there now stays: the collector need not look through it again and again,
             # which took a twentieth of each save.
             gc.collect()
             gc.freeze()
-            announce(url, first)
-            log.info("serving", url=url)
+            announce(serving, first)
+            log.info("serving", url=serving.url, smtp=serving.smtp, smtps=serving.smtps)
             if config.ignored_names:
                 log.info("variables of a container platform ignored", names=config.ignored_names)
-            async with manager.following(url, stopped, clock):
-                await _until_stopped(stopped, server, listening, parts, certificate)
+            async with manager.following(serving.url, stopped, clock):
+                await _until_stopped(stopped, server, listening, listener, parts, certificate)
     log.info("stopped")
 
 
@@ -95,6 +113,18 @@ def _certificate(config: Config, clock: Clock) -> LiveCertificate | None:
     if config.tls is None:
         return None
     return LiveCertificate(config.tls.certificate, config.tls.key, clock)
+
+
+def _no_certificate() -> None:
+    """Show none: STARTTLS is not offered."""
+
+
+def _serving(config: Config, portal: Portal, http: socket.socket, doors: Doors) -> Serving:
+    return Serving(
+        url=service_url(config, portal, http.getsockname()[1]),
+        smtp=place_of(config.submission_listen, doors.clear),
+        smtps=place_of(config.submission_tls_listen, doors.tls),
+    )
 
 
 async def _first_start(config: Config, parts: Parts) -> FirstStart | None:
@@ -122,6 +152,7 @@ async def _until_stopped(
     stopped: asyncio.Event,
     server: Server,
     listening: socket.socket,
+    listener: Listener,
     parts: Parts,
     certificate: LiveCertificate | None,
 ) -> None:
@@ -134,7 +165,7 @@ async def _until_stopped(
     tasks = {serving, failing, stopping, noting, delivering, watching}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
-    await serving
+    await asyncio.gather(serving, listener.stop())
     parts.delivery.stop()
     await asyncio.wait({delivering})
     beside = (failing, noting, watching, stopping)
