@@ -124,6 +124,9 @@ def _connect(path: Path, busy_seconds: float) -> apsw.Connection:
     _enter_wal(connection, busy_seconds)
     connection.pragma("synchronous", "full")
     connection.pragma("cache_size", -_CACHE_KIB)
+    # What a savepoint may have to take back goes to memory, not to a file in /var/tmp: with a
+    # read-only root there may be no folder for it, and a large unit of work would fail.
+    connection.pragma("temp_store", 2)
     connection.pragma("foreign_keys", True)
     connection.pragma("trusted_schema", False)
     # Without this, SQLite plans a statement anew whenever other values are bound to it: a join
