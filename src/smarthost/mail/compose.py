@@ -80,7 +80,13 @@ def date_value(date: datetime) -> str:
     """Give the value of Date, in UTC. Raises `ComposeError` if `date` knows no time zone."""
     if date.tzinfo is None:
         raise ComposeError("The date has no time zone.")
-    return format_datetime(date.astimezone(UTC))
+    return _date_of(date.astimezone(UTC).replace(microsecond=0))
+
+
+@lru_cache(maxsize=4)
+def _date_of(second: datetime) -> str:
+    # Many messages come in one second.
+    return format_datetime(second)
 
 
 def message_id_value(message_id: str) -> str:

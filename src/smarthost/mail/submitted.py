@@ -90,8 +90,11 @@ def submitted(raw: bytes, *, message_id: str, date: datetime, trace: bytes = b""
     end, body = header_end(content, 0, len(content))
     fields = _checked_fields(content, end)
     read = _Header(fields)
-    missing = {"Message-ID": message_id_value(message_id), "Date": date_value(date)}
-    added = {name: value for name, value in missing.items() if not read.has(name)}
+    added = {}
+    if not read.has("message-id"):
+        added["Message-ID"] = message_id_value(message_id)
+    if not read.has("date"):
+        added["Date"] = date_value(date)
     content = _rewritten(content, fields, end, added, trace)
     if body == end:  # there is no empty line, and so no body
         content += b"\r\n"
@@ -114,8 +117,8 @@ class _Header:
     def __init__(self, fields: Sequence[Field]) -> None:
         self._values = {field.lower_name: field.value for field in fields}
 
-    def has(self, name: str) -> bool:
-        return name.lower() in self._values
+    def has(self, lower_name: str) -> bool:
+        return lower_name in self._values
 
     def value(self, lower_name: str) -> str:
         return self._values.get(lower_name, "")
