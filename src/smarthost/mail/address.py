@@ -44,8 +44,8 @@ class Address:
         return f"{self.local_part}@{self.domain}"
 
 
-# A message names its sender four times and each recipient three times on its way in.
-@lru_cache(maxsize=1024)
+# A message names its sender and each recipient several times: in the envelope and in the header.
+@lru_cache(maxsize=2048)
 def parse_address(text: str) -> Address:
     """Read one mail address; blanks (U+0020) around it are dropped.
 

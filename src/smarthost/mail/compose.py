@@ -80,12 +80,12 @@ def date_value(date: datetime) -> str:
     """Give the value of Date, in UTC. Raises `ComposeError` if `date` knows no time zone."""
     if date.tzinfo is None:
         raise ComposeError("The date has no time zone.")
-    return _date_of(date.astimezone(UTC).replace(microsecond=0))
+    return _written(date.astimezone(UTC).replace(microsecond=0))
 
 
-@lru_cache(maxsize=4)
-def _date_of(second: datetime) -> str:
-    # Many messages come in one second.
+# Every message of one second has the same, in its Date and in its trace.
+@lru_cache(maxsize=16)
+def _written(second: datetime) -> str:
     return format_datetime(second)
 
 
