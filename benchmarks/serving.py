@@ -53,7 +53,11 @@ def service(
 ) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
     """Run Smarthost; give its URL, its process, and the seconds to its first answer."""
     port = _free_port()
-    environment = {**os.environ, **environment, "SMARTHOST_HTTP_LISTEN": f"127.0.0.1:{port}"}
+    listen = {
+        "SMARTHOST_HTTP_LISTEN": f"127.0.0.1:{port}",
+        "SMARTHOST_SUBMISSION_LISTEN": "127.0.0.1:0",
+    }
+    environment = {**os.environ, **environment, **listen}
     with _running([sys.executable, "-m", "smarthost", "serve"], environment, port) as running:
         yield running
 

@@ -91,6 +91,7 @@ class Program:
             "PYTHONWARNINGS": "error",
             "SMARTHOST_DATA_DIR": str(self.data_dir),
             "SMARTHOST_HTTP_LISTEN": "127.0.0.1:0",
+            "SMARTHOST_SUBMISSION_LISTEN": "127.0.0.1:0",
             "SMARTHOST_HELO_NAME": "smarthost.example.com",
             "SMARTHOST_RELAY_NETWORKS": "127.0.0.0/8, ::1",
             **environ,

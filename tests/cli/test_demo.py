@@ -37,7 +37,7 @@ def test_once_shows_the_message_and_leaves_nothing(program: Program, temporary: 
 def test_as_json_each_line_is_a_value(program: Program) -> None:
     ended = program("demo", "--once", "--json")
     made, message = map(json.loads, ended.out.splitlines())
-    assert list(made) == ["portal", "url", "adminEmail", "key"]
+    assert list(made) == ["portal", "url", "adminEmail", "key", "smtp"]
     assert list(message) == ["sender", "recipients", "subject", "text"]
     assert message["recipients"] == [made["adminEmail"]]
     assert "Sent through: 127.0.0.1, port " in message["text"]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smarthost.web.proxies import Client, Networks, forwarded, rate_key
+from smarthost.network import rate_key
+from smarthost.web.proxies import Client, Networks, forwarded
 
 NONE: Networks = ()
 PROXIES: Networks = (ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"))
@@ -134,23 +135,3 @@ def test_no_forwarded_text_breaks_it(text: str) -> None:
     client = ask("10.0.0.1", x_forwarded_for=text, x_forwarded_proto=text, x_forwarded_host=text)
     assert client.scheme in {"http", "https"}
     assert rate_key(client.address)
-
-
-@pytest.mark.parametrize(
-    ("address", "key"),
-    [
-        ("203.0.113.9", "203.0.113.9"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-        ("::1", "::/64"),
-        ("fe80::1%2", "fe80::/64"),
-        ("::ffff:203.0.113.9", "203.0.113.9"),
-    ],
-)
-def test_an_ipv6_address_counts_by_its_64(address: str, key: str) -> None:
-    assert rate_key(address) == key
-
-
-def test_what_is_no_address_has_no_key() -> None:
-    with pytest.raises(ValueError, match=r"mail\.example"):
-        rate_key("mail.example")

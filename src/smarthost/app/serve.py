@@ -1,7 +1,7 @@
 """Runs the service: binds, opens, announces, serves, and stops in order.
 
-The socket is bound before anything else is touched, so that a port in use changes nothing. On
-SIGTERM or SIGINT the server stops accepting, requests in flight get five seconds to finish, then
+The sockets are bound before anything else is touched, so that a port in use changes nothing. On
+SIGTERM or SIGINT HTTP and SMTP stop accepting, what is in flight gets five seconds to finish, then
 the worker stops and its connections end, and last the store is closed.
 """
 
@@ -13,23 +13,36 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 
+import msgspec
 import structlog
 
 from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.parts import NotInitialisedError, Parts, open_parts
+from smarthost.app.submission import Doors, bound, make_listener, place_of
 from smarthost.app.web import make_web
 from smarthost.config import Config
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.portals.model import ConflictError, Portal
+from smarthost.submission.listener import Listener
 from smarthost.web.server import Server, bind, make_server
 
 log = structlog.get_logger("smarthost.app")
 
-Announce = Callable[[str, FirstStart | None], None]
-"""Takes the service's URL, and what was made if this was the first start."""
-
-
 LAST_USE_SECONDS = 30.0
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a program on this machine reaches the service."""
+
+    url: str
+    smtp: str | None = None
+    """`host:port` for submission; None: nowhere."""
+    smtps: str | None = None
+    """`host:port` for submission with TLS from the first octet."""
+
+
+Announce = Callable[[Serving, FirstStart | None], None]
+"""Takes where the service is reached, and what was made if this was the first start."""
 
 
 class SeveralPortalsError(Exception):
@@ -46,6 +59,7 @@ async def serve(config: Config, announce: Announce) -> None:
     _allow_all_files()
     with (
         contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,
+        bound(config) as doors,
         # From here on, so that a signal during the start is an orderly stop too.
         _signals(stopped.set),
     ):
@@ -53,16 +67,18 @@ async def serve(config: Config, announce: Announce) -> None:
             first = await _first_start(config, parts)
             portal = first.portal if first else await _standalone_portal(config, parts)
             server = make_server(make_web(config, parts, portal))
-            url = service_url(config, portal, listening.getsockname()[1])
+            listener = make_listener(config, parts, lambda: None)
+            await listener.start(doors.open_ones())
+            serving = _serving(config, portal, listening, doors)
             # What is there now stays: the collector need not look through it again and again,
             # which took a twentieth of each save.
             gc.collect()
             gc.freeze()
-            announce(url, first)
-            log.info("serving", url=url)
+            announce(serving, first)
+            log.info("serving", url=serving.url, smtp=serving.smtp, smtps=serving.smtps)
             if config.ignored_names:
                 log.info("variables of a container platform ignored", names=config.ignored_names)
-            await _until_stopped(stopped, server, listening, parts)
+            await _until_stopped(stopped, server, listening, listener, parts)
     log.info("stopped")
 
 
@@ -72,6 +88,14 @@ def service_url(config: Config, portal: Portal, port: int) -> str:
     if config.base_domain is not None:
         host = f"{portal.name}.{config.base_domain}"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _serving(config: Config, portal: Portal, http: socket.socket, doors: Doors) -> Serving:
+    return Serving(
+        url=service_url(config, portal, http.getsockname()[1]),
+        smtp=place_of(config.submission_listen, doors.clear),
+        smtps=place_of(config.submission_tls_listen, doors.tls),
+    )
 
 
 async def _first_start(config: Config, parts: Parts) -> FirstStart | None:
@@ -96,7 +120,11 @@ async def _standalone_portal(config: Config, parts: Parts) -> Portal:
 
 
 async def _until_stopped(
-    stopped: asyncio.Event, server: Server, listening: socket.socket, parts: Parts
+    stopped: asyncio.Event,
+    server: Server,
+    listening: socket.socket,
+    listener: Listener,
+    parts: Parts,
 ) -> None:
     stopping = asyncio.create_task(stopped.wait())
     serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -106,7 +134,7 @@ async def _until_stopped(
     tasks = {serving, failing, stopping, noting, delivering}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
-    await serving
+    await asyncio.gather(serving, listener.stop())
     parts.delivery.stop()
     await asyncio.wait({delivering})
     for task in (noting, failing, stopping):

@@ -29,8 +29,9 @@ Once = Annotated[bool, typer.Option("--once", help="End when the first test mess
 def demo(*, once: Once = False, as_json: AsJson = False) -> None:
     """Try Smarthost with a mail server that catches everything.
 
-    Runs until Ctrl-C in a folder that is then removed; nothing leaves this machine. The port is
-    that of SMARTHOST_HTTP_LISTEN, or a free one. With --once it exits with 1 if the test failed.
+    Runs until Ctrl-C in a folder that is then removed; nothing leaves this machine. The ports are
+    those of SMARTHOST_HTTP_LISTEN and SMARTHOST_SUBMISSION_LISTEN, or free ones. With --once it
+    exits with 1 if the test failed.
     """
     import secrets
     import signal
@@ -52,7 +53,8 @@ def demo(*, once: Once = False, as_json: AsJson = False) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with TemporaryDirectory(prefix="smarthost-demo-") as folder:
         audience: Audience = _Json() if as_json else _Words(login, folder, once=once)
-        config = demo_config(Path(folder), own.http_listen.port)
+        smtp_port = own.submission_listen.port if own.submission_listen else 0
+        config = demo_config(Path(folder), own.http_listen.port, smtp_port)
         taken = uvloop.run(demonstrate(config, login, audience, SystemClock(), once=once))
     if once and not taken:
         raise typer.Exit(ExitCode.NO)
@@ -68,6 +70,7 @@ class _Json:
                 "url": scene.url,
                 "adminEmail": scene.administrator,
                 "key": scene.key.reveal(),
+                "smtp": scene.smtp,
             }
         )
 
@@ -94,6 +97,7 @@ class _Words:
         typer.echo(f"  portal:        {scene.portal}")
         typer.echo(f"  administrator: {scene.administrator}")
         typer.echo(f"  API key:       {scene.key.reveal()}")
+        typer.echo(f"  SMTP:          {scene.smtp}, any user name, password: the API key")
         typer.echo(f"  mail server:   127.0.0.1, port {scene.relay_port}; it catches everything")
         typer.echo("Sending a test message.")
 

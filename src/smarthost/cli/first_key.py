@@ -17,6 +17,7 @@ from smarthost.cli.exit_codes import AlreadyThereError
 
 if TYPE_CHECKING:
     from smarthost.app.first_start import FirstStart
+    from smarthost.app.serve import Serving
     from smarthost.config import Config
 
 _EXAMPLE = (
@@ -58,6 +59,13 @@ def show_first_start(config: "Config", first: "FirstStart", url: str) -> None:
     typer.echo("Send yourself a test message through them, and watch it:")
     typer.echo(f"  {request} {settings}/test")
     typer.echo(f"  {request} {settings}/test/status")
+
+
+def show_submission(serving: "Serving") -> None:
+    """Print where applications submit mail by SMTP, and how they log in."""
+    for name, place in (("SMTP", serving.smtp), ("SMTP with TLS", serving.smtps)):
+        if place is not None:
+            typer.echo(f"{name}: {place}, any user name, password: an API key")
 
 
 def key_file(config: "Config") -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smarthost.cli.exit_codes import UsageError
-from smarthost.cli.first_key import refuse_left_over_key, show_first_start
+from smarthost.cli.first_key import refuse_left_over_key, show_first_start, show_submission
 from smarthost.cli.installation import read_config, run
 from smarthost.cli.options import AsJson
 from smarthost.cli.printing import print_json
@@ -14,6 +14,7 @@ from smarthost.cli.printing import print_json
 if TYPE_CHECKING:
     from smarthost.app.first_start import FirstStart
     from smarthost.app.parts import Parts
+    from smarthost.app.serve import Serving
     from smarthost.config import Config
 
 
@@ -26,6 +27,7 @@ def serve(*, as_json: AsJson = False) -> None:
     import socket
 
     import uvloop
+    from msgspec import to_builtins
 
     from smarthost.app.logs import configure_logs
     from smarthost.app.serve import serve as serve_installation
@@ -35,15 +37,17 @@ def serve(*, as_json: AsJson = False) -> None:
     if config.admin_email is not None and not _has_database(config) and not as_json:
         refuse_left_over_key(config)
 
-    def announce(url: str, first: "FirstStart | None") -> None:
+    def announce(serving: "Serving", first: "FirstStart | None") -> None:
         if as_json:
-            print_json({"url": url} if first is None else _made(first, url))
+            made = {} if first is None else _made(first, serving.url)
+            print_json(made | to_builtins(serving))
             return
-        typer.echo(f"Smarthost is at {url}")
+        typer.echo(f"Smarthost is at {serving.url}")
+        show_submission(serving)
         if first is None:
             typer.echo("For a key: smarthost key create --name NAME --permission '*'")
         else:
-            show_first_start(config, first, url)
+            show_first_start(config, first, serving.url)
 
     uvloop.run(serve_installation(config, announce))
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from smarthost.app.first_start import FirstStart
-from smarthost.app.serve import Announce, serve
+from smarthost.app.serve import Announce, Serving, serve
 from smarthost.clock import Clock
 from smarthost.config import Config, ListenAddress, load_config
 from smarthost.demo.catching_relay import HOST, Login, catching_relay
@@ -33,6 +33,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     portal: str
     administrator: str
     key: Secret
+    smtp: str | None
+    """Where mail is submitted by SMTP, as `host:port`."""
     relay_port: int
     """The catching relay's, at 127.0.0.1."""
 
@@ -50,15 +52,16 @@ class Audience(Protocol):
         """Learn how the first test message ended: why it failed, or nothing."""
 
 
-def demo_config(data_dir: Path, port: int) -> Config:
-    """Return the configuration of the demo's service, at 127.0.0.1 and `port`.
+def demo_config(data_dir: Path, http_port: int, smtp_port: int) -> Config:
+    """Return the configuration of the demo's service, at these ports of 127.0.0.1.
 
     Nothing of the operator's own goes into it: a demo tried beside an installation leaves that
     alone.
     """
     environ = {
         "SMARTHOST_DATA_DIR": str(data_dir),
-        "SMARTHOST_HTTP_LISTEN": f"{HOST}:{port}",
+        "SMARTHOST_HTTP_LISTEN": f"{HOST}:{http_port}",
+        "SMARTHOST_SUBMISSION_LISTEN": f"{HOST}:{smtp_port}",
         "SMARTHOST_ADMIN_EMAIL": ADMINISTRATOR,
         # Whoever tries things out would soon have had the five tests of a quarter of an hour.
         "SMARTHOST_RATE_LIMITS": "off",
@@ -87,11 +90,11 @@ async def demonstrate(
 
     Returns whether the first test message was taken. Raises what `serve` and `Visitor` raise.
     """
-    begun: asyncio.Future[tuple[str, FirstStart]] = asyncio.get_running_loop().create_future()
+    begun: asyncio.Future[tuple[Serving, FirstStart]] = asyncio.get_running_loop().create_future()
 
-    def announce(url: str, first: FirstStart | None) -> None:
+    def announce(serving: Serving, first: FirstStart | None) -> None:
         if first is not None:  # always so in an empty folder
-            begun.set_result((url, first))
+            begun.set_result((serving, first))
 
     async with catching_relay(login, audience.caught) as port:
         serving = asyncio.create_task(_serve(config, announce))
@@ -112,21 +115,22 @@ async def _serve(config: Config, announce: Announce) -> None:
         await serve(config, announce)
     except ListenError:  # raised before anything was done
         anywhere = ListenAddress(host=HOST, port=0)
-        await serve(replace(config, http_listen=anywhere), announce)
+        await serve(replace(config, http_listen=anywhere, submission_listen=anywhere), announce)
 
 
 async def _play(
-    begun: asyncio.Future[tuple[str, FirstStart]],
+    begun: asyncio.Future[tuple[Serving, FirstStart]],
     login: Login,
     port: int,
     audience: Audience,
     clock: Clock,
 ) -> bool:
     """Save the settings and send the test message; return whether it was taken."""
-    url, first = await begun
-    visitor = Visitor(url, first.key, clock)
+    place, first = await begun
+    visitor = Visitor(place.url, first.key, clock)
     scene = Scene(
-        url=url,
+        url=place.url,
+        smtp=place.smtp,
         portal=first.portal.name,
         administrator=first.administrator.email,
         key=first.key,

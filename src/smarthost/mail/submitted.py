@@ -74,8 +74,8 @@ class Submitted:
         return self.from_mailboxes[0]
 
 
-def submitted(raw: bytes, *, message_id: str, date: datetime) -> Submitted:
-    """Read a message and make it fit to be sent.
+def submitted(raw: bytes, *, message_id: str, date: datetime, trace: bytes = b"") -> Submitted:
+    """Read a message and make it fit to be sent; `trace` goes on top, whole fields with CRLF.
 
     Line ends become CRLF, a line `From …` of a mail folder before it is dropped; Bcc, Resent-Bcc
     and Return-Path are taken out; `message_id` (with angle brackets) and `date` (with its time
@@ -92,7 +92,7 @@ def submitted(raw: bytes, *, message_id: str, date: datetime) -> Submitted:
     read = _Header(fields)
     missing = {"Message-ID": message_id_value(message_id), "Date": date_value(date)}
     added = {name: value for name, value in missing.items() if not read.has(name)}
-    content = _rewritten(content, fields, end, added)
+    content = _rewritten(content, fields, end, added, trace)
     if body == end:  # there is no empty line, and so no body
         content += b"\r\n"
     return Submitted(
@@ -205,10 +205,11 @@ def _sender(header: _Header) -> Mailbox | None:
     return mailboxes[0]
 
 
-def _rewritten(content: bytes, fields: Sequence[Field], end: int, added: dict[str, str]) -> bytes:
-    edits: list[Edit] = [
-        (one.begin, one.end, b"") for one in fields if one.lower_name in _TAKEN_OUT
-    ]
+def _rewritten(
+    content: bytes, fields: Sequence[Field], end: int, added: dict[str, str], trace: bytes
+) -> bytes:
+    edits: list[Edit] = [(0, 0, trace)]
+    edits += [(one.begin, one.end, b"") for one in fields if one.lower_name in _TAKEN_OUT]
     lines = "".join(f"{name}: {value}\r\n" for name, value in added.items())
     return applied(content, [*edits, (end, end, lines.encode())])
 

@@ -10,6 +10,8 @@ from enum import Enum, auto
 import msgspec
 
 from smarthost.mail.address import Address
+from smarthost.mail.dsn import Dsn
+from smarthost.mail.received import Hop
 from smarthost.mail_queue.accepted.model import Details
 
 
@@ -56,6 +58,19 @@ class EmailInput(msgspec.Struct, frozen=True, kw_only=True):
     """A whole message of MIME, in place of subject, bodies, headers and attachments."""
 
 
+class EnvelopedInput(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole message that comes with its envelope, as SMTP brings it."""
+
+    content: bytes
+    """Lines end in CRLF."""
+    sender: Address | None
+    """None: the null reverse-path."""
+    recipients: tuple[Address, ...]
+    """At least one, each once."""
+    dsn: Dsn
+    hop: Hop
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """A message to the last octet, and who it is from and goes to."""
 
@@ -73,6 +88,10 @@ class FaultKind(Enum):
     INVALID = auto()
     NOT_ALLOWED = auto()
     """The value is a good one; this portal may not use it."""
+    TOO_LARGE = auto()
+    """The message has more octets than one may have."""
+    LOOP = auto()
+    """The message goes in a circle."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,16 +14,25 @@ from smarthost.mail_queue.accepted.model import LARGEST_MESSAGE, Submission
 from smarthost.portals.model import Portal
 from smarthost.sending import rules
 from smarthost.sending.composed import composed
-from smarthost.sending.model import EmailInput, Fault, FaultKind, Refused, refused
+from smarthost.sending.enveloped import enveloped
+from smarthost.sending.model import (
+    EmailInput,
+    EnvelopedInput,
+    Fault,
+    FaultKind,
+    Refused,
+    refused,
+)
 from smarthost.sending.sender import PortalSender, sender_of
 from smarthost.sending.taken_over import taken_over
 from smarthost.smtp_settings.model import SmtpSettings
 from smarthost.smtp_settings.store import SettingsStore
 
-_NO_RELAY = (
+NO_RELAY = (
     "No mail server is saved for this portal, so nothing can be sent. An administrator enters one "
     "in the SMTP settings."
 )
+"""What is said where there are no settings to send by."""
 _LARGE = 1 << 20
 Prepared = Submission | Refused
 
@@ -45,11 +54,10 @@ class Sending:
 
         Raises `StoreUnavailableError`.
         """
-        settings = (await self._settings.current(portal.id)).settings or self._default
-        if settings is None:
-            no_relay = Fault(field="from", message=_NO_RELAY, kind=FaultKind.NOT_ALLOWED)
+        sender = await self.sender(portal)
+        if sender is None:
+            no_relay = Fault(field="from", message=NO_RELAY, kind=FaultKind.NOT_ALLOWED)
             return [refused([no_relay])] * len(emails)
-        sender = sender_of(portal, settings)
         now = self._clock.now()
 
         def work() -> list[Prepared]:
@@ -57,6 +65,21 @@ class Sending:
 
         # Files of many megabytes would hold up all other requests for as long as they take.
         return await asyncio.to_thread(work) if _are_large(emails) else work()
+
+    async def sender(self, portal: Portal) -> PortalSender | None:
+        """Return whom the portal's mail may be from just now; None: no relay is saved for it.
+
+        Raises `StoreUnavailableError`.
+        """
+        settings = (await self._settings.current(portal.id)).settings or self._default
+        return None if settings is None else sender_of(portal, settings)
+
+    async def prepare_enveloped(self, message: EnvelopedInput, sender: PortalSender) -> Prepared:
+        """Return what a message that comes with its envelope comes to."""
+        message_id, now = self._ids.new(), self._clock.now()
+        if len(message.content) > _LARGE:
+            return await asyncio.to_thread(enveloped, message, sender, message_id, now)
+        return enveloped(message, sender, message_id, now)
 
 
 def _are_large(emails: Sequence[EmailInput]) -> bool:
@@ -97,4 +120,4 @@ def _too_large(email: EmailInput, octets: int) -> Fault:
         f"The finished message would have {-(-octets >> 20)} MiB; at most "
         f"{LARGEST_MESSAGE >> 20} are sent. Files grow by a third in it."
     )
-    return Fault(field=field, message=told)
+    return Fault(field=field, message=told, kind=FaultKind.TOO_LARGE)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from smarthost.mail.address import Address
 from smarthost.mail.mailbox import Mailbox
-from smarthost.mail.submitted import RawMessageError, Submitted, submitted
-from smarthost.mail_queue.accepted.model import MOST_RECIPIENTS, Details
+from smarthost.mail.submitted import LoopError, RawMessageError, Submitted, submitted
+from smarthost.mail_queue.accepted.model import MOST_RECIPIENTS, Details, Tag
 from smarthost.sending import rules
 from smarthost.sending.composed import tags_of, texts
 from smarthost.sending.model import EmailInput, Fault, FaultKind, Finished
@@ -33,7 +33,7 @@ def taken_over(
     try:
         message = submitted(email.raw or b"", message_id=header_id, date=date)
     except RawMessageError as error:
-        faults.append(Fault(field="raw", message=str(error)))
+        faults.append(unreadable(error))
         return None
     if email.to or email.cc or email.bcc:
         to, cc, bcc = named.to, named.cc, named.bcc
@@ -41,23 +41,51 @@ def taken_over(
         to, cc, bcc = message.to, message.cc, message.bcc
     recipients = list(dict.fromkeys(mailbox.address for mailbox in (*to, *cc, *bcc)))
     faults.extend(_wrong_recipients(recipients))
-    faults.extend(_wrong_senders(message, sender))
+    faults.extend(wrong_senders(message, sender))
     return Finished(
         content=message.content,
         sender=(message.sender_mailbox or message.from_mailbox).address,
         recipients=recipients,
-        # A header may be longer than a list of e-mails should be.
-        details=Details(
-            message_id=message.message_id[: rules.LONGEST_SUBJECT],
-            from_=", ".join(map(str, message.from_mailboxes)),
-            to=texts(to),
-            cc=texts(cc),
-            bcc=texts(bcc),
-            reply_to=texts(message.reply_to),
-            subject=message.subject[: rules.LONGEST_SUBJECT],
-            tags=tags_of(email),
-        ),
+        details=details_of(message, to=to, cc=cc, bcc=bcc, tags=tags_of(email)),
     )
+
+
+def details_of(
+    message: Submitted,
+    *,
+    to: tuple[Mailbox, ...],
+    cc: tuple[Mailbox, ...],
+    bcc: tuple[Mailbox, ...],
+    tags: tuple[Tag, ...] = (),
+) -> Details:
+    """Return what lists show of a message."""
+    # A header may be longer than a list of e-mails should be.
+    return Details(
+        message_id=message.message_id[: rules.LONGEST_SUBJECT],
+        from_=", ".join(map(str, message.from_mailboxes)),
+        to=texts(to),
+        cc=texts(cc),
+        bcc=texts(bcc),
+        reply_to=texts(message.reply_to),
+        subject=message.subject[: rules.LONGEST_SUBJECT],
+        tags=tags,
+    )
+
+
+def unreadable(error: RawMessageError) -> Fault:
+    """Return the fault of a message that cannot be taken over."""
+    kind = FaultKind.LOOP if isinstance(error, LoopError) else FaultKind.INVALID
+    return Fault(field="raw", message=str(error), kind=kind)
+
+
+def wrong_senders(message: Submitted, sender: PortalSender) -> Iterable[Fault]:
+    """Give a fault for each address in From and Sender that the portal's mail may not be from."""
+    named: list[Mailbox] = [*message.from_mailboxes]
+    if message.sender_mailbox is not None:
+        named.append(message.sender_mailbox)
+    for address in dict.fromkeys(mailbox.address for mailbox in named):
+        if not sender.allows(address):
+            yield rules.not_allowed("raw", address, sender)
 
 
 def _twice(email: EmailInput) -> Iterable[Fault]:
@@ -84,12 +112,3 @@ def _wrong_recipients(recipients: list[Address]) -> Iterable[Fault]:
     if len(recipients) > MOST_RECIPIENTS:
         told = f"It would go to {len(recipients)} recipients; at most {MOST_RECIPIENTS} go."
         yield Fault(field="raw", message=told)
-
-
-def _wrong_senders(message: Submitted, sender: PortalSender) -> Iterable[Fault]:
-    named: list[Mailbox] = [*message.from_mailboxes]
-    if message.sender_mailbox is not None:
-        named.append(message.sender_mailbox)
-    for address in dict.fromkeys(mailbox.address for mailbox in named):
-        if not sender.allows(address):
-            yield rules.not_allowed("raw", address, sender)

@@ -17,12 +17,13 @@ import structlog
 from smarthost.clock import Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.ids import Ids
+from smarthost.network import rate_key
 from smarthost.web.errors import Refusal
 from smarthost.web.exchange import Exchange
 from smarthost.web.family import Family, family_of
 from smarthost.web.operations import Operation
 from smarthost.web.pipeline import Pipeline
-from smarthost.web.proxies import Networks, forwarded, rate_key
+from smarthost.web.proxies import Networks, forwarded
 from smarthost.web.rate_limit import RateLimit
 from smarthost.web.resource import Resource
 

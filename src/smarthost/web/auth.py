@@ -10,6 +10,7 @@ import binascii
 import msgspec
 
 from smarthost.clock import Clock
+from smarthost.network import rate_key
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
 from smarthost.portals.model import Caller, CredentialKind, Permission, Portal
@@ -18,7 +19,7 @@ from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.tokens import LONGEST_TOKEN, Token, TokenKind, parse_token
 from smarthost.secret import Secret
 from smarthost.web.errors import UnauthorizedError
-from smarthost.web.proxies import Client, rate_key
+from smarthost.web.proxies import Client
 
 COOKIE = "asc_auth_key"
 _LONGEST_BASIC = 2048

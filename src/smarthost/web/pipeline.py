@@ -12,6 +12,7 @@ import falcon.asgi
 
 from smarthost.audit.model import Actor
 from smarthost.clock import MICROSECONDS, Clock
+from smarthost.network import rate_key
 from smarthost.portals.access import authorize
 from smarthost.portals.model import Caller, Portal
 from smarthost.web.auth import Authenticator, Shown, cookie_of
@@ -24,7 +25,6 @@ from smarthost.web.family import Decode
 from smarthost.web.operations import Call, Operation
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.preconditions import revisions_that_match
-from smarthost.web.proxies import rate_key
 from smarthost.web.rate_limit import Quota, RateLimit
 from smarthost.web.reading import octets_to_come, read_body
 

@@ -7,16 +7,15 @@ comes from a network that the operator has named. Pure: nothing here looks at a 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal
 
+from smarthost.network import parse_ip
 from smarthost.web.request_head import is_host
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
 Scheme = Literal["http", "https"]
-
-_IPV6_SUBSCRIBER_BITS = 64
 
 # Some proxies write the port too: 192.0.2.1:4711, [2001:db8::1]:4711.
 _HOP_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
@@ -53,7 +52,7 @@ def forwarded(
         return Client(address=_unmapped(peer), scheme=scheme, host=_first(headers, b"host"))
     headers = list(headers)
     host = _first(headers, b"host")
-    nearest = _parse(peer)
+    nearest = parse_ip(peer)
     if not _is_trusted(nearest, trusted):
         return Client(address=str(nearest), scheme=scheme, host=host)
     # Each proxy appends, so the last value is the one that the believed peer wrote.
@@ -64,20 +63,6 @@ def forwarded(
         scheme="https" if proto == "https" else "http" if proto == "http" else scheme,
         host=named if is_host(named) else host,
     )
-
-
-def rate_key(address: str) -> str:
-    """Return what an address is counted by: itself, or the /64 of an IPv6 address.
-
-    One subscriber usually holds a whole /64 (RFC 6177), so single IPv6 addresses cost nothing.
-    Raises ValueError when it is no IP address.
-    """
-    if ":" not in address:
-        return str(IPv4Address(address))
-    parsed = _parse(address)
-    if isinstance(parsed, IPv4Address):
-        return str(parsed)
-    return str(ip_network((int(parsed), _IPV6_SUBSCRIBER_BITS), strict=False))
 
 
 def _walk(nearest: Address, hops: list[str], trusted: Networks) -> Address:
@@ -100,20 +85,13 @@ def _hop(text: str) -> Address | None:
     if "%" in bare:
         return None
     try:
-        return _parse(bare)
+        return parse_ip(bare)
     except ValueError:
         return None
 
 
-def _parse(text: str) -> Address:
-    address = ip_address(text)
-    if isinstance(address, IPv6Address):
-        return address.ipv4_mapped or address
-    return address
-
-
 def _unmapped(text: str) -> str:
-    return str(_parse(text)) if text[:7].lower() == "::ffff:" else text
+    return str(parse_ip(text)) if text[:7].lower() == "::ffff:" else text
 
 
 def _is_trusted(address: Address, trusted: Networks) -> bool:

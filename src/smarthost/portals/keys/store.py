@@ -1,7 +1,8 @@
 """The rows of API keys: making, finding, listing and revoking them.
 
 A key is found by its id within the portal that the request is for, so that one portal's key is
-nothing at all in another.
+nothing at all in another. Where nothing but the key says which portal that is, as with SMTP, the
+key's own portal is looked up first.
 """
 
 from functools import lru_cache
@@ -25,6 +26,7 @@ WHERE k.portal_id = $1"""
 _ONE = f"{_JOINED} AND k.id = $2"
 _ALL = f"{_JOINED} ORDER BY k.created_at, k.id"
 _OF_USER = f"{_JOINED} AND k.user_id = $2 ORDER BY k.created_at, k.id"
+_PORTAL_OF_KEY = "SELECT portal_id FROM api_keys WHERE id = $1"
 _INSERT = """
 INSERT INTO api_keys (portal_id, id, user_id, name, permissions, secret_hash, postfix,
                       created_at, expires_at)
@@ -108,6 +110,12 @@ class KeyStore:
             return None
         key = _read(rows[0])
         return key if key.is_active(self._clock.now()) else None
+
+    async def find_anywhere(self, token: Token) -> ApiKey | None:
+        """Return the key that `token` is, in whichever portal, if it is valid and not expired."""
+        rows = await self._database.fetch(_PORTAL_OF_KEY, token.id)
+        # For an unknown id the same is done as for a known one.
+        return await self.find(rows[0][0] if rows else "", token)
 
     async def record_uses(self, uses: list[tuple[tuple[str, str], int]]) -> None:
         """Write times of last use: ((portal id, key id), microseconds since 1970)."""

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from smarthost.clock import moment
+from smarthost.network import rate_key
 from smarthost.portals.access import Action, ForbiddenError
 from smarthost.portals.model import Caller, CredentialKind
 from smarthost.portals.sign_in.sign_in import SignIn
@@ -14,7 +15,6 @@ from smarthost.portals.sign_in.store import SignInStore
 from smarthost.secret import Secret
 from smarthost.web.errors import UnauthorizedError
 from smarthost.web.operations import Answer, Call, Example, Operation
-from smarthost.web.proxies import rate_key
 
 PATH = "/api/2.0/authentication"
 TAG = "Authentication"

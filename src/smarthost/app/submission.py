@@ -1,0 +1,81 @@
+"""Puts the SMTP entrance together from the parts of an installation."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import msgspec
+
+from smarthost.app.parts import Parts
+from smarthost.app.relays import own_address_literal
+from smarthost.config import Config, ListenAddress
+from smarthost.submission.acceptance import Acceptance
+from smarthost.submission.bad_logins import BadLogins
+from smarthost.submission.conversation import Certificate, House
+from smarthost.submission.limits import Limits
+from smarthost.submission.listener import Door, Listener
+from smarthost.submission.login import Logins
+from smarthost.web.server import ListenError, bind
+
+
+class Doors(msgspec.Struct, frozen=True, kw_only=True):
+    """The sockets that were bound, None where there is none."""
+
+    clear: socket.socket | None
+    """Where TLS begins with STARTTLS, if at all."""
+    tls: socket.socket | None
+
+    def open_ones(self) -> list[Door]:
+        """Return those that there are."""
+        both = ((self.clear, False), (self.tls, True))
+        return [Door(socket=one, implicit_tls=tls) for one, tls in both if one is not None]
+
+
+@contextlib.contextmanager
+def bound(config: Config) -> Iterator[Doors]:
+    """Bind the addresses for submission, and close them at the end. Raises `ListenError`."""
+    with contextlib.ExitStack() as stack:
+        clear = _bind(config.submission_listen, "SUBMISSION_LISTEN", stack)
+        tls = _bind(config.submission_tls_listen, "SUBMISSION_TLS_LISTEN", stack)
+        yield Doors(clear=clear, tls=tls)
+
+
+def make_listener(
+    config: Config, parts: Parts, certificate: Certificate, limits: Limits | None = None
+) -> Listener:
+    """Return what serves submission; `certificate` gives what TLS is spoken with."""
+    limits = limits or Limits()
+    clock = parts.clock
+    host = config.helo_name or own_address_literal()
+    bad_logins = BadLogins(clock, limits.bad_logins_a_minute, enforced=config.rate_limits)
+    logins = Logins(parts.keys, parts.portals, parts.last_use, bad_logins, clock)
+    return Listener(
+        House(
+            host=host,
+            logins=logins,
+            acceptance=Acceptance(logins, parts.sending, parts.delivery.intake, host),
+            certificate=certificate,
+            limits=limits,
+            clock=clock,
+        )
+    )
+
+
+def place_of(listen: ListenAddress | None, bound_to: socket.socket | None) -> str | None:
+    """Return where a program on this machine reaches a socket, as `host:port`."""
+    if listen is None or bound_to is None:
+        return None
+    host = listen.reached_at
+    port = bound_to.getsockname()[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _bind(
+    listen: ListenAddress | None, name: str, stack: contextlib.ExitStack
+) -> socket.socket | None:
+    if listen is None:
+        return None
+    try:
+        return stack.enter_context(contextlib.closing(bind(listen.host, listen.port)))
+    except ListenError as error:
+        raise ListenError(f"{error} SMARTHOST_{name} names it; empty is none.") from error

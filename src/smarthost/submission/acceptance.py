@@ -1,0 +1,116 @@
+"""Whether a portal may send a message, and the message into its queue.
+
+The settings, the portal and the key are looked at when the message begins, and the settings again
+when it has come whole: each may have changed meanwhile, and a session can last an hour. A 250 is
+said of what is on the disk.
+"""
+
+from smarthost.audit.model import Actor
+from smarthost.mail.dsn import Dsn, RecipientDsn
+from smarthost.mail.received import Hop, protocol_of
+from smarthost.mail_queue.accepted.model import Idempotency, Submission
+from smarthost.mail_queue.intake import Intake
+from smarthost.portals.access import owner_of
+from smarthost.portals.model import PortalsError
+from smarthost.sending.model import EnvelopedInput, Refused
+from smarthost.sending.prepare import Sending
+from smarthost.sending.rules import not_allowed
+from smarthost.submission import replies
+from smarthost.submission.idempotency import Keyed, KeyMisusedError
+from smarthost.submission.login import Logins
+from smarthost.submission.replies import Reply
+from smarthost.submission.steps import Message, Sender, Submitter
+
+_NOTHING_ASKED = RecipientDsn()
+
+
+class Acceptance:
+    """Accepts messages. Its methods raise `StoreUnavailableError` and what `Intake` raises."""
+
+    def __init__(self, logins: Logins, sending: Sending, intake: Intake, host: str) -> None:
+        """`host` is what this server calls itself."""
+        self._logins = logins
+        self._sending = sending
+        self._intake = intake
+        self._host = host
+
+    async def sender(self, asked: Sender) -> tuple[Reply, Submitter | None]:
+        """Return the reply to MAIL, and who submits as things are now."""
+        try:
+            submitter = await self._logins.again(asked.submitter)
+        except PortalsError as error:
+            return replies.KEY_GONE.saying(str(error)), None
+        if submitter is None:
+            return replies.KEY_GONE, None
+        sender = await self._sending.sender(submitter.portal)
+        if sender is None:
+            return replies.NO_RELAY, submitter
+        path = asked.mail.path
+        if path is not None and not sender.allows(path):
+            told = not_allowed("from", path, sender).message
+            return replies.SENDER_NOT_ALLOWED.saying(told), submitter
+        return replies.SENDER_OK, submitter
+
+    async def message(self, message: Message, address: str, *, tls: bool) -> Reply:
+        """Return the reply to the end of a message that came from `address`."""
+        try:
+            keyed = Keyed(message.content)
+        except KeyMisusedError as error:
+            return replies.KEY_MISUSED.saying(str(error))
+        sender = await self._sending.sender(message.submitter.portal)
+        if sender is None:
+            return replies.NO_RELAY
+        hop = self._hop(message, address, tls=tls)
+        prepared = await self._sending.prepare_enveloped(_enveloped(message, keyed, hop), sender)
+        if isinstance(prepared, Refused):
+            return replies.of_refusal(prepared)
+        return replies.ACCEPTED.filled(id=await self._submit(message, keyed, prepared, address))
+
+    async def _submit(
+        self, message: Message, keyed: Keyed, submission: Submission, address: str
+    ) -> str:
+        """Put a message into the queue; return its id, or that of the one that it repeats."""
+        submitter = message.submitter
+        given = await self._intake.submit(
+            submitter.portal.id,
+            [submission],
+            by=Actor(name=submitter.caller.user.email, address=address),
+            owner=owner_of(submitter.caller),
+            idempotency=_idempotency(message, keyed, submission),
+        )
+        return submission.id if given is None else given.decode("ascii")
+
+    def _hop(self, message: Message, address: str, *, tls: bool) -> Hop:
+        return Hop(
+            client_name=message.client_name,
+            client_address=address,
+            host=self._host,
+            protocol=protocol_of(smtputf8=message.mail.parameters.smtputf8, tls=tls),
+        )
+
+
+def _enveloped(message: Message, keyed: Keyed, hop: Hop) -> EnvelopedInput:
+    asked = message.mail.parameters
+    return EnvelopedInput(
+        content=keyed.content,
+        sender=message.mail.path,
+        recipients=tuple(message.recipients),
+        dsn=Dsn(
+            ret=asked.ret,
+            envelope_id=asked.envelope_id,
+            recipients={
+                str(path): dsn for path, dsn in message.recipients.items() if dsn != _NOTHING_ASKED
+            },
+        ),
+        hop=hop,
+    )
+
+
+def _idempotency(message: Message, keyed: Keyed, submission: Submission) -> Idempotency | None:
+    if keyed.key is None:
+        return None
+    return Idempotency(
+        key=keyed.key,
+        digest=keyed.digest(message.mail.path, message.recipients),
+        answer=submission.id.encode("ascii"),
+    )

@@ -1,0 +1,234 @@
+"""Leads one session over its connection: says what is to be said, does what is to be done.
+
+Replies to a group of commands leave together, and nothing is read ahead while something is looked
+up or stored. Every wait has an end, before the login a short one.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+import structlog
+
+from smarthost.clock import Clock
+from smarthost.network import rate_key
+from smarthost.submission import replies
+from smarthost.submission.acceptance import Acceptance
+from smarthost.submission.limits import Limits
+from smarthost.submission.login import Logins
+from smarthost.submission.replies import Reply
+from smarthost.submission.room import Room
+from smarthost.submission.session import Session, Terms
+from smarthost.submission.sessions import Sessions
+from smarthost.submission.steps import Login, Message, Sender, StartTls, Submitter
+from smarthost.submission.wire import LostError, TimedOutError, Wire
+
+log = structlog.get_logger("smarthost.submission")
+
+_TOGETHER = 100
+"""Replies that are sent in one go, at the most."""
+
+Certificate = Callable[[], ssl.SSLContext | None]
+"""Gives what TLS is spoken with; None: there is no certificate."""
+
+
+class House:
+    """What all sessions share."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        logins: Logins,
+        acceptance: Acceptance,
+        certificate: Certificate,
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
+        self.host = host
+        self.logins = logins
+        self.acceptance = acceptance
+        self.certificate = certificate
+        self.limits = limits
+        self.clock = clock
+        self.sessions = Sessions(limits)
+        self.room = Room(limits.room_octets)
+
+
+class Conversation:
+    """One client, from the greeting to the end."""
+
+    def __init__(self, wire: Wire, house: House, *, implicit_tls: bool) -> None:
+        self._wire = wire
+        self._house = house
+        self._limits = house.limits
+        self._clock = house.clock
+        self._address = wire.client_address
+        self.rate_key = rate_key(self._address)
+        self._implicit_tls = implicit_tls
+        self._session = Session(
+            Terms(
+                host=house.host,
+                starttls=house.certificate() is not None,
+                login_in_clear=wire.on_loopback,
+                limits=house.limits,
+            )
+        )
+        self._begun = house.clock.monotonic()
+        self._until = self._begun + self._limits.session_seconds
+        self._patience: float | None = None
+        self._received = 0
+        self._taken = 0
+        self._out: list[bytes] = []
+        self._dismissal: Reply | None = None
+        self._over = False
+        wire.receive = self._receive
+
+    def dismiss(self, reply: Reply) -> None:
+        """Say `reply` and close, once no message is on its way."""
+        self._dismissal = self._dismissal or reply
+        self._wire.wake()
+
+    async def run(self) -> None:
+        """Lead the session to its end."""
+        try:
+            await self._converse()
+        except TimedOutError:
+            self._say(replies.TIMED_OUT)
+        except LostError:
+            self._out.clear()
+        except Exception:
+            log.exception("session failed", address=self._address)
+            self._say(replies.OWN_FAULT)
+        finally:
+            self._give_back()
+        self._flush()
+        await self._wire.leave()
+
+    async def _converse(self) -> None:
+        if self._implicit_tls:
+            await self._encrypt()
+        self._say(self._session.greeting())
+        while not self._over:
+            if self._dismissal is not None and not self._session.receiving:
+                self._say(self._dismissal)
+                return
+            if len(self._out) >= _TOGETHER:
+                self._flush()
+                await asyncio.sleep(0)  # others have a turn
+            step = self._session.next()
+            if step is None:
+                await self._more()
+                continue
+            self._patience = None
+            match step:
+                case Reply():
+                    self._say(step)
+                case StartTls():
+                    self._say(step.reply)
+                    self._flush()
+                    await self._encrypt()
+                case _:
+                    await self._do(step)
+
+    async def _do(self, step: Login | Sender | Message) -> None:
+        submitter: Submitter | None = None
+        try:
+            match step:
+                case Login():
+                    reply, submitter = await self._login(step)
+                case Sender():
+                    reply, submitter = await self._house.acceptance.sender(step)
+                case Message():
+                    reply = await self._message(step)
+        except Exception as error:
+            told = replies.of_error(error)
+            if told is None:
+                raise
+            log.warning("submission not possible", address=self._address, reason=str(error))
+            reply = told
+        self._say(self._session.answer(reply, submitter))
+
+    async def _login(self, step: Login) -> tuple[Reply, Submitter | None]:
+        reply, submitter = await self._house.logins.check(step.credentials, self._address)
+        if submitter is not None:
+            self._house.sessions.logged_in(self)
+        return reply, submitter
+
+    async def _message(self, message: Message) -> Reply:
+        try:
+            tls = self._session.tls
+            return await self._house.acceptance.message(message, self._address, tls=tls)
+        finally:
+            self._give_back()
+
+    async def _encrypt(self) -> None:
+        context = self._house.certificate()
+        if context is None:
+            raise LostError
+        await self._wire.encrypt(context, self._limits.command_seconds)
+        self._session.encrypted()
+
+    # Octets.
+
+    def _receive(self, octets: bytes) -> bool:
+        self._received += len(octets)
+        ready = self._session.receive(octets)
+        if self._session.receiving:
+            self._make_room(self._session.held - self._limits.small_octets)
+        return ready
+
+    def _make_room(self, octets: int) -> None:
+        more = octets - self._taken
+        if more <= 0:
+            return
+        if self._house.room.take(more):
+            self._taken += more
+        else:
+            self._session.drop_message()
+            self._give_back()
+
+    def _give_back(self) -> None:
+        self._house.room.give_back(self._taken)
+        self._taken = 0
+
+    def _say(self, reply: Reply) -> None:
+        self._out.append(reply.octets)
+        self._over = self._over or reply.ends
+
+    def _flush(self) -> None:
+        if self._out:
+            self._wire.write(b"".join(self._out))
+            self._out.clear()
+
+    # Waits.
+
+    async def _more(self) -> None:
+        self._flush()
+        if self._session.receiving:
+            await self._more_of_a_message()
+        else:
+            await self._wire.news(self._for_a_command())
+
+    def _for_a_command(self) -> float:
+        """Return until when the next command has to be whole."""
+        if self._patience is None:
+            now = self._clock.monotonic()
+            if self._session.submitter is not None:
+                self._patience = now + self._limits.idle_seconds
+            else:
+                end = self._begun + self._limits.login_seconds
+                self._patience = min(now + self._limits.command_seconds, end)
+        return min(self._patience, self._until)
+
+    async def _more_of_a_message(self) -> None:
+        limits = self._limits
+        if self._patience is None:
+            self._patience, self._received = self._clock.monotonic() + limits.data_seconds, 0
+        try:
+            await self._wire.news(min(self._patience, self._until))
+        except TimedOutError:
+            fast_enough = self._received >= limits.data_rate * limits.data_seconds
+            if not fast_enough or self._clock.monotonic() >= self._until:
+                raise
+            self._patience = None

@@ -1,0 +1,79 @@
+"""The header that makes a message recognisable when it is submitted again.
+
+SMTP has no answer to a client that has lost the 250: it sends the message again, and it goes out
+twice. With a key of its own in this header it is accepted once, and the same 250 is said again.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from smarthost.mail.address import Address
+from smarthost.mail.fields import Field, header_end, read_fields
+
+HEADER = "X-Smarthost-Idempotency-Key"
+LONGEST_KEY = 256
+
+_LOWER = HEADER.lower()
+_SOUGHT = _LOWER.encode()
+_KEY = re.compile(rb"[!-~]{1,256}")
+# A program that sends a message again makes these anew, and so do the servers before this one.
+_MADE_ANEW = frozenset({"date", "message-id", "received", _LOWER})
+
+
+class KeyMisusedError(ValueError):
+    """The header is there more than once, or its value is no key."""
+
+
+class Keyed:
+    """A message without the header, and what the header said."""
+
+    def __init__(self, content: bytes) -> None:
+        """Read the header; raises `KeyMisusedError`."""
+        self.content = content
+        self.key: str | None = None
+        self._fields: list[Field] = []
+        end, _ = header_end(content, 0, len(content))
+        # Most messages have none, and need not be read for it.
+        if _SOUGHT in content[:end].lower():
+            self._read(content, end)
+
+    def digest(self, sender: Address | None, recipients: Iterable[Address]) -> bytes:
+        """Return SHA-256 of all that is asked for: the envelope, and the message as it was made.
+
+        Fields that are made anew each time a message is sent are left out.
+        """
+        digest = hashlib.sha256(b"smtp")
+        for path in (str(sender or ""), *sorted(map(str, recipients))):
+            digest.update(path.encode() + b"\0")
+        for part in _without(self._content, [one for one in self._fields if _is_made_anew(one)]):
+            digest.update(part)
+        return digest.digest()
+
+    def _read(self, content: bytes, end: int) -> None:
+        self._content = content
+        self._fields = read_fields(content, 0, end)
+        found = [one for one in self._fields if one.lower_name == _LOWER]
+        if not found:
+            return
+        if len(found) > 1 or not _KEY.fullmatch(found[0].raw):
+            raise KeyMisusedError(
+                f"The header {HEADER} stands there once, with 1 to {LONGEST_KEY} characters of "
+                "visible ASCII."
+            )
+        self.key = found[0].raw.decode("ascii")
+        self.content = b"".join(_without(content, found))
+
+
+def _is_made_anew(field: Field) -> bool:
+    return field.lower_name in _MADE_ANEW
+
+
+def _without(content: bytes, fields: Iterable[Field]) -> Iterable[memoryview]:
+    """Give the octets of the content but for those of these fields, which are in their order."""
+    octets = memoryview(content)
+    at = 0
+    for one in fields:
+        yield octets[at : one.begin]
+        at = one.end
+    yield octets[at:]

@@ -1,0 +1,314 @@
+"""One SMTP session as a server leads it (RFC 5321, RFC 6409), without I/O: octets in, steps out.
+
+Every command gets one reply, in order, however the octets are cut and whether they come one by one
+or as a group (RFC 2920). What has to be looked up or stored is a step that whoever drives the
+session does and answers; until then no further command is looked at.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from smarthost.mail.address import Address
+from smarthost.mail.dsn import RecipientDsn
+from smarthost.smtp.command_parser import (
+    Auth,
+    Command,
+    CommandError,
+    Ehlo,
+    Helo,
+    Mail,
+    Plain,
+    Rcpt,
+    parse_command,
+)
+from smarthost.smtp.command_reader import CommandReader, LineError
+from smarthost.smtp.data_reader import DataEnd, DataReader
+from smarthost.smtp.sasl_server import (
+    EXCHANGES,
+    BadResponseError,
+    CancelledError,
+    Challenge,
+    Credentials,
+    ServerLogin,
+)
+from smarthost.submission import replies
+from smarthost.submission.limits import Limits
+from smarthost.submission.replies import Reply
+from smarthost.submission.steps import Login, Message, Sender, StartTls, Step, Submitter
+
+_SAID = {
+    Plain.RSET: replies.RESET,
+    Plain.NOOP: replies.NOTHING_DONE,
+    Plain.VRFY: replies.NOT_VERIFIED,
+    Plain.HELP: replies.HELP,
+    Plain.QUIT: replies.BYE,
+}
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is offered to a client."""
+
+    host: str
+    """What this server calls itself: a domain, or an address literal."""
+    starttls: bool
+    """There is a certificate."""
+    login_in_clear: bool
+    """Nobody reads along: client and server are one machine."""
+    limits: Limits
+
+
+class Session:
+    """Leads one session. `receive` octets, then take `next` until there is none."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.tls = False
+        self.submitter: Submitter | None = None
+        self._terms = terms
+        self._limits = terms.limits
+        self._lines = CommandReader()
+        self._data: DataReader | None = None
+        self._name: str | None = None
+        self._extended = False
+        self._login: ServerLogin | None = None
+        self._mail: Mail | None = None
+        self._asked: Step | None = None
+        self._recipients: dict[Address, RecipientDsn] = {}
+        self._errors = 0
+        self._bad_logins = 0
+
+    @property
+    def receiving(self) -> bool:
+        """Whether a message is coming in."""
+        return self._data is not None
+
+    @property
+    def held(self) -> int:
+        """How many octets of a message are kept."""
+        return 0 if self._data is None else self._data.octets
+
+    def greeting(self) -> Reply:
+        """Return what is said first."""
+        return replies.GREETING.filled(host=self._terms.host)
+
+    def receive(self, octets: bytes) -> bool:
+        """Take octets from the client; return whether `next` may have something."""
+        if self._data is None:
+            self._lines.feed(octets)
+            return True
+        self._data.feed(octets)
+        return self._data.ended is not None
+
+    def drop_message(self) -> None:
+        """Keep nothing of the message that is coming in; it is refused for now at its end."""
+        if self._data is not None:
+            self._data.drop()
+
+    def next(self) -> Step | None:
+        """Return what is to be said or done now, None: more has to come from the client."""
+        step = self._next_of_data() if self._data is not None else self._next_of_commands()
+        if isinstance(step, Reply):
+            return self._counted(step)
+        self._asked = step
+        return step
+
+    def answer(self, reply: Reply, submitter: Submitter | None = None) -> Reply:
+        """Take what the last step has come to, and return what is to be said.
+
+        `submitter`: who has logged in, or who it is as things are now.
+        """
+        asked, self._asked = self._asked, None
+        self.submitter = submitter or self.submitter
+        if isinstance(asked, Login) and submitter is None and not reply.positive:
+            self._bad_logins += reply.code >= 500
+            if self._bad_logins >= self._limits.bad_logins:
+                return replies.TOO_MANY_BAD_LOGINS
+        elif isinstance(asked, Sender) and reply.positive:
+            self._mail = asked.mail
+        return self._counted(reply)
+
+    def encrypted(self) -> None:
+        """Forget what was said in clear, to the name and the login (RFC 3207, section 4.2)."""
+        self.tls = True
+        self._asked = None
+        self._name, self._extended = None, False
+        self._forget()
+
+    # Lines.
+
+    def _next_of_commands(self) -> Step | None:
+        try:
+            line = self._lines.line(response=self._login is not None)
+        except LineError as error:
+            return replies.LINE_FAULTS[error.fault]
+        if line is None:
+            return None
+        if self._login is not None:
+            return self._led_on(partial(self._login.respond, line))
+        mail = self._mail
+        try:
+            command = parse_command(line, smtputf8=mail is not None and mail.parameters.smtputf8)
+        except CommandError as error:
+            return replies.of_command(error)
+        return self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> Step:
+        match command:
+            case Rcpt():
+                return self._rcpt(command)
+            case Mail():
+                return self._mail_from(command)
+            case Ehlo() | Helo():
+                return self._hello(command)
+            case Auth():
+                return self._auth(command)
+            case Plain():
+                return self._plain(command)
+
+    def _plain(self, command: Plain) -> Step:
+        match command:
+            case Plain.DATA:
+                return self._begin_data()
+            case Plain.STARTTLS:
+                return self._starttls()
+            case Plain.VRFY if self.submitter is None:
+                return self._login_first()
+            case Plain.RSET:
+                self._forget()
+        return _SAID[command]
+
+    def _hello(self, command: Ehlo | Helo) -> Reply:
+        self._name = command.name
+        self._extended = isinstance(command, Ehlo)
+        self._forget()
+        hello = replies.HELLO.filled(host=self._terms.host)
+        if not self._extended:
+            return hello
+        return msgspec.structs.replace(hello, lines=(*hello.lines, *self._extensions()))
+
+    def _extensions(self) -> list[str]:
+        offered = [
+            "PIPELINING",
+            f"SIZE {self._limits.message_octets}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "ENHANCEDSTATUSCODES",
+            "DSN",
+        ]
+        if self._terms.starttls and not self.tls:
+            offered.append("STARTTLS")
+        if self._login_possible and self.submitter is None:
+            offered.append(f"AUTH {' '.join(EXCHANGES)}")
+        return offered
+
+    def _starttls(self) -> Step:
+        if self.tls:
+            return replies.TLS_ALREADY
+        if not self._terms.starttls:
+            return replies.TLS_NOT_OFFERED
+        if self._lines.has_rest:
+            # Somebody in between may have put it there, to be run as the client's own.
+            return replies.SPOKE_BEFORE_TLS
+        return StartTls(reply=replies.TLS_GO_AHEAD)
+
+    # The login.
+
+    @property
+    def _login_possible(self) -> bool:
+        return self.tls or self._terms.login_in_clear
+
+    def _login_first(self) -> Reply:
+        return replies.LOGIN_FIRST if self._login_possible else replies.ENCRYPT_FIRST
+
+    def _auth(self, command: Auth) -> Step:
+        if self.submitter is not None:
+            return replies.LOGGED_IN_ALREADY
+        if not self._extended:
+            return replies.LOGIN_NEEDS_EHLO
+        if not self._login_possible:
+            return replies.LOGIN_NEEDS_TLS
+        if command.mechanism not in EXCHANGES:
+            return replies.MECHANISM_UNKNOWN
+        self._login = ServerLogin(command.mechanism)
+        return self._led_on(partial(self._login.begin, command.initial))
+
+    def _led_on(self, step: Callable[[], Challenge | Credentials]) -> Step:
+        asked: Challenge | Credentials | Reply
+        try:
+            asked = step()
+        except CancelledError:
+            asked = replies.LOGIN_CANCELLED
+        except BadResponseError:
+            asked = replies.LOGIN_UNREADABLE
+        if isinstance(asked, Challenge):
+            return replies.CHALLENGE.filled(challenge=asked.text)
+        self._login = None
+        return Login(credentials=asked) if isinstance(asked, Credentials) else asked
+
+    # The message.
+
+    def _mail_from(self, command: Mail) -> Step:
+        if self._name is None:
+            return replies.HELLO_FIRST
+        if self.submitter is None:
+            return self._login_first()
+        if self._mail is not None:
+            return replies.SENDER_ALREADY
+        if (command.parameters.size or 0) > self._limits.message_octets:
+            return self._sized(replies.TOO_LARGE)
+        return Sender(submitter=self.submitter, mail=command)
+
+    def _rcpt(self, command: Rcpt) -> Reply:
+        if self._mail is None:
+            return self._out_of_order()
+        known = command.path in self._recipients
+        if not known and len(self._recipients) >= self._limits.recipients:
+            return replies.TOO_MANY_RECIPIENTS
+        self._recipients[command.path] = command.dsn
+        return replies.RECIPIENT_OK
+
+    def _begin_data(self) -> Reply:
+        if self._lines.has_rest:
+            # DATA ends a group (RFC 2920, section 3.1): what follows it here is either a message
+            # that was not asked for, or its end is somewhere else than its sender believes.
+            return replies.DATA_TOO_SOON
+        if self._mail is None:
+            return self._out_of_order()
+        if not self._recipients:
+            return replies.RECIPIENT_FIRST
+        self._data = DataReader(self._limits.message_octets)
+        return replies.SEND_DATA
+
+    def _out_of_order(self) -> Reply:
+        return self._login_first() if self.submitter is None else replies.SENDER_FIRST
+
+    def _next_of_data(self) -> Step | None:
+        data, mail, submitter = self._data, self._mail, self.submitter
+        if data is None or data.ended is None:
+            return None
+        recipients = self._recipients
+        self._forget()
+        self._lines.feed(data.rest)
+        if data.ended is not DataEnd.WHOLE:
+            return self._sized(replies.DATA_ENDS[data.ended])
+        if mail is None or submitter is None:
+            raise AssertionError("DATA was said without MAIL.")
+        return Message(
+            submitter=submitter,
+            mail=mail,
+            recipients=recipients,
+            content=data.content,
+            client_name=self._name or "",
+        )
+
+    def _sized(self, reply: Reply) -> Reply:
+        return reply.filled(size=self._limits.message_octets)
+
+    def _forget(self) -> None:
+        self._data, self._mail, self._recipients = None, None, {}
+
+    def _counted(self, reply: Reply) -> Reply:
+        if reply.code >= 500:
+            self._errors += 1
+        return reply if self._errors <= self._limits.errors else replies.TOO_MANY_ERRORS

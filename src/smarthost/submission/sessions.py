@@ -1,0 +1,70 @@
+"""How many sessions are open, and who makes room when these are too many.
+
+Who connects and does not log in costs little and could be many, so it is the oldest of these that
+has to go: a program that means it has logged in before its turn comes.
+"""
+
+from typing import Protocol
+
+from smarthost.submission import replies
+from smarthost.submission.limits import Limits
+from smarthost.submission.replies import Reply
+
+
+class Guest(Protocol):
+    """A session as it is counted."""
+
+    @property
+    def rate_key(self) -> str:
+        """What its address is counted by."""
+        ...
+
+    def dismiss(self, reply: Reply) -> None:
+        """Say this and close as soon as no message is on its way."""
+        ...
+
+
+class Sessions:
+    """Admits sessions."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._open: set[Guest] = set()
+        # Who has not logged in, oldest first; all, and by address.
+        self._strangers: dict[Guest, None] = {}
+        self._by_address: dict[str, dict[Guest, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, guest: Guest) -> bool:
+        """Count a session in; return whether it may stay."""
+        self._open.add(guest)
+        same_address = self._by_address.setdefault(guest.rate_key, {})
+        if len(same_address) >= self._limits.strangers:
+            self._send_away(next(iter(same_address)))
+        elif len(self._open) > self._limits.sessions:
+            if not self._strangers:
+                return False
+            self._send_away(next(iter(self._strangers)))
+        self._strangers[guest] = None
+        self._by_address.setdefault(guest.rate_key, {})[guest] = None
+        # Those that were sent away are still leaving; more than this do not come in meanwhile.
+        return len(self._open) <= 2 * self._limits.sessions
+
+    def logged_in(self, guest: Guest) -> None:
+        """Count it as no stranger any more."""
+        self._strangers.pop(guest, None)
+        same_address = self._by_address.get(guest.rate_key, {})
+        same_address.pop(guest, None)
+        if not same_address:
+            self._by_address.pop(guest.rate_key, None)
+
+    def gone(self, guest: Guest) -> None:
+        """Count a session out."""
+        self._open.discard(guest)
+        self.logged_in(guest)
+
+    def _send_away(self, guest: Guest) -> None:
+        self.logged_in(guest)
+        guest.dismiss(replies.TOO_MANY_SESSIONS)
