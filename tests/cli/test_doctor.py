@@ -2,11 +2,14 @@
 
 import socket
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import apsw
 import pytest
 
+from tests.authority import Authority
 from tests.cli.program import Program
 from tests.journeys.served import serving
 
@@ -42,6 +45,7 @@ def test_a_sound_installation_has_only_good_findings(installed: Program) -> None
         "clock",
         "EHLO name",
         "HTTP address",
+        "submission address",
     ]
     assert wrong(installed) == {}
 
@@ -129,14 +133,61 @@ def test_a_machine_without_a_full_name_is_told_what_to_set(untouched: Program) -
     assert told["ok"] or "SMARTHOST_HELO_NAME" in told["message"]
 
 
-def test_a_port_held_by_another_program_is_found_and_our_own_is_known(
-    untouched: Program,
-) -> None:
+def test_addresses_held_by_another_program_are_found(untouched: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         address = f"127.0.0.1:{held.getsockname()[1]}"
-        assert "in use" in wrong(untouched, SMARTHOST_HTTP_LISTEN=address)["HTTP address"]
-    with serving(untouched) as service:
+        told = wrong(
+            untouched,
+            SMARTHOST_HTTP_LISTEN=address,
+            SMARTHOST_SUBMISSION_LISTEN=address,
+        )
+    assert list(told) == ["HTTP address", "submission address"]
+    assert all("in use" in message for message in told.values())
+
+
+@pytest.mark.parametrize("with_tls", [False, True])
+def test_a_port_held_by_a_running_smarthost_is_known(
+    untouched: Program, authority: Authority, with_tls: bool
+) -> None:
+    authority.issue()
+    settings = authority.settings() if with_tls else {}
+    with serving(untouched, **settings) as service:
         address = f"127.0.0.1:{service.port}"
-        told = findings(untouched, SMARTHOST_HTTP_LISTEN=address)["HTTP address"]
+        told = findings(untouched, SMARTHOST_HTTP_LISTEN=address, **settings)["HTTP address"]
     assert told["ok"]
     assert "running Smarthost" in told["message"]
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(folder=tmp_path)
+
+
+def test_a_good_certificate_is_told_with_its_days(
+    untouched: Program, authority: Authority
+) -> None:
+    authority.issue()
+    told = findings(untouched, **authority.settings())["certificate"]
+    assert told["ok"]
+    assert "localhost" in told["message"]
+
+
+def test_a_certificate_that_has_to_be_renewed_or_named_otherwise_is_found(
+    untouched: Program, authority: Authority
+) -> None:
+    authority.issue("mail.example.com", not_after=datetime.now(UTC) + timedelta(days=20, hours=1))
+    authority.key.chmod(0o644)
+    ended = untouched(
+        "doctor", "--json", SMARTHOST_BASE_DOMAIN="portals.example.com",
+        SMARTHOST_SUBMISSION_TLS_LISTEN="smtp.example.test:0", **authority.settings(),
+    )  # fmt: skip
+    told = [one["message"] for one in ended.json() if one["check"] == "certificate"]
+    assert len(told) == 4
+    for words in ("chmod o-rwx", "expires in 20 days", "*.portals.example.com", "smtp.example"):
+        assert any(words in message for message in told), words
+
+
+def test_a_certificate_without_its_key_is_found(untouched: Program, authority: Authority) -> None:
+    authority.issue()
+    authority.key.unlink()
+    assert "private key" in wrong(untouched, **authority.settings())["certificate"]

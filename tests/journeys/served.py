@@ -66,6 +66,16 @@ class Served:
         assert found, f"no {name!r} with {fields} in the log: {self.log}"
         return found[0]
 
+    def wait_many(self, many: int, name: str, **fields: object) -> dict[str, Any]:
+        """Return the last of so many such lines, once they are there."""
+        with self._news:
+            self._news.wait_for(
+                lambda: not self._pipes or len(self.events(name, **fields)) >= many, PATIENCE
+            )
+        found = self.events(name, **fields)
+        assert len(found) >= many, f"less than {many} {name!r} in the log: {self.log}"
+        return found[many - 1]
+
     def wait_printed(self, words: str) -> list[str]:
         """Return what is on standard output, once a line there has `words` in it."""
         with self._news:

@@ -5,16 +5,13 @@ depends on something broken is left out: a missing database has one finding, not
 """
 
 import asyncio
-import http.client
-import json
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
+from smarthost.app.doctor_network import check_network
+from smarthost.app.finding import Finding, bad, good
 from smarthost.audit.store import AuditLog, last_event_at
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.config import Config, ConfigError
@@ -28,7 +25,6 @@ from smarthost.portals.store import PortalStore
 from smarthost.smtp_settings.key_ring_file import KeyRingError, load_key_ring
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
 from smarthost.smtp_settings.store import SettingsStore, keys_in_use
-from smarthost.web.server import ListenError, bind
 
 LEAST_FREE = 100 * 1024 * 1024
 """Octets of free space below which the disk counts as nearly full."""
@@ -36,38 +32,20 @@ LEAST_FREE = 100 * 1024 * 1024
 _FIRST_RELEASE = 1_793_491_200 * MICROSECONDS
 """2026-11-01; a clock before this was never set."""
 
-_ANSWER_SECONDS = 1.0
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check has found; `message` says what to do if it is not `ok`."""
-
-    check: str
-    ok: bool
-    message: str
-
-
-def _good(check: str, message: str) -> Finding:
-    return Finding(check=check, ok=True, message=message)
-
-
-def _bad(check: str, message: str) -> Finding:
-    return Finding(check=check, ok=False, message=message)
-
 
 async def examine(read_config: Callable[[], Config], clock: Clock) -> list[Finding]:
     """Return the findings of all checks; without a valid configuration only its faults."""
     try:
         config = read_config()
     except ConfigError as error:
-        return [_bad("configuration", str(fault)) for fault in error.faults]
+        return [bad("configuration", str(fault)) for fault in error.faults]
     return [
-        _good("configuration", "Every setting is valid."),
+        good("configuration", "Every setting is valid."),
         check_data_directory(config),
         *check_disk(config.database_file.parent),
         *await check_store(config, clock),
         check_helo_name(config),
-        await check_port(config),
+        *await check_network(config, clock),
     ]
 
 
@@ -78,17 +56,17 @@ def check_data_directory(config: Config) -> Finding:
         # `.` is found only by who may enter the folder.
         mode = os.stat(os.path.join(folder, os.curdir)).st_mode  # noqa: PTH116, PTH118
     except (FileNotFoundError, NotADirectoryError):
-        return _bad("data directory", f"{folder} is missing. `smarthost init` makes it.")
+        return bad("data directory", f"{folder} is missing. `smarthost init` makes it.")
     except OSError as error:
         message = f"{folder} cannot be entered: {error.strerror}."
-        return _bad("data directory", f"{message} Run this as the user that runs Smarthost.")
+        return bad("data directory", f"{message} Run this as the user that runs Smarthost.")
     if not os.access(folder, os.W_OK | os.X_OK):
         message = f"{folder} cannot be written. Give the user that runs Smarthost write access."
-        return _bad("data directory", message)
+        return bad("data directory", message)
     if mode & 0o022:
         message = f"Other users can replace what is in {folder}. Type: chmod go-w '{folder}'"
-        return _bad("data directory", message)
-    return _good("data directory", f"{folder} is there and can be written.")
+        return bad("data directory", message)
+    return good("data directory", f"{folder} is there and can be written.")
 
 
 def check_disk(folder: Path) -> list[Finding]:
@@ -99,16 +77,16 @@ def check_disk(folder: Path) -> list[Finding]:
     free = shutil.disk_usage(folder).free
     room = f"{free // 2**20} MiB are free on the disk of {folder}."
     return [
-        _good("file system", f"{folder} is on a local file system.")
+        good("file system", f"{folder} is on a local file system.")
         if kind is None
-        else _bad(
+        else bad(
             "file system",
             f"{folder} is on a network file system ({kind}), where SQLite's locks do not hold. "
             "Move it to a local disk and set SMARTHOST_DATA_DIR.",
         ),
-        _good("free space", room)
+        good("free space", room)
         if free >= LEAST_FREE
-        else _bad("free space", f"{room} Make room: saving fails when the disk is full."),
+        else bad("free space", f"{room} Make room: saving fails when the disk is full."),
     ]
 
 
@@ -117,12 +95,12 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
     path = config.database_file
     try:
         if not path.exists():
-            return [_bad("database", f"There is no database {path}. `smarthost init` makes it.")]
+            return [bad("database", f"There is no database {path}. `smarthost init` makes it.")]
         database = SqliteDatabase(path)
     except OSError as error:
-        return [_bad("database", f"{path} is out of reach: {error.strerror}.")]
+        return [bad("database", f"{path} is out of reach: {error.strerror}.")]
     except StoreUnavailableError as error:
-        return [_bad("database", str(error))]
+        return [bad("database", str(error))]
     try:
         findings = [await check_database(database, path)]
         if findings[0].ok:
@@ -130,7 +108,7 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
             findings += await check_key_ring(config, database, portals, clock)
             findings.append(await check_clock(database, portals, clock))
     except StoreUnavailableError as error:
-        return [_bad("database", str(error))]
+        return [bad("database", str(error))]
     finally:
         await database.close()
     return findings
@@ -139,20 +117,20 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
 async def check_database(database: Database, path: Path) -> Finding:
     """Look at the file's mode, its pages and the version of its tables."""
     if (await asyncio.to_thread(path.stat)).st_mode & 0o077:
-        return _bad("database", f"Other users can read {path}. Type: chmod 600 '{path}'")
+        return bad("database", f"Other users can read {path}. Type: chmod 600 '{path}'")
     if damage := await database.find_damage():
-        return _bad("database", f"{path} is damaged ({damage}). Restore it from a back-up.")
+        return bad("database", f"{path} is damaged ({damage}). Restore it from a back-up.")
     version = await schema_version(database)
     if version is None:
-        return _bad("database", f"{path} has no tables. `smarthost init` makes them.")
+        return bad("database", f"{path} has no tables. `smarthost init` makes them.")
     known = migrations(database.dialect)[-1].version
     if version > known:
         words = f"{path} has schema version {version}; this program knows up to {known}."
-        return _bad("database", f"{words} Start the newer Smarthost that made it.")
+        return bad("database", f"{words} Start the newer Smarthost that made it.")
     if version < known:
         words = f"{path} has schema version {version}; this program needs {known}."
-        return _bad("database", f"{words} `smarthost serve` brings it there.")
-    return _good("database", f"{path} is whole, with schema version {version}.")
+        return bad("database", f"{words} `smarthost serve` brings it there.")
+    return good("database", f"{path} is whole, with schema version {version}.")
 
 
 async def check_key_ring(
@@ -163,12 +141,12 @@ async def check_key_ring(
     try:
         ring = load_key_ring(path)
     except KeyRingError as error:
-        return [_bad("key ring", f"{error} Set SMARTHOST_KEYRING_FILE, or restore it.")]
+        return [bad("key ring", f"{error} Set SMARTHOST_KEYRING_FILE, or restore it.")]
     if missing := sorted(await keys_in_use(database) - ring.key_ids):
         words = f"{path} lacks keys that this database needs: {', '.join(missing)}."
-        return [_bad("key ring", f"{words} Restore the file that has them.")]
+        return [bad("key ring", f"{words} Restore the file that has them.")]
     return [
-        _good("key ring", f"{path} has every key that this database needs."),
+        good("key ring", f"{path} has every key that this database needs."),
         await check_stored_passwords(database, portals, ring, clock),
     ]
 
@@ -191,61 +169,38 @@ async def check_stored_passwords(
             broken.append(portal.name)
     if broken:
         words = f"{len(broken)} of {opened + len(broken)} stored passwords do not open"
-        return _bad(
+        return bad(
             "stored passwords",
             f"{words} (the first: portal {broken[0]}). Save those portals' passwords again.",
         )
-    return _good("stored passwords", f"All that are in force open: {opened}.")
+    return good("stored passwords", f"All that are in force open: {opened}.")
 
 
 async def check_clock(database: Database, portals: list[Portal], clock: Clock) -> Finding:
     """Look whether the clock was ever set, and whether it has gone back since the last change."""
     now = clock.now()
     if now < _FIRST_RELEASE:
-        return _bad("clock", "The machine's clock was never set. Set it, or start its NTP client.")
+        return bad("clock", "The machine's clock was never set. Set it, or start its NTP client.")
     times = [await last_event_at(database, portal.id) for portal in portals]
     behind = max((at for at in times if at is not None), default=now) - now
     if behind > 0:
-        return _bad(
+        return bad(
             "clock",
             f"The last change was recorded {behind // MICROSECONDS} seconds in the future. Set "
             "the machine's clock, or start its NTP client.",
         )
-    return _good("clock", "The machine's clock is not behind any recorded change.")
+    return good("clock", "The machine's clock is not behind any recorded change.")
 
 
 def check_helo_name(config: Config) -> Finding:
     """Look whether there is a name to give to relays in EHLO (RFC 5321, section 4.1.1.1)."""
     if config.helo_name is None:
-        return _bad(
+        return bad(
             "EHLO name",
             "This machine has no full domain name. Set SMARTHOST_HELO_NAME to the one that the "
             "DNS has for its address, or relays may refuse its mail.",
         )
-    return _good("EHLO name", f"Relays are told {config.helo_name}.")
-
-
-async def check_port(config: Config) -> Finding:
-    """Look whether the HTTP address can be listened on, or is held by a running Smarthost."""
-    host, port = config.http_listen.host, config.http_listen.port
-    try:
-        with closing(bind(host, port)):
-            return _good("HTTP address", f"{host} port {port} is free to listen on.")
-    except ListenError as error:
-        if await asyncio.to_thread(_answers_as_smarthost, config.http_listen.reached_at, port):
-            return _good("HTTP address", f"A running Smarthost answers at {host} port {port}.")
-        return _bad("HTTP address", str(error))
-
-
-def _answers_as_smarthost(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_SECONDS)
-    try:
-        connection.request("GET", "/openapi.json")
-        return bool(json.load(connection.getresponse())["info"]["title"] == "Smarthost")
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return False
-    finally:
-        connection.close()
+    return good("EHLO name", f"Relays are told {config.helo_name}.")
 
 
 async def _portals(database: Database, clock: Clock) -> list[Portal]:

@@ -2,7 +2,8 @@
 
 The sockets are bound before anything else is touched, so that a port in use changes nothing. On
 SIGTERM or SIGINT HTTP and SMTP stop accepting, what is in flight gets five seconds to finish, then
-the worker stops and its connections end, and last the store is closed.
+the worker stops and its connections end, and last the store is closed. SIGHUP has the certificate
+read again.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import gc
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -20,6 +22,8 @@ from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.parts import NotInitialisedError, Parts, open_parts
 from smarthost.app.submission import Doors, bound, make_listener, place_of
 from smarthost.app.web import make_web
+from smarthost.certificate.live import LiveCertificate
+from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.portals.model import ConflictError, Portal
@@ -52,22 +56,27 @@ class SeveralPortalsError(Exception):
 async def serve(config: Config, announce: Announce) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called once connections are taken.
 
-    Raises what `open_parts` raises, `ListenError`, `SeveralPortalsError`, and
+    Raises what `open_parts` raises, `CertificateError`, `ListenError`, `SeveralPortalsError`, and
     `StoreUnavailableError` when the store fails while serving.
     """
     stopped = asyncio.Event()
+    clock = SystemClock()
     _allow_all_files()
+    certificate = _certificate(config, clock)
     with (
         contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,
         bound(config) as doors,
         # From here on, so that a signal during the start is an orderly stop too.
-        _signals(stopped.set),
+        _signals(stopped.set, certificate),
     ):
-        async with open_parts(config, create=config.admin_email is not None) as parts:
+        create = config.admin_email is not None
+        async with open_parts(config, create=create, clock=clock) as parts:
             first = await _first_start(config, parts)
             portal = first.portal if first else await _standalone_portal(config, parts)
-            server = make_server(make_web(config, parts, portal))
-            listener = make_listener(config, parts, lambda: None)
+            tls = certificate.http_context if certificate and config.http_tls else None
+            server = make_server(make_web(config, parts, portal), tls=tls)
+            shown = certificate.smtp_context if certificate else _no_certificate
+            listener = make_listener(config, parts, shown)
             await listener.start(doors.open_ones())
             serving = _serving(config, portal, listening, doors)
             # What is there now stays: the collector need not look through it again and again,
@@ -78,7 +87,7 @@ async def serve(config: Config, announce: Announce) -> None:
             log.info("serving", url=serving.url, smtp=serving.smtp, smtps=serving.smtps)
             if config.ignored_names:
                 log.info("variables of a container platform ignored", names=config.ignored_names)
-            await _until_stopped(stopped, server, listening, listener, parts)
+            await _until_stopped(stopped, server, listening, listener, parts, certificate)
     log.info("stopped")
 
 
@@ -87,7 +96,18 @@ def service_url(config: Config, portal: Portal, port: int) -> str:
     host = config.http_listen.reached_at
     if config.base_domain is not None:
         host = f"{portal.name}.{config.base_domain}"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if config.tls is not None and config.http_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _certificate(config: Config, clock: Clock) -> LiveCertificate | None:
+    if config.tls is None:
+        return None
+    return LiveCertificate(config.tls.certificate, config.tls.key, clock)
+
+
+def _no_certificate() -> None:
+    """Show none: STARTTLS is not offered."""
 
 
 def _serving(config: Config, portal: Portal, http: socket.socket, doors: Doors) -> Serving:
@@ -125,26 +145,38 @@ async def _until_stopped(
     listening: socket.socket,
     listener: Listener,
     parts: Parts,
+    certificate: LiveCertificate | None,
 ) -> None:
     stopping = asyncio.create_task(stopped.wait())
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     failing = asyncio.create_task(parts.database.wait_failed())
     noting = asyncio.create_task(_note_last_uses(parts))
     delivering = asyncio.create_task(parts.delivery.run())
-    tasks = {serving, failing, stopping, noting, delivering}
+    watching = asyncio.create_task(_watch(certificate))
+    tasks = {serving, failing, stopping, noting, delivering, watching}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
     await asyncio.gather(serving, listener.stop())
     parts.delivery.stop()
     await asyncio.wait({delivering})
-    for task in (noting, failing, stopping):
+    beside = (failing, noting, watching, stopping)
+    for task in beside:
         task.cancel()
-    noted, failed, _ = await asyncio.gather(noting, failing, stopping, return_exceptions=True)
+    failed, *ended = await asyncio.gather(*beside, return_exceptions=True)
     if failed is None:
         raise StoreUnavailableError("The disk failed. Start again when it can be written.")
-    if isinstance(noted, Exception):
-        raise noted
+    for fault in ended:
+        if isinstance(fault, Exception):
+            raise fault
     delivering.result()
+
+
+async def _watch(certificate: LiveCertificate | None) -> None:
+    """Keep to the certificate's files, where there are any, until cancelled."""
+    if certificate is None:
+        await asyncio.Event().wait()
+    else:
+        await certificate.watch()
 
 
 async def _note_last_uses(parts: Parts) -> None:
@@ -171,13 +203,24 @@ def _allow_all_files() -> None:
 
 
 @contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
+def _signals(stop: Callable[[], None], certificate: LiveCertificate | None) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
+    meanings = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: stop}
+    # Where somebody sits, SIGHUP says that the terminal is gone.
+    if not _has_terminal():
+        meanings[signal.SIGHUP] = certificate.read_again if certificate else _nothing
+    for number, meaning in meanings.items():
+        loop.add_signal_handler(number, meaning)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in meanings:
             loop.remove_signal_handler(number)
+
+
+def _has_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _nothing() -> None:
+    """Go on: what reloads services sends SIGHUP to those with nothing to reload too."""

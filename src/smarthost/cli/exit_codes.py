@@ -53,6 +53,7 @@ ERRORS = {
     "smarthost.config.faults.ConfigError": ExitCode.CONFIGURATION,
     "smarthost.app.parts.NotInitialisedError": ExitCode.CONFIGURATION,
     "smarthost.app.serve.SeveralPortalsError": ExitCode.CONFIGURATION,
+    "smarthost.certificate.pair.CertificateError": ExitCode.CONFIGURATION,
     "smarthost.smtp_settings.key_ring_file.KeyRingError": ExitCode.CONFIGURATION,
     "smarthost.web.server.ListenError": ExitCode.CONFIGURATION,
     "smarthost.cli.exit_codes.AlreadyThereError": ExitCode.CONFLICT,

@@ -115,7 +115,10 @@ class Connection(HttpToolsProtocol):
         """Keep a connection whose client sends no more until its request is answered.
 
         Half a connection is closed by `nc -N` and by some clients of HTTP/1.0, which still read.
+        TLS here knows no half connections: who ends one side ends both.
         """
+        if self.scheme == "https":
+            return False
         whole = self._answering() and self._part is not _Part.BODY
         if whole and self._current is not None:
             self._current.keep_alive = False

@@ -16,6 +16,7 @@ import uvicorn
 
 from smarthost.web.http_protocol import BoundedConfig, Connection
 from smarthost.web.limits import Limits
+from smarthost.web.tls import ContextOf, TlsListener
 
 __all__ = ["Application", "Limits", "ListenError", "Server", "bind", "make_server"]
 
@@ -61,6 +62,27 @@ class Server(uvicorn.Server):
             connection.transport.abort()
 
 
+class TlsServer(Server):
+    """The same behind TLS."""
+
+    def __init__(self, config: BoundedConfig, context: ContextOf) -> None:
+        super().__init__(config)
+        self._bounded = config
+        self._context = context
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, in place of uvicorn, whose handshakes have no limits."""
+        listeners = [
+            TlsListener(listening, self._connect, self._context, self._bounded.limits)
+            for listening in sockets or ()
+        ]
+        self.servers = listeners  # type: ignore[assignment]  # uvicorn closes them and waits
+        self.started = True
+
+    def _connect(self) -> Connection:
+        return Connection(self._bounded, self.server_state, self.lifespan.state)
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket that listens on a host (name or address) and a port (0 = any free one).
 
@@ -87,27 +109,31 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(app: Application, *, limits: Limits | None = None) -> Server:
-    """Return a server for the application; needs a running loop only in `serve`."""
+def make_server(
+    app: Application, *, limits: Limits | None = None, tls: ContextOf | None = None
+) -> Server:
+    """Return a server for the application; needs a running loop only in `serve`.
+
+    `tls` gives the context for each new connection; None: HTTP without TLS.
+    """
     limits = limits or Limits()
-    return Server(
-        BoundedConfig(
-            limits=limits,
-            app=app,
-            interface="asgi3",
-            http=Connection,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # RFC 9110 section 6.6.1 asks an origin server with a clock for it.
-            date_header=True,
-            proxy_headers=False,
-            backlog=_BACKLOG,
-            timeout_graceful_shutdown=limits.stop_seconds,
-        )
+    config = BoundedConfig(
+        limits=limits,
+        app=app,
+        interface="asgi3",
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # RFC 9110 section 6.6.1 asks an origin server with a clock for it.
+        date_header=True,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=limits.stop_seconds,
     )
+    return Server(config) if tls is None else TlsServer(config, tls)
 
 
 def _cannot(host: str, port: int, reason: str) -> ListenError:
