@@ -28,6 +28,10 @@ DOMAIN = "example.com"
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-1", "NTLM")
 
 _PATIENCE = 60.0
+# What a server on the way adds on top (RFC 5321, section 4.4), and Postfix's `virtual`.
+_ON_TOP = re.compile(
+    rb"(?:(?:Return-Path|X-Original-To|Delivered-To|Received):[^\n]*\n(?:[ \t][^\n]*\n)*)+"
+)
 _TLS_PORT = 2465  # TLS from the first byte is a matter of the port
 _MAIN = """\
 compatibility_level = 3.6
@@ -94,6 +98,22 @@ class Postfix:
         found[0].unlink()
         return octets
 
+    def delivered_to(self, *addresses: str) -> dict[str, bytes]:
+        """Wait for one message to each of these and no other; return their octets."""
+        until = time.monotonic() + _PATIENCE
+        found: dict[str, bytes] = {}
+        while len(found) < len(addresses):
+            assert time.monotonic() < until, self.log
+            time.sleep(0.02)
+            for message in (self.folder / "inbox/new").glob("*"):
+                octets = message.read_bytes()
+                message.unlink()
+                to = octets.partition(b"\nDelivered-To: ")[2].partition(b"\n")[0].decode()
+                assert to not in found
+                found[to] = octets
+        assert set(found) == set(addresses)
+        return found
+
     def forget(self) -> None:
         """Throw away what an earlier test has left."""
         for message in (self.folder / "inbox").glob("new/*"):
@@ -114,6 +134,11 @@ class Postfix:
     def log(self) -> str:
         """What Postfix tells, for a test that fails."""
         return (self.folder / "log").read_text(encoding="utf-8")
+
+
+def without_trace(octets: bytes) -> bytes:
+    """Return a delivered message without the lines on top that servers on the way have added."""
+    return _ON_TOP.sub(b"", octets, count=1)
 
 
 @contextlib.contextmanager

@@ -44,9 +44,17 @@ class Served:
     @property
     def port(self) -> int:
         """The port; waits until the service serves."""
-        port = urlsplit(self.wait_for("serving")["url"]).port
-        assert isinstance(port, int)
-        return port
+        return _port(self.wait_for("serving")["url"])
+
+    @property
+    def smtp_port(self) -> int:
+        """The port for submission, where TLS begins with STARTTLS if at all."""
+        return _port("//" + self.wait_for("serving")["smtp"])
+
+    @property
+    def smtps_port(self) -> int:
+        """The port for submission with TLS from the first octet."""
+        return _port("//" + self.wait_for("serving")["smtps"])
 
     def client(self, key: str) -> Process:
         """Return what asks this service with `key`; waits until the service serves."""
@@ -159,6 +167,12 @@ def serving(
         yield service
         if service.process.poll() is None:
             service.stop()
+
+
+def _port(url: str) -> int:
+    port = urlsplit(url).port
+    assert isinstance(port, int)
+    return port
 
 
 def _fields(line: str) -> dict[str, Any]:
