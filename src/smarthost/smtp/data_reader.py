@@ -67,8 +67,8 @@ class DataReader:
         self._kept = False
         self._content = bytearray()
 
-    def feed(self, octets: bytes) -> None:
-        """Take octets from the client, up to the end of the message."""
+    def feed(self, octets: bytes) -> DataEnd | None:
+        """Take octets from the client, up to the end of the message; return how it has ended."""
         taken = octets[: self._left] if len(octets) > self._left else octets
         self._left -= len(taken)
         block = self._unread + taken
@@ -77,12 +77,13 @@ class DataReader:
             self._take(block[: end + 2])
             self._rest = block[end + len(_END) :] + octets[len(taken) :]
             self._end()
-            return
+            return self.ended
         unsure = _unsure(block)
         self._take(block[: len(block) - unsure])
         self._unread = block[len(block) - unsure :]
         if self.ended is None and not self._left:
             self.ended = DataEnd.ENDLESS
+        return self.ended
 
     def _take(self, block: bytes) -> None:
         """Take octets that neither begin nor end within a CRLF."""

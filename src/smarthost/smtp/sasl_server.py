@@ -109,7 +109,9 @@ class ServerLogin:
         """Take what came with AUTH; an empty response is written `=`."""
         if initial is None:
             return self._exchange.begin(None)
-        return self._exchange.begin(b"" if initial == _EMPTY else _decoded(initial))
+        return self._exchange.begin(
+            b"" if initial == _EMPTY else _decoded(initial.encode("ascii"))
+        )
 
     def respond(self, line: bytes) -> Challenge | Credentials:
         """Take the line that answers a challenge. Raises `CancelledError`, too."""
@@ -118,11 +120,15 @@ class ServerLogin:
         return self._exchange.respond(_decoded(line))
 
 
-def _decoded(line: str | bytes) -> bytes:
+def _decoded(line: bytes) -> bytes:
     try:
-        return base64.b64decode(line, validate=True)
-    except (binascii.Error, ValueError):
-        raise BadResponseError("That is no base64.") from None
+        octets = base64.b64decode(line, validate=True)
+    except binascii.Error:
+        octets = b""
+    # RFC 4648, section 3.5: other spellings of the same octets are passed by the library.
+    if base64.b64encode(octets) != line:
+        raise BadResponseError("That is no base64.")
+    return octets
 
 
 def _text(octets: bytes) -> str:

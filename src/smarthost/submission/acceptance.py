@@ -5,6 +5,10 @@ when it has come whole: each may have changed meanwhile, and a session can last 
 said of what is on the disk.
 """
 
+import asyncio
+
+import structlog
+
 from smarthost.audit.model import Actor
 from smarthost.mail.dsn import Dsn, RecipientDsn
 from smarthost.mail.received import Hop, protocol_of
@@ -33,6 +37,8 @@ class Acceptance:
         self._sending = sending
         self._intake = intake
         self._host = host
+        # Bound once: the lazy logger would look for its configuration at every message.
+        self._log = structlog.get_logger("smarthost.submission").bind()
 
     async def sender(self, asked: Sender) -> tuple[Reply, Submitter | None]:
         """Return the reply to MAIL, and who submits as things are now."""
@@ -76,9 +82,20 @@ class Acceptance:
             [submission],
             by=Actor(name=submitter.caller.user.email, address=address),
             owner=owner_of(submitter.caller),
-            idempotency=_idempotency(message, keyed, submission),
+            idempotency=await _idempotency(message, keyed, submission),
         )
-        return submission.id if given is None else given.decode("ascii")
+        message_id = submission.id if given is None else given.decode("ascii")
+        self._log.info(
+            "submitted",
+            id=message_id,
+            repeated=given is not None,
+            octets=len(submission.envelope.content),
+            recipients=len(message.recipients),
+            client=address,
+            portal=submitter.portal.name,
+            user=submitter.caller.user.email,
+        )
+        return message_id
 
     def _hop(self, message: Message, address: str, *, tls: bool) -> Hop:
         return Hop(
@@ -106,11 +123,11 @@ def _enveloped(message: Message, keyed: Keyed, hop: Hop) -> EnvelopedInput:
     )
 
 
-def _idempotency(message: Message, keyed: Keyed, submission: Submission) -> Idempotency | None:
+async def _idempotency(
+    message: Message, keyed: Keyed, submission: Submission
+) -> Idempotency | None:
     if keyed.key is None:
         return None
-    return Idempotency(
-        key=keyed.key,
-        digest=keyed.digest(message.mail.path, message.recipients),
-        answer=submission.id.encode("ascii"),
-    )
+    # Hashing many megabytes would hold up all other sessions.
+    digest = await asyncio.to_thread(keyed.digest, message.mail.path, message.recipients)
+    return Idempotency(key=keyed.key, digest=digest, answer=submission.id.encode("ascii"))

@@ -82,11 +82,14 @@ class Conversation:
         self._out: list[bytes] = []
         self._dismissal: Reply | None = None
         self._over = False
+        self._encrypting = False
         wire.receive = self._receive
 
     def dismiss(self, reply: Reply) -> None:
         """Say `reply` and close, once no message is on its way."""
         self._dismissal = self._dismissal or reply
+        if self._encrypting:
+            self._wire.abort()
         self._wire.wake()
 
     async def run(self) -> None:
@@ -97,6 +100,9 @@ class Conversation:
             self._say(replies.TIMED_OUT)
         except LostError:
             self._out.clear()
+        except asyncio.CancelledError:
+            self._wire.abort()
+            raise
         except Exception:
             log.exception("session failed", address=self._address)
             self._say(replies.OWN_FAULT)
@@ -166,7 +172,9 @@ class Conversation:
         context = self._house.certificate()
         if context is None:
             raise LostError
+        self._encrypting = True
         await self._wire.encrypt(context, self._limits.command_seconds)
+        self._encrypting = False
         self._session.encrypted()
 
     # Octets.

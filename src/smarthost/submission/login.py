@@ -10,6 +10,7 @@ from smarthost.clock import Clock
 from smarthost.network import rate_key
 from smarthost.portals.access import Action, authorize
 from smarthost.portals.keys.last_use import LastUse
+from smarthost.portals.keys.model import ApiKey
 from smarthost.portals.keys.store import KeyStore
 from smarthost.portals.model import Caller, CredentialKind, PortalsError
 from smarthost.portals.store import PortalStore
@@ -64,16 +65,16 @@ class Logins:
 
         Raises `StoreUnavailableError`, and `PortalsError` where it may not send any more.
         """
-        return await self._found(submitter.token)
+        token = submitter.token
+        return await self._allowed(await self._keys.find(submitter.portal.id, token), token)
 
     async def _submitter(self, credentials: Credentials) -> Submitter | None:
         token = parse_token(credentials.password.reveal())
         if token is None or token.kind is not TokenKind.API_KEY:
             return None
-        return await self._found(token)
+        return await self._allowed(await self._keys.find_anywhere(token), token)
 
-    async def _found(self, token: Token) -> Submitter | None:
-        key = await self._keys.find_anywhere(token)
+    async def _allowed(self, key: ApiKey | None, token: Token) -> Submitter | None:
         if key is None:
             return None
         portal = await self._portals.portal_by_id(key.user.portal_id)

@@ -95,6 +95,7 @@ OWN_FAULT = _reply(421, "4.3.0", "A fault of this service; its log tells more", 
 TLS_GO_AHEAD = _reply(220, "2.0.0", "Go ahead")
 TLS_NOT_OFFERED = _reply(502, "5.5.1", "TLS is not offered here")
 TLS_ALREADY = _reply(503, "5.5.1", "TLS is there already")
+TLS_TOO_LATE = _reply(503, "5.5.1", "TLS begins before the login")
 SPOKE_BEFORE_TLS = _reply(
     554, "5.5.0", "Something followed STARTTLS before TLS was there", ends=True
 )

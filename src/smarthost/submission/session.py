@@ -94,11 +94,14 @@ class Session:
 
     def receive(self, octets: bytes) -> bool:
         """Take octets from the client; return whether `next` may have something."""
-        if self._data is None:
+        data = self._data
+        if data is None or data.ended is not None:
             self._lines.feed(octets)
             return True
-        self._data.feed(octets)
-        return self._data.ended is not None
+        if data.feed(octets) is None:
+            return False
+        self._lines.feed(data.rest)
+        return True
 
     def drop_message(self) -> None:
         """Keep nothing of the message that is coming in; it is refused for now at its end."""
@@ -129,7 +132,7 @@ class Session:
         return self._counted(reply)
 
     def encrypted(self) -> None:
-        """Forget what was said in clear, to the name and the login (RFC 3207, section 4.2)."""
+        """Forget what was said in clear (RFC 3207, section 4.2); nobody has logged in there."""
         self.tls = True
         self._asked = None
         self._name, self._extended = None, False
@@ -207,6 +210,8 @@ class Session:
             return replies.TLS_ALREADY
         if not self._terms.starttls:
             return replies.TLS_NOT_OFFERED
+        if self.submitter is not None:
+            return replies.TLS_TOO_LATE
         if self._lines.has_rest:
             # Somebody in between may have put it there, to be run as the client's own.
             return replies.SPOKE_BEFORE_TLS
@@ -289,7 +294,6 @@ class Session:
             return None
         recipients = self._recipients
         self._forget()
-        self._lines.feed(data.rest)
         if data.ended is not DataEnd.WHOLE:
             return self._sized(replies.DATA_ENDS[data.ended])
         if mail is None or submitter is None:

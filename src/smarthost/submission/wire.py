@@ -52,9 +52,10 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand octets on; while nobody waits for them, no more are read after these."""
         ready = self.receive(data)
-        if self._waiter is None and not self._reading_paused:
+        transport = self._bare_or_tls()
+        if self._waiter is None and not self._reading_paused and not transport.is_closing():
             self._reading_paused = True
-            self._bare_or_tls().pause_reading()
+            transport.pause_reading()
         if ready:
             self.wake()
 
@@ -62,7 +63,8 @@ class Wire(asyncio.Protocol):
         """Keep the way back open for what was asked before the end; TLS has no half."""
         self._ended = True
         self.wake()
-        return self._bare_or_tls().get_extra_info("ssl_object") is None
+        in_clear = self._bare_or_tls().get_extra_info("ssl_object") is None
+        return in_clear and self.receive is not _dropped
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End whatever waits."""
@@ -97,19 +99,9 @@ class Wire(asyncio.Protocol):
 
         `deadline` is a moment of the clock's `monotonic()`. Raises `TimedOutError`, `LostError`.
         """
-        if not self._news:
-            if self._ended or self.lost:
-                raise LostError
-            if self._clock.monotonic() >= deadline:
-                raise TimedOutError
-            self._read_on()
-            self._alarm.set(deadline)
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        self._news = False
+        if (self._ended or self.lost) and not self._news:
+            raise LostError
+        await self._woken(deadline)
 
     def wake(self) -> None:
         """Let `news` return."""
@@ -119,6 +111,7 @@ class Wire(asyncio.Protocol):
 
     async def encrypt(self, context: ssl.SSLContext, seconds: float) -> None:
         """Begin TLS as the server; raises `LostError` if the handshake fails or takes longer."""
+        self._read_on()
         try:
             transport = await self._loop.start_tls(
                 self._bare_or_tls(),
@@ -143,17 +136,15 @@ class Wire(asyncio.Protocol):
         """
         self.receive = _dropped
         transport = self._bare_or_tls()
-        if transport.can_write_eof() and not transport.is_closing():
+        if not transport.is_closing() and transport.can_write_eof() and not self._ended:
             transport.write_eof()
         else:
             transport.close()  # of TLS, which waits for the client itself
         deadline = self._clock.monotonic() + self._limits.linger_seconds
         try:
             while not self.lost:
-                await self.news(deadline)
-        except (TimedOutError, LostError):
-            pass
-        finally:
+                await self._woken(deadline)
+        except TimedOutError:
             self.abort()
 
     def close(self) -> None:
@@ -165,10 +156,24 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    async def _woken(self, deadline: float) -> None:
+        if not self._news:
+            if self._clock.monotonic() >= deadline:
+                raise TimedOutError
+            self._alarm.set(deadline)
+            self._waiter = self._loop.create_future()
+            self._read_on()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        self._news = False
+
     def _read_on(self) -> None:
         if self._reading_paused:
             self._reading_paused = False
-            self._bare_or_tls().resume_reading()
+            if not self.lost:
+                self._bare_or_tls().resume_reading()
 
     def _ring(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -188,4 +193,4 @@ def _address(transport: asyncio.Transport, which: str) -> str:
     found = transport.get_extra_info(which)
     if not found:
         raise LostError
-    return str(parse_ip(found[0]))
+    return str(parse_ip(found[0].partition("%")[0]))  # a zone means something on this link alone
