@@ -113,7 +113,7 @@ class Conversation:
 
     async def _converse(self) -> None:
         if self._implicit_tls:
-            await self._encrypt()
+            self._session.encrypted()
         self._say(self._session.greeting())
         while not self._over:
             if self._dismissal is not None and not self._session.receiving:

@@ -5,16 +5,21 @@ The sockets come bound, so that a port in use is known before anything else has 
 
 import asyncio
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
+import structlog
 
 from smarthost.submission import replies
 from smarthost.submission.conversation import Conversation, House
 from smarthost.submission.wire import LostError, Wire
 
+log = structlog.get_logger("smarthost.submission")
+
 _BACKLOG = 2_048
+_AGAIN_SECONDS = 0.5
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,29 +37,74 @@ class Listener:
         self._house = house
         self._servers: list[asyncio.Server] = []
         self._conversations: dict[asyncio.Task[None], Conversation] = {}
+        self._accepting: list[asyncio.Task[None]] = []
+        self._handshakes: set[asyncio.Task[None]] = set()
 
     async def start(self, doors: Sequence[Door]) -> None:
         """Take clients at these sockets, which are closed by `stop`."""
         loop = asyncio.get_running_loop()
         for door in doors:
             made = partial(self._made, implicit_tls=door.implicit_tls)
-            server = await loop.create_server(
-                partial(Wire, made, self._house.clock, self._house.limits),
-                sock=door.socket,
-                backlog=_BACKLOG,
-            )
-            self._servers.append(server)
+            wire = partial(Wire, made, self._house.clock, self._house.limits)
+            if door.implicit_tls:
+                door.socket.setblocking(False)
+                door.socket.listen(_BACKLOG)
+                self._accepting.append(loop.create_task(self._accept(door.socket, wire)))
+            else:
+                server = await loop.create_server(wire, sock=door.socket, backlog=_BACKLOG)
+                self._servers.append(server)
 
     async def stop(self) -> None:
         """Take no more clients; messages on their way get some seconds, then all is closed."""
         for server in self._servers:
             server.close()
+        for task in (*self._accepting, *self._handshakes):
+            task.cancel()
         for conversation in self._conversations.values():
             conversation.dismiss(replies.STOPPING)
         await self._end(timeout=self._house.limits.stop_seconds)
         for task in self._conversations:
             task.cancel()
         await self._end(timeout=self._house.limits.linger_seconds)
+
+    async def _accept(self, listening: socket.socket, wire: Callable[[], Wire]) -> None:
+        """Take clients that begin with TLS.
+
+        Each one shakes hands before there is a protocol: one that begins TLS in its first turn may
+        have been given the client's first octets already, which nobody would then read as TLS.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listening)
+            except ConnectionError:  # gone before it was here
+                continue
+            except OSError as error:  # too many files are open: soon fewer may be
+                log.warning("connection not accepted", reason=str(error))
+                await self._house.clock.sleep(_AGAIN_SECONDS)
+                continue
+            context = self._house.certificate()
+            if context is None or len(self._handshakes) >= self._house.limits.sessions:
+                accepted.close()
+                continue
+            handshake = loop.create_task(self._shake_hands(accepted, context, wire))
+            self._handshakes.add(handshake)
+            handshake.add_done_callback(self._handshakes.discard)
+
+    async def _shake_hands(
+        self, accepted: socket.socket, context: ssl.SSLContext, wire: Callable[[], Wire]
+    ) -> None:
+        limits = self._house.limits
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                wire,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=limits.command_seconds,
+                ssl_shutdown_timeout=limits.linger_seconds,
+            )
+        except OSError:  # no TLS, none that is spoken here, too late, or gone
+            accepted.close()
 
     async def _end(self, *, timeout: float) -> None:  # noqa: ASYNC109 - of `wait`
         if self._conversations:
@@ -68,8 +118,7 @@ class Listener:
             return
         if not self._house.sessions.admit(conversation):
             self._house.sessions.gone(conversation)
-            if not implicit_tls:
-                wire.write(replies.TOO_MANY_SESSIONS.octets)
+            wire.write(replies.TOO_MANY_SESSIONS.octets)
             wire.close()
             return
         task = asyncio.get_running_loop().create_task(conversation.run())
