@@ -42,9 +42,9 @@ class House:
             smtp.login(USER, key or self.key.text)
             yield smtp
 
-    def newest(self) -> object:
-        """Return what was accepted last."""
-        return self.application.ask("GET", f"{EMAILS}?limit=1").json()["data"]
+    def newest(self) -> list[dict[str, Any]]:
+        """Return what was accepted last; nothing, if that is so."""
+        return list(self.application.ask("GET", f"{EMAILS}?limit=1").json()["data"])
 
 
 @contextlib.contextmanager
