@@ -68,6 +68,7 @@ flush unix n - n - 0 flush
 proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
+smtp unix - - n - - smtp
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
@@ -114,6 +115,12 @@ class Postfix:
         assert set(found) == set(addresses)
         return found
 
+    def is_idle(self) -> bool:
+        """Whether nothing is in its queue."""
+        line = ("postqueue", "-c", str(self.folder / "etc"), "-j")
+        done = subprocess.run(line, capture_output=True, timeout=_PATIENCE, check=True)
+        return not done.stdout
+
     def forget(self) -> None:
         """Throw away what an earlier test has left."""
         for message in (self.folder / "inbox").glob("new/*"):
@@ -153,12 +160,15 @@ def folder_for_postfix() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def postfix(
-    folder: Path, tls_address: str, services: Mapping[str, Mapping[str, str]]
+    folder: Path,
+    tls_address: str,
+    services: Mapping[str, Mapping[str, str]],
+    main: Mapping[str, str] = {},
 ) -> Iterator[Postfix]:
     """Run Postfix with a service for each of `services`, which are settings of `smtpd`.
 
-    The one with `smtpd_tls_wrappermode` listens on port 2465 of `tls_address`, the others on
-    127.0.0.1.
+    `main` are settings of all of it. The one with `smtpd_tls_wrappermode` listens on port 2465 of
+    `tls_address`, the others on 127.0.0.1.
     """
     with contextlib.ExitStack() as held:
         # All are held until the last is known; Postfix cannot tell which port it took.
@@ -168,7 +178,7 @@ def postfix(
             asked = (tls_address, _TLS_PORT) if implicit else ("127.0.0.1", 0)
             taken[name] = held.enter_context(socket.create_server(asked)).getsockname()
     running = Postfix(folder=folder, services=taken)
-    _configure(running, services)
+    _configure(running, services, main)
     _add_user(folder)
     with (folder / "printed").open("wb") as printed:
         process = subprocess.Popen(
@@ -194,7 +204,9 @@ def free_tls_address() -> str:
     pytest.skip(f"no address of loopback has port {_TLS_PORT} to give")
 
 
-def _configure(running: Postfix, services: Mapping[str, Mapping[str, str]]) -> None:
+def _configure(
+    running: Postfix, services: Mapping[str, Mapping[str, str]], settings: Mapping[str, str]
+) -> None:
     folder = running.folder
     nobody = pwd.getpwnam("nobody")
     for name in ("etc", "queue", "data", "inbox", "etc/sasl"):
@@ -202,6 +214,7 @@ def _configure(running: Postfix, services: Mapping[str, Mapping[str, str]]) -> N
     os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
     os.chown(folder / "inbox", nobody.pw_uid, nobody.pw_gid)
     main = _MAIN.format(folder=folder, domain=DOMAIN, uid=nobody.pw_uid, gid=nobody.pw_gid)
+    main += "".join(f"{key} = {value}\n" for key, value in settings.items())
     (folder / "etc/main.cf").write_text(main, encoding="utf-8")
     master = [_MASTER]
     for name, options in services.items():
