@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.fuzz.targets import Target  # at run time only where the fuzzer follows it
+    from tests.fuzz.target import Target  # at run time only where the fuzzer follows it
 
 PROGRAM = ".venv/bin/python -m tests.fuzz.run"
 AVAILABLE = importlib.util.find_spec("atheris") is not None
@@ -21,7 +21,14 @@ SLOW_SECONDS = 10
 """One input that takes longer is a finding."""
 MOST_MEGABYTES = 1_024
 # Our own code, and the libraries that read what a relay sends.
-FOLLOWED = ["smarthost.smtp", "smarthost.mail", "scramp", "spnego._ntlm", "spnego._ntlm_raw"]
+FOLLOWED = [
+    "smarthost.smtp",
+    "smarthost.mail",
+    "smarthost.submission.session",
+    "scramp",
+    "spnego._ntlm",
+    "spnego._ntlm_raw",
+]
 
 
 def replay(name: str, data: bytes) -> None:

@@ -7,8 +7,7 @@ was found once is tried again by hand and on any machine.
 
 import base64
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from smarthost.mail.address import AddressError, parse_address
 from smarthost.mail.header_reader import (
@@ -33,39 +32,13 @@ from smarthost.smtp.replies import (
     ReplyReader,
 )
 from smarthost.smtp.sasl import Exchange, SaslError, Scram, choose
+from tests.fuzz.submission import SUBMISSION_TARGETS
+from tests.fuzz.target import GROWS, Target, at, cut
 
 PASSWORD = Secret("Correct-Horse-7")
 USER_NAME = "user"
 NONCE = b"{nonce}"
 """In a challenge it stands for the nonce that was sent, which nobody can guess."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """One entrance; `seeds` are inputs to start from, `words` what they are made of."""
-
-    check: Callable[[bytes], None]
-    seeds: Sequence[bytes]
-    words: Sequence[bytes] = ()
-    longest: int = 4_096
-    """Octets of an input."""
-    runs: int = 20_000
-    """In a quick round; a few seconds."""
-
-
-# Where an input is cut in two, its first two octets say where.
-
-GROWS = b"\xfe"
-"""With the octet behind it, eight times as many letters: limits are far for changes by octets."""
-
-
-def _cut(data: bytes) -> tuple[bytes, list[bytes]]:
-    """Return a stream whole, and in two pieces."""
-    stream = re.sub(
-        GROWS + rb"(.)", lambda found: b"x" * (found[1][0] * 8), data[2:], flags=re.DOTALL
-    )
-    at = int.from_bytes(data[:2], "big") % (len(stream) + 1)
-    return stream, [stream[:at], stream[at:]]
 
 
 # Replies.
@@ -84,7 +57,7 @@ def _replies(pieces: Sequence[bytes]) -> tuple[list[Reply], str]:
 
 
 def check_replies(data: bytes) -> None:
-    stream, pieces = _cut(data)
+    stream, pieces = cut(data)
     replies, ended = _replies([stream])
     assert _replies(pieces) == (replies, ended)
     for reply in replies:
@@ -118,7 +91,7 @@ def _check_reply(reply: Reply) -> None:
 
 
 def check_ehlo(data: bytes) -> None:
-    stream, pieces = _cut(data)
+    stream, pieces = cut(data)
     lines = b"".join(b"250-" + line + b"\r\n" for line in stream.split(b"\r\n"))
     answers = [lines + b"250 HELP\r\n"]
     for replies, _ in (_replies(answers), _replies(pieces), _replies([stream])):
@@ -192,7 +165,7 @@ def _check_line(line: bytes) -> int:
 
 def check_login(data: bytes) -> None:
     """Feed a stream of replies, such as 334 lines."""
-    choice, (stream, pieces) = data[:1], _cut(data[1:])
+    choice, (stream, pieces) = data[:1], cut(data[1:])
     kind = choice[0] if choice else 0
     whole = _shape(_exchange(kind), _replies([stream])[0])
     assert _shape(_exchange(kind), _replies(pieces)[0]) == whole
@@ -291,7 +264,7 @@ def check_address(data: bytes) -> None:
 
 
 def check_headers(data: bytes) -> None:
-    block, pieces = _cut(data)
+    block, pieces = cut(data)
     whole = _headers(block)
     if whole is not None:
         _check_headers(block, whole)
@@ -328,42 +301,37 @@ _NTLM_CHALLENGE = bytes.fromhex(
 _ENDS = (b"\r\n", b"\r", b"\n", b"\0")
 
 
-def _at(place: int, stream: bytes) -> bytes:
-    """Return an input that is cut there."""
-    return place.to_bytes(2, "big") + stream
-
-
 TARGETS = {
     "replies": Target(
         check=check_replies,
         seeds=(
-            _at(5, b"250-mail.example.com\r\n250 SIZE 1000\r\n"),
-            _at(9, b"535-5.7.8 No\r\n535 5.7.8 Never\r\n250 Ok\r\n"),
-            _at(82, b"220 \xfe\xff\r\n"),
-            _at(99, b"250-\xfe\xff\r\n" * 7 + b"250 \xfe\xff\r\n"),
-            _at(99, b"250-\xfe\xff\r\n" * 8 + b"250 \xfe\xff\r\n"),
-            _at(257, b"250-x\r\n" * 99 + b"250 x\r\n"),
-            _at(10, b"250 caf\xc3\xa9 \x1b[31m\xff\r\n"),
+            at(5, b"250-mail.example.com\r\n250 SIZE 1000\r\n"),
+            at(9, b"535-5.7.8 No\r\n535 5.7.8 Never\r\n250 Ok\r\n"),
+            at(82, b"220 \xfe\xff\r\n"),
+            at(99, b"250-\xfe\xff\r\n" * 7 + b"250 \xfe\xff\r\n"),
+            at(99, b"250-\xfe\xff\r\n" * 8 + b"250 \xfe\xff\r\n"),
+            at(257, b"250-x\r\n" * 99 + b"250 x\r\n"),
+            at(10, b"250 caf\xc3\xa9 \x1b[31m\xff\r\n"),
         ),
         words=(b"250-", b"250 ", b"5.7.1 ", b"250-\xfe\xff\r\n", b"\xef\xbc\x95", *_ENDS),
     ),
     "ehlo": Target(
         check=check_ehlo,
         seeds=(
-            _at(7, b"250-a\r\n250-SIZE 35882577\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n"),
-            _at(0, b"mail.example.com\r\nSTARTTLS\r\nSIZE 0\r\nAUTH PLAIN plain X_-9"),
+            at(7, b"250-a\r\n250-SIZE 35882577\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n"),
+            at(0, b"mail.example.com\r\nSTARTTLS\r\nSIZE 0\r\nAUTH PLAIN plain X_-9"),
         ),
         words=(b"SIZE ", b"AUTH ", b"STARTTLS", b"8BITMIME", b"250-", b"99999999999999999999"),
     ),
     "login": Target(
         check=check_login,
         seeds=(
-            b"\x00" + _at(3, b"235 2.7.0 Ok\r\n"),
-            b"\x01" + _at(7, b"334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n235 Ok\r\n"),
-            b"\x02" + _at(9, b"334 PDEuMkByZWxheT4=\r\n535 5.7.8 No\r\n"),
-            b"\x03" + _at(9, b"334 cj1hLHM9YWJjLGk9NDA5Ng==\r\n"),
-            b"\x05" + _at(9, b"334 " + base64.b64encode(_NTLM_CHALLENGE) + b"\r\n235 Ok\r\n"),
-            b"\x01" + _at(9, b"334 \r\n334 \r\n334 \r\n334 \r\n"),
+            b"\x00" + at(3, b"235 2.7.0 Ok\r\n"),
+            b"\x01" + at(7, b"334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n235 Ok\r\n"),
+            b"\x02" + at(9, b"334 PDEuMkByZWxheT4=\r\n535 5.7.8 No\r\n"),
+            b"\x03" + at(9, b"334 cj1hLHM9YWJjLGk9NDA5Ng==\r\n"),
+            b"\x05" + at(9, b"334 " + base64.b64encode(_NTLM_CHALLENGE) + b"\r\n235 Ok\r\n"),
+            b"\x01" + at(9, b"334 \r\n334 \r\n334 \r\n334 \r\n"),
         ),
         words=(b"334 ", b"235 ", b"535 ", b"334-", b"=", *_ENDS),
         runs=4_000,
@@ -404,12 +372,13 @@ TARGETS = {
     "headers": Target(
         check=check_headers,
         seeds=(
-            _at(6, b"A: b\r\nC: d\r\n"),
-            _at(6, b"A: b\r\n c\r\n\td\r\n"),
-            _at(0, "To: jörg@example.com\r\n".encode()),
-            _at(0, b"A: bbb\xfe\x7c\r\n"),
+            at(6, b"A: b\r\nC: d\r\n"),
+            at(6, b"A: b\r\n c\r\n\td\r\n"),
+            at(0, "To: jörg@example.com\r\n".encode()),
+            at(0, b"A: bbb\xfe\x7c\r\n"),
         ),
         words=(b": ", GROWS + b"\x7c", b"\r\n ", b"\r\n\t", b"\r\n\r\n", *_ENDS),
     ),
+    **SUBMISSION_TARGETS,
 }
 """Every target by its name."""

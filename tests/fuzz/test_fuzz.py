@@ -18,7 +18,7 @@ AT_MOST_SECONDS = 60.0
 
 BROKEN = """
 from tests.fuzz.run import fuzz
-from tests.fuzz.targets import Target
+from tests.fuzz.target import Target
 
 def check(data):
     assert not data.startswith(b"=")

@@ -96,6 +96,13 @@ def test_a_message_that_is_dropped_is_still_read_to_its_end() -> None:
     assert reader.rest == b"QUIT"
 
 
+def test_a_message_that_is_whole_can_still_be_dropped() -> None:
+    reader = DataReader(LIMIT)
+    assert reader.feed(b"a\r\n.\r\n") is DataEnd.WHOLE
+    reader.drop()
+    assert (reader.ended, reader.octets) == (DataEnd.DROPPED, 0)
+
+
 def test_what_a_client_has_stuffed_comes_out_as_it_was() -> None:
     for lines in itertools.product((b"", b".", b"..", b"a", b".a"), repeat=3):
         content = b"".join(line + b"\r\n" for line in lines)

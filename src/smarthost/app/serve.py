@@ -77,7 +77,7 @@ async def serve(config: Config, announce: Announce) -> None:
             server = make_server(make_web(config, parts, portal), tls=tls)
             shown = certificate.smtp_context if certificate else _no_certificate
             listener = make_listener(config, parts, shown)
-            await listener.start(doors.open_ones())
+            listener.start(doors.open_ones())
             serving = _serving(config, portal, listening, doors)
             # What is there now stays: the collector need not look through it again and again,
             # which took a twentieth of each save.

@@ -63,9 +63,11 @@ class DataReader:
         return self._rest
 
     def drop(self) -> None:
-        """Keep nothing of the message; its end is still looked for."""
+        """Keep nothing of the message; its end is still looked for, if it has not come."""
         self._kept = False
         self._content = bytearray()
+        if self.ended is DataEnd.WHOLE:
+            self.ended = DataEnd.DROPPED
 
     def feed(self, octets: bytes) -> DataEnd | None:
         """Take octets from the client, up to the end of the message; return how it has ended."""

@@ -8,17 +8,17 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
+import msgspec
 import structlog
 
 from smarthost.clock import Clock
-from smarthost.network import rate_key
 from smarthost.submission import replies
 from smarthost.submission.acceptance import Acceptance
 from smarthost.submission.limits import Limits
 from smarthost.submission.login import Logins
 from smarthost.submission.replies import Reply
 from smarthost.submission.room import Room
-from smarthost.submission.session import Session, Terms
+from smarthost.submission.session import Session
 from smarthost.submission.sessions import Sessions
 from smarthost.submission.steps import Login, Message, Sender, StartTls, Submitter
 from smarthost.submission.wire import LostError, TimedOutError, Wire
@@ -30,6 +30,15 @@ _TOGETHER = 100
 
 Certificate = Callable[[], ssl.SSLContext | None]
 """Gives what TLS is spoken with; None: there is no certificate."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a client is."""
+
+    address: str
+    """IPv4 or IPv6, without brackets and zone."""
+    on_loopback: bool
+    """It is on this machine, and came by no other way."""
 
 
 class House:
@@ -58,22 +67,22 @@ class House:
 class Conversation:
     """One client, from the greeting to the end."""
 
-    def __init__(self, wire: Wire, house: House, *, implicit_tls: bool) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        session: Session,
+        house: House,
+        origin: Origin,
+        logged_in: Callable[[], None],
+    ) -> None:
+        """`logged_in` is called when the client is no stranger any more."""
         self._wire = wire
+        self._session = session
         self._house = house
+        self._origin = origin
+        self._logged_in = logged_in
         self._limits = house.limits
         self._clock = house.clock
-        self._address = wire.client_address
-        self.rate_key = rate_key(self._address)
-        self._implicit_tls = implicit_tls
-        self._session = Session(
-            Terms(
-                host=house.host,
-                starttls=house.certificate() is not None,
-                login_in_clear=wire.on_loopback,
-                limits=house.limits,
-            )
-        )
         self._begun = house.clock.monotonic()
         self._until = self._begun + self._limits.session_seconds
         self._patience: float | None = None
@@ -82,6 +91,7 @@ class Conversation:
         self._out: list[bytes] = []
         self._dismissal: Reply | None = None
         self._over = False
+        self._said_bye = False
         self._encrypting = False
         wire.receive = self._receive
 
@@ -104,16 +114,17 @@ class Conversation:
             self._wire.abort()
             raise
         except Exception:
-            log.exception("session failed", address=self._address)
+            log.exception("session failed", address=self._origin.address)
             self._say(replies.OWN_FAULT)
         finally:
             self._give_back()
         self._flush()
-        await self._wire.leave()
+        if self._said_bye:
+            self._wire.close()
+        else:
+            await self._wire.leave()
 
     async def _converse(self) -> None:
-        if self._implicit_tls:
-            self._session.encrypted()
         self._say(self._session.greeting())
         while not self._over:
             if self._dismissal is not None and not self._session.receiving:
@@ -151,20 +162,20 @@ class Conversation:
             told = replies.of_error(error)
             if told is None:
                 raise
-            log.warning("submission not possible", address=self._address, reason=str(error))
+            log.warning("submission not possible", address=self._origin.address, reason=str(error))
             reply = told
         self._say(self._session.answer(reply, submitter))
 
     async def _login(self, step: Login) -> tuple[Reply, Submitter | None]:
-        reply, submitter = await self._house.logins.check(step.credentials, self._address)
+        reply, submitter = await self._house.logins.check(step.credentials, self._origin.address)
         if submitter is not None:
-            self._house.sessions.logged_in(self)
+            self._logged_in()
         return reply, submitter
 
     async def _message(self, message: Message) -> Reply:
         try:
             tls = self._session.tls
-            return await self._house.acceptance.message(message, self._address, tls=tls)
+            return await self._house.acceptance.message(message, self._origin.address, tls=tls)
         finally:
             self._give_back()
 
@@ -203,6 +214,7 @@ class Conversation:
     def _say(self, reply: Reply) -> None:
         self._out.append(reply.octets)
         self._over = self._over or reply.ends
+        self._said_bye = reply is replies.BYE
 
     def _flush(self) -> None:
         if self._out:

@@ -1,25 +1,30 @@
 """Takes clients at bound sockets, each in a session of its own, and stops in order.
 
-The sockets come bound, so that a port in use is known before anything else has begun.
+The sockets come bound, so that a port in use is known before anything else has begun. Connections
+are accepted here and not by asyncio's servers: those count nobody who has not finished the TLS
+handshake, and could be held by as many as like to begin one.
 """
 
 import asyncio
+import contextlib
 import socket
-import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
 import structlog
 
+from smarthost.network import parse_ip, rate_key
 from smarthost.submission import replies
-from smarthost.submission.conversation import Conversation, House
-from smarthost.submission.wire import LostError, Wire
+from smarthost.submission.conversation import Conversation, House, Origin
+from smarthost.submission.replies import Reply
+from smarthost.submission.session import Session, Terms
+from smarthost.submission.wire import Wire
 
 log = structlog.get_logger("smarthost.submission")
 
-_BACKLOG = 2_048
-_AGAIN_SECONDS = 0.5
+# After a fault of the system, such as no more files: until somebody has left.
+_PAUSE_SECONDS = 0.5
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,101 +35,144 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     """TLS from the first octet (RFC 8314)."""
 
 
+class Visit:
+    """One accepted connection; a `sessions.Guest`."""
+
+    def __init__(self, connection: socket.socket, house: House, *, implicit_tls: bool) -> None:
+        """Look who it is; raises `OSError` where the client is gone already."""
+        ends = (connection.getpeername(), connection.getsockname())
+        # A zone means something on one link of this machine alone.
+        client, own = (parse_ip(end[0].partition("%")[0]) for end in ends)
+        self.origin = Origin(
+            address=str(client), on_loopback=client.is_loopback and own.is_loopback
+        )
+        self.rate_key = rate_key(self.origin.address)
+        self._connection: socket.socket | None = connection
+        self._house = house
+        self._implicit_tls = implicit_tls
+        self._conversation: Conversation | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> asyncio.Task[None]:
+        """Begin the session."""
+        self._task = asyncio.create_task(self._run())
+        return self._task
+
+    def dismiss(self, reply: Reply) -> None:
+        """Say `reply` and close, once no message is on its way; a handshake is broken off."""
+        if self._conversation is not None:
+            self._conversation.dismiss(reply)
+        elif self._task is not None:
+            self._task.cancel()
+
+    def close(self) -> None:
+        """Close a connection that no session has taken over."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def refuse(self, reply: Reply) -> None:
+        """Say `reply` in place of a greeting, if that can be said at once, and close."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send(b"" if self._implicit_tls else reply.octets)
+            self._connection.close()
+
+    async def _run(self) -> None:
+        house = self._house
+        wire = Wire(house.clock, house.limits)
+        try:
+            await self._connect(wire)
+        except OSError:  # of TLS, of the time, of the connection
+            return
+        session = Session(
+            Terms(
+                host=house.host,
+                starttls=house.certificate() is not None,
+                login_in_clear=self.origin.on_loopback,
+                limits=house.limits,
+            ),
+            tls=self._implicit_tls,
+        )
+        logged_in = partial(house.sessions.logged_in, self)
+        self._conversation = Conversation(wire, session, house, self.origin, logged_in)
+        await self._conversation.run()
+
+    async def _connect(self, wire: Wire) -> None:
+        connection, self._connection = self._connection, None
+        loop, limits = asyncio.get_running_loop(), self._house.limits
+        if connection is None:
+            raise AssertionError("A visit begins once.")
+        if not self._implicit_tls:
+            await loop.connect_accepted_socket(lambda: wire, connection)
+            return
+        await loop.connect_accepted_socket(
+            lambda: wire,
+            connection,
+            ssl=self._house.certificate(),
+            ssl_handshake_timeout=limits.command_seconds,
+            ssl_shutdown_timeout=limits.linger_seconds,
+        )
+
+
 class Listener:
     """Serves from `start` to `stop`."""
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._servers: list[asyncio.Server] = []
-        self._conversations: dict[asyncio.Task[None], Conversation] = {}
+        self._doors: Sequence[Door] = ()
         self._accepting: list[asyncio.Task[None]] = []
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._visits: dict[asyncio.Task[None], Visit] = {}
 
-    async def start(self, doors: Sequence[Door]) -> None:
-        """Take clients at these sockets, which are closed by `stop`."""
-        loop = asyncio.get_running_loop()
+    def start(self, doors: Sequence[Door]) -> None:
+        """Take clients at these sockets, which `stop` closes."""
+        self._doors = doors
         for door in doors:
-            made = partial(self._made, implicit_tls=door.implicit_tls)
-            wire = partial(Wire, made, self._house.clock, self._house.limits)
-            if door.implicit_tls:
-                door.socket.setblocking(False)
-                door.socket.listen(_BACKLOG)
-                self._accepting.append(loop.create_task(self._accept(door.socket, wire)))
-            else:
-                server = await loop.create_server(wire, sock=door.socket, backlog=_BACKLOG)
-                self._servers.append(server)
+            door.socket.setblocking(False)
+            self._accepting.append(asyncio.create_task(self._accept(door)))
 
     async def stop(self) -> None:
         """Take no more clients; messages on their way get some seconds, then all is closed."""
-        for server in self._servers:
-            server.close()
-        for task in (*self._accepting, *self._handshakes):
+        for task in self._accepting:
             task.cancel()
-        for conversation in self._conversations.values():
-            conversation.dismiss(replies.STOPPING)
-        await self._end(timeout=self._house.limits.stop_seconds)
-        for task in self._conversations:
+        if self._accepting:
+            await asyncio.wait(self._accepting)
+        for door in self._doors:
+            door.socket.close()
+        for visit in self._visits.values():
+            visit.dismiss(replies.STOPPING)
+        await self._end(self._house.limits.stop_seconds)
+        for task in self._visits:
             task.cancel()
-        await self._end(timeout=self._house.limits.linger_seconds)
+        await self._end(self._house.limits.linger_seconds)
 
-    async def _accept(self, listening: socket.socket, wire: Callable[[], Wire]) -> None:
-        """Take clients that begin with TLS.
+    async def _end(self, seconds: float) -> None:
+        if self._visits:
+            await asyncio.wait(list(self._visits), timeout=seconds)
 
-        Each one shakes hands before there is a protocol: one that begins TLS in its first turn may
-        have been given the client's first octets already, which nobody would then read as TLS.
-        """
+    async def _accept(self, door: Door) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                accepted, _ = await loop.sock_accept(listening)
-            except ConnectionError:  # gone before it was here
+                connection, _ = await loop.sock_accept(door.socket)
+            except OSError as error:
+                log.warning("no client taken", reason=str(error))
+                await self._house.clock.sleep(_PAUSE_SECONDS)
                 continue
-            except OSError as error:  # too many files are open: soon fewer may be
-                log.warning("connection not accepted", reason=str(error))
-                await self._house.clock.sleep(_AGAIN_SECONDS)
-                continue
-            context = self._house.certificate()
-            if context is None or len(self._handshakes) >= self._house.limits.sessions:
-                accepted.close()
-                continue
-            handshake = loop.create_task(self._shake_hands(accepted, context, wire))
-            self._handshakes.add(handshake)
-            handshake.add_done_callback(self._handshakes.discard)
+            try:
+                self._take(Visit(connection, self._house, implicit_tls=door.implicit_tls))
+            except OSError:
+                connection.close()
 
-    async def _shake_hands(
-        self, accepted: socket.socket, context: ssl.SSLContext, wire: Callable[[], Wire]
-    ) -> None:
-        limits = self._house.limits
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                wire,
-                accepted,
-                ssl=context,
-                ssl_handshake_timeout=limits.command_seconds,
-                ssl_shutdown_timeout=limits.linger_seconds,
-            )
-        except OSError:  # no TLS, none that is spoken here, too late, or gone
-            accepted.close()
-
-    async def _end(self, *, timeout: float) -> None:  # noqa: ASYNC109 - of `wait`
-        if self._conversations:
-            await asyncio.wait(list(self._conversations), timeout=timeout)
-
-    def _made(self, wire: Wire, *, implicit_tls: bool) -> None:
-        try:
-            conversation = Conversation(wire, self._house, implicit_tls=implicit_tls)
-        except LostError:  # before it had begun
-            wire.abort()
+    def _take(self, visit: Visit) -> None:
+        if not self._house.sessions.admit(visit):
+            self._house.sessions.gone(visit)
+            visit.refuse(replies.TOO_MANY_SESSIONS)
             return
-        if not self._house.sessions.admit(conversation):
-            self._house.sessions.gone(conversation)
-            wire.write(replies.TOO_MANY_SESSIONS.octets)
-            wire.close()
-            return
-        task = asyncio.get_running_loop().create_task(conversation.run())
-        self._conversations[task] = conversation
+        task = visit.begin()
+        self._visits[task] = visit
         task.add_done_callback(self._gone)
 
     def _gone(self, task: asyncio.Task[None]) -> None:
-        conversation = self._conversations.pop(task)
-        self._house.sessions.gone(conversation)
+        visit = self._visits.pop(task)
+        visit.close()
+        self._house.sessions.gone(visit)

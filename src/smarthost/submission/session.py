@@ -62,8 +62,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 class Session:
     """Leads one session. `receive` octets, then take `next` until there is none."""
 
-    def __init__(self, terms: Terms) -> None:
-        self.tls = False
+    def __init__(self, terms: Terms, *, tls: bool = False) -> None:
+        """`tls`: it is there from the first octet."""
+        self.tls = tls
         self.submitter: Submitter | None = None
         self._terms = terms
         self._limits = terms.limits

@@ -5,12 +5,12 @@ What a client does not read is bounded, and so is what it sends while nobody loo
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable
 from typing import cast
 
 from smarthost.clock import Clock
-from smarthost.network import parse_ip
 from smarthost.smtp.alarm import Alarm
 from smarthost.submission.limits import Limits
 
@@ -24,13 +24,12 @@ class LostError(Exception):
 
 
 class Wire(asyncio.Protocol):
-    """A connection; `made` is called with it once it stands."""
+    """A connection."""
 
-    def __init__(self, made: Callable[["Wire"], None], clock: Clock, limits: Limits) -> None:
+    def __init__(self, clock: Clock, limits: Limits) -> None:
         self.receive: Callable[[bytes], bool] = _dropped
         """Takes octets and says whether `news` is to return."""
         self.lost = False
-        self._made = made
         self._clock = clock
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -47,7 +46,6 @@ class Wire(asyncio.Protocol):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(self._limits.output_octets)
-        self._made(self)
 
     def data_received(self, data: bytes) -> None:
         """Hand octets on; while nobody waits for them, no more are read after these."""
@@ -77,17 +75,6 @@ class Wire(asyncio.Protocol):
         self.abort()
 
     # What the conversation calls.
-
-    @property
-    def client_address(self) -> str:
-        """The client's IP address; an IPv4 one is written as such."""
-        return _address(self._bare_or_tls(), "peername")
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether both ends are this machine itself."""
-        ends = (self.client_address, _address(self._bare_or_tls(), "sockname"))
-        return all(parse_ip(end).is_loopback for end in ends)
 
     def write(self, octets: bytes) -> None:
         """Send octets."""
@@ -129,6 +116,11 @@ class Wire(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(self._limits.output_octets)
 
+    def close(self) -> None:
+        """Close behind what was written."""
+        self.receive = _dropped
+        self._bare_or_tls().close()
+
     async def leave(self) -> None:
         """Close behind what was written, and drop what still comes for a while.
 
@@ -136,20 +128,17 @@ class Wire(asyncio.Protocol):
         """
         self.receive = _dropped
         transport = self._bare_or_tls()
-        if not transport.is_closing() and transport.can_write_eof() and not self._ended:
-            transport.write_eof()
+        if self._ended or transport.is_closing() or not transport.can_write_eof():
+            transport.close()  # TLS waits for the client itself
         else:
-            transport.close()  # of TLS, which waits for the client itself
+            with contextlib.suppress(OSError):  # the client is gone
+                transport.write_eof()
         deadline = self._clock.monotonic() + self._limits.linger_seconds
         try:
             while not self.lost:
                 await self._woken(deadline)
         except TimedOutError:
             self.abort()
-
-    def close(self) -> None:
-        """Close behind what was written."""
-        self._bare_or_tls().close()
 
     def abort(self) -> None:
         """Close at once."""
@@ -187,10 +176,3 @@ class Wire(asyncio.Protocol):
 
 def _dropped(_octets: bytes) -> bool:
     return False
-
-
-def _address(transport: asyncio.Transport, which: str) -> str:
-    found = transport.get_extra_info(which)
-    if not found:
-        raise LostError
-    return str(parse_ip(found[0].partition("%")[0]))  # a zone means something on this link alone
