@@ -174,7 +174,7 @@ def submit_with_swaks(door: Door, letter: Letter) -> Told:
 def submit_with_msmtp(door: Door, letter: Letter) -> Told:
     # In clear it wants the mechanism named, so that nobody shows a password by an oversight.
     tls = {
-        Tls.NONE: "tls off\nauth plain",
+        Tls.NONE: "tls off\nauth login",
         Tls.STARTTLS: "tls on\nauth on",
         Tls.IMPLICIT: "tls on\ntls_starttls off\nauth on",
     }[door.tls]
