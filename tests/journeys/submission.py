@@ -10,6 +10,7 @@ from typing import Any
 from tests.cli.program import ADMIN, Program
 from tests.contract.service import EMAILS, KEYS
 from tests.journeys.application import Application
+from tests.journeys.reconciled import rows
 from tests.journeys.served import Served, serving
 from tests.journeys.sink import PATIENCE
 
@@ -45,6 +46,11 @@ class House:
     def newest(self) -> list[dict[str, Any]]:
         """Return what was accepted last; nothing, if that is so."""
         return list(self.application.ask("GET", f"{EMAILS}?limit=1").json()["data"])
+
+    def is_idle(self) -> bool:
+        """Whether all that was accepted has gone out."""
+        waiting = "SELECT count(*) FROM recipients WHERE due_at IS NOT NULL"
+        return rows(self.program.data_dir, waiting) == [(0,)]
 
 
 @contextlib.contextmanager
