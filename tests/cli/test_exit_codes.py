@@ -137,10 +137,11 @@ def test_a_missing_key_ring_is_3(installed: Program) -> None:
     assert "key ring" in ended.err
 
 
-def test_a_port_in_use_is_3(installed: Program) -> None:
+@pytest.mark.parametrize("name", ["SMARTHOST_HTTP_LISTEN", "SMARTHOST_SUBMISSION_LISTEN"])
+def test_a_port_in_use_is_3(installed: Program, name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-        ended = installed("serve", SMARTHOST_HTTP_LISTEN=f"127.0.0.1:{port}")
+        ended = installed("serve", **{name: f"127.0.0.1:{port}"})
     assert ended.code == 3
     assert ended.err.count("\n") == 1
     assert "port is in use" in ended.err

@@ -1,9 +1,10 @@
-"""Every 200 to a save, and to an e-mail, comes after the disk has it: read from a trace of the
-system calls.
+"""Every 200 to a save, and to an e-mail, and every 250 to a message by SMTP comes after the disk
+has it: read from a trace of the system calls.
 """
 
 import json
 import re
+import smtplib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from smarthost.mail_queue.lock import DeliveryLock
 from tests.cli.program import Program
 from tests.contract.bodies import LOGIN
 from tests.journeys.application import Application, email
@@ -18,6 +20,7 @@ from tests.journeys.served import Served, serving
 from tests.processes import need_tracing
 
 SAVES = 100
+MESSAGES = 50
 
 # strace(1) writes "PID call(3</path>, …) = 0", or in two lines around what other threads do.
 _WHOLE = re.compile(r"(?P<thread>\d+) +(?P<call>\w+)\(\d+<(?P<file>[^>]*)>(?P<rest>.*)")
@@ -63,6 +66,34 @@ def test_the_disk_has_an_e_mail_before_its_200_is_written(
     assert _answered_once_synced(_trace(program)) == 1 + SAVES
 
 
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("octets", [100, 100_000])
+def test_the_disk_has_a_message_before_its_250_is_written(
+    program: Program, key: str, octets: int
+) -> None:
+    content = "From: admin@example.com\r\n\r\n" + ("x" * 70 + "\r\n") * (octets // 70)
+    # Nothing is delivered, so that between question and answer nothing else is written.
+    lock = DeliveryLock(program.data_dir / "delivery.lock")
+    assert lock.acquire()
+    with _released(lock), _traced(program) as service:
+        Application(process=service.client(key)).save(25, "admin@example.com")
+        with smtplib.SMTP("127.0.0.1", service.smtp_port, timeout=60) as client:
+            client.login("app", key)
+            for _ in range(MESSAGES):
+                client.sendmail("admin@example.com", ["anna@example.net"], content)
+
+    taken = _answered_once_synced(_trace(program), asked_by='"From: ', answer='"250 2.0.0 Ok: q')
+    assert taken == MESSAGES
+
+
+@contextmanager
+def _released(lock: DeliveryLock) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 @contextmanager
 def _traced(program: Program) -> Iterator[Served]:
     """Run a service; at the end it has stopped, and its trace is whole."""
@@ -80,7 +111,9 @@ def _trace(program: Program) -> Path:
     return program.folder / "trace"
 
 
-def _answered_once_synced(trace: Path) -> int:
+def _answered_once_synced(
+    trace: Path, *, asked_by: str = '"POST ', answer: str = '"HTTP/1.1 200'
+) -> int:
     """Return the number of saves answered, each after its commit was on the disk.
 
     Between the reading of a request and the writing of its answer, pages have to go into the
@@ -90,7 +123,7 @@ def _answered_once_synced(trace: Path) -> int:
     written, synced, answered = 0, 0, 0
     covers: dict[str, int] = {}
     for number, step in enumerate(_steps(trace), 1):
-        if step.call == "read" and step.ends and '"POST ' in step.text:
+        if step.call == "read" and step.ends and asked_by in step.text:
             assert asked is None
             asked = number
         elif step.file.endswith("-wal") and step.call == "pwrite64":
@@ -100,7 +133,7 @@ def _answered_once_synced(trace: Path) -> int:
             covers[step.thread] = written
         elif step.file.endswith("-wal") and step.text.endswith("= 0"):
             synced = covers[step.thread]
-        elif '"HTTP/1.1 200' in step.text and not step.ends:
+        elif answer in step.text and not step.ends:
             assert asked is not None
             assert asked < written <= synced, f"save {answered + 1}"
             asked, answered = None, answered + 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from smarthost.mail_queue.accepted.model import LARGEST_MESSAGE
 from tests.smtp_settings.relays import OPEN_RELAY, draft
@@ -101,6 +102,15 @@ async def test_nobody_writes_in_anothers_name(
     assert "This portal may not send as" in told
     assert "Use notify@example.com" in told
     assert not await service.messages()
+
+
+async def test_what_is_refused_is_logged(service: Service) -> None:
+    with capture_logs() as lines:
+        async with service.logged_in() as client:
+            await client.ask(b"MAIL FROM:<other@example.com>\r\n")
+    (refused,) = [line for line in lines if line["event"] == "submission refused"]
+    assert refused["client"] == "127.0.0.1"
+    assert refused["reply"].startswith("550 5.7.1 This portal may not send as other@example.com")
 
 
 async def test_the_null_reverse_path_is_taken_where_from_is_allowed(service: Service) -> None:

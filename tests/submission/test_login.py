@@ -86,7 +86,7 @@ async def test_a_bad_login_is_logged_with_its_address_and_without_what_was_shown
         async with service.logged_in() as client:
             await client.submit()
     refused = [line for line in lines if line["event"] == "login refused"]
-    assert [line["address"] for line in refused] == ["127.0.0.1"] * 2
+    assert [line["client"] for line in refused] == ["127.0.0.1"] * 2
     (submitted,) = [line for line in lines if line["event"] == "submitted"]
     assert (submitted["user"], submitted["recipients"]) == (ADMIN, 1)
     for secret in (canary, base64.b64encode(canary.encode()).decode(), service.key):

@@ -114,7 +114,7 @@ class Conversation:
             self._wire.abort()
             raise
         except Exception:
-            log.exception("session failed", address=self._origin.address)
+            log.exception("session failed", client=self._origin.address)
             self._say(replies.OWN_FAULT)
         finally:
             self._give_back()
@@ -162,8 +162,10 @@ class Conversation:
             told = replies.of_error(error)
             if told is None:
                 raise
-            log.warning("submission not possible", address=self._origin.address, reason=str(error))
+            log.warning("submission not possible", client=self._origin.address, reason=str(error))
             reply = told
+        if not reply.positive and not isinstance(step, Login):
+            log.info("submission refused", client=self._origin.address, reply=reply.text)
         self._say(self._session.answer(reply, submitter))
 
     async def _login(self, step: Login) -> tuple[Reply, Submitter | None]:

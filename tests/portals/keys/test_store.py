@@ -49,6 +49,17 @@ async def test_a_wrong_secret_an_unknown_id_and_another_portal_all_find_nothing(
     assert await keys.find("", token) is None
 
 
+async def test_a_key_says_whose_it_is_where_nothing_else_does(
+    keys: KeyStore, portal: Portal, admin: User
+) -> None:
+    key, token = await keys.create(admin, "ci", frozenset({Permission.SEND}), None, BY)
+    assert await keys.find_anywhere(token) == await keys.find(portal.id, token)
+    wrong = new_token(TokenKind.API_KEY, key.id)
+    unknown = new_token(TokenKind.API_KEY, "019b76da-a800-7649-ac82-d937f2ad75a5")
+    for stranger in (wrong, unknown):
+        assert await keys.find_anywhere(stranger) is None
+
+
 async def test_only_a_hash_of_the_secret_is_stored(
     keys: KeyStore, database: Database, admin: User
 ) -> None:

@@ -1,0 +1,57 @@
+from dataclasses import dataclass, field
+
+from smarthost.submission import replies
+from smarthost.submission.limits import Limits
+from smarthost.submission.replies import Reply
+from smarthost.submission.sessions import Sessions
+
+
+@dataclass(eq=False)
+class Guest:
+    rate_key: str = "192.0.2.1"
+    told: list[Reply] = field(default_factory=list)
+
+    def dismiss(self, reply: Reply) -> None:
+        self.told.append(reply)
+
+
+def opened(sessions: Sessions, *keys: str) -> list[Guest]:
+    guests = [Guest(rate_key=key) for key in keys]
+    assert all(sessions.admit(guest) for guest in guests)
+    return guests
+
+
+def sent_away(guests: list[Guest]) -> list[int]:
+    return [at for at, guest in enumerate(guests) if guest.told == [replies.TOO_MANY_SESSIONS]]
+
+
+def test_of_one_address_the_oldest_stranger_goes() -> None:
+    sessions = Sessions(Limits(strangers=2))
+    guests = opened(sessions, "a", "b", "a", "a")
+    assert sent_away(guests) == [0]
+    sessions.logged_in(guests[2])
+    guests += opened(sessions, "a")
+    assert sent_away(guests) == [0]
+    guests += opened(sessions, "a")
+    assert sent_away(guests) == [0, 3]
+
+
+def test_of_all_the_oldest_stranger_goes_and_never_who_has_logged_in() -> None:
+    sessions = Sessions(Limits(sessions=2))
+    guests = opened(sessions, "a", "b")
+    sessions.logged_in(guests[0])
+    guests += opened(sessions, "c")
+    assert sent_away(guests) == [1]
+    sessions.gone(guests[1])
+    sessions.logged_in(guests[2])
+    late = Guest()
+    assert not sessions.admit(late)
+    sessions.gone(late)
+    sessions.gone(guests[0])
+    assert sessions.admit(Guest())
+
+
+def test_those_that_were_sent_away_and_do_not_leave_are_bounded_too() -> None:
+    sessions = Sessions(Limits(sessions=2))
+    opened(sessions, *map(str, range(4)))
+    assert not sessions.admit(Guest())
