@@ -44,22 +44,19 @@ class Served:
     @property
     def port(self) -> int:
         """The port; waits until the service serves."""
-        return _port(self.wait_for("serving")["url"])
-
-    @property
-    def smtp_port(self) -> int:
-        """The port for submission, where TLS begins with STARTTLS if at all."""
-        return _port("//" + self.wait_for("serving")["smtp"])
-
-    @property
-    def smtps_port(self) -> int:
-        """The port for submission with TLS from the first octet."""
-        return _port("//" + self.wait_for("serving")["smtps"])
+        port = urlsplit(self.wait_for("serving")["url"]).port
+        assert isinstance(port, int)
+        return port
 
     @property
     def smtp_port(self) -> int:
         """The port for submission; waits until the service serves."""
         return int(self.wait_for("serving")["smtp"].rpartition(":")[2])
+
+    @property
+    def smtps_port(self) -> int:
+        """The port for submission with TLS from the first octet."""
+        return int(self.wait_for("serving")["smtps"].rpartition(":")[2])
 
     def client(self, key: str) -> Process:
         """Return what asks this service with `key`; waits until the service serves."""
@@ -172,12 +169,6 @@ def serving(
         yield service
         if service.process.poll() is None:
             service.stop()
-
-
-def _port(url: str) -> int:
-    port = urlsplit(url).port
-    assert isinstance(port, int)
-    return port
 
 
 def _fields(line: str) -> dict[str, Any]:
