@@ -105,10 +105,14 @@ class Visit:
         if not self._implicit_tls:
             await loop.connect_accepted_socket(lambda: wire, connection)
             return
+        context = self._house.certificate()
+        if context is None:
+            connection.close()
+            raise ConnectionAbortedError("There is no certificate.")
         await loop.connect_accepted_socket(
             lambda: wire,
             connection,
-            ssl=self._house.certificate(),
+            ssl=context,
             ssl_handshake_timeout=limits.command_seconds,
             ssl_shutdown_timeout=limits.linger_seconds,
         )
