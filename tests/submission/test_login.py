@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from smarthost.portals.model import Permission, Role
 from smarthost.portals.tokens import TokenKind, new_token
-from tests.submission.served import ADMIN, BY, MAIL, Service
+from tests.submission.served import ADMIN, BY, CONTENT, MAIL, RCPT, Service
 
 WRONG = "535 5.7.8 Login refused: the password is an API key of Smarthost, the user name is free"
 
@@ -65,6 +65,17 @@ async def test_a_key_that_is_revoked_sends_nothing_more(service: Service) -> Non
         await service.parts.keys.revoke(service.portal.id, key.split("_")[1], BY, None)
         assert (await client.ask(MAIL)).startswith("421 4.7.0 The API key was revoked")
         assert await client.rest() == ""
+
+
+async def test_a_key_that_is_revoked_while_a_message_comes_does_not_send_it(
+    service: Service,
+) -> None:
+    key = await service.new_key()
+    async with service.logged_in(key=key) as client:
+        await client.ask(MAIL, RCPT, b"DATA\r\n")
+        await service.parts.keys.revoke(service.portal.id, key.split("_")[1], BY, None)
+        assert (await client.ask(CONTENT + b".\r\n")).startswith("421 4.7.0 ")
+    assert not await service.messages()
 
 
 async def test_the_last_use_of_a_key_is_noted(service: Service) -> None:

@@ -1,7 +1,7 @@
 """Whether a portal may send a message, and the message into its queue.
 
-The settings, the portal and the key are looked at when the message begins, and the settings again
-when it has come whole: each may have changed meanwhile, and a session can last an hour. A 250 is
+The key, the portal and the settings are looked at when the message begins, key and settings again
+when it has come whole: they may have changed meanwhile, and a message can take an hour. A 250 is
 said of what is on the disk.
 """
 
@@ -63,6 +63,8 @@ class Acceptance:
             keyed = Keyed(message.content)
         except KeyMisusedError as error:
             return replies.KEY_MISUSED.saying(str(error))
+        if not await self._logins.is_good(message.submitter):
+            return replies.KEY_GONE
         sender = await self._sending.sender(message.submitter.portal)
         if sender is None:
             return replies.NO_RELAY

@@ -119,10 +119,7 @@ class Conversation:
         finally:
             self._give_back()
         self._flush()
-        if self._said_bye:
-            self._wire.close()
-        else:
-            await self._wire.leave()
+        await self._wire.leave(at_once=self._said_bye)
 
     async def _converse(self) -> None:
         self._say(self._session.greeting())
