@@ -10,7 +10,18 @@ from structlog.testing import capture_logs
 
 from smarthost.mail_queue.accepted.model import LARGEST_MESSAGE
 from tests.smtp_settings.relays import OPEN_RELAY, draft
-from tests.submission.served import ADMIN, BY, CONTENT, HOST, MAIL, RCPT, SENDER, Service, serving
+from tests.submission.served import (
+    ADMIN,
+    BY,
+    CONTENT,
+    HOST,
+    MAIL,
+    NOTHING_LASTS,
+    RCPT,
+    SENDER,
+    Service,
+    serving,
+)
 
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -132,9 +143,9 @@ async def test_the_whole_domain_is_taken_as_soon_as_the_operator_allows_it(
 
 
 async def test_settings_that_were_saved_meanwhile_are_the_ones_that_count(
-    service: Service,
+    tmp_path: Path,
 ) -> None:
-    async with service.logged_in() as client:
+    async with serving(tmp_path, NOTHING_LASTS) as service, service.logged_in() as client:
         assert (await client.ask(MAIL, RCPT, b"DATA\r\n")).startswith("354 ")
         await save_sender(service, "new@example.com")
         told = await client.ask(CONTENT + b".\r\n")

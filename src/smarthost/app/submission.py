@@ -53,7 +53,9 @@ def make_listener(
         House(
             host=host,
             logins=logins,
-            acceptance=Acceptance(logins, parts.sending, parts.delivery.smtp_intake, host),
+            acceptance=Acceptance(
+                logins, parts.sending, parts.delivery.smtp_intake, host, limits, clock
+            ),
             certificate=certificate,
             limits=limits,
             clock=clock,

@@ -68,10 +68,6 @@ class Logins:
         token = submitter.token
         return await self._allowed(await self._keys.find(submitter.portal.id, token), token)
 
-    async def is_good(self, submitter: Submitter) -> bool:
-        """Whether the key is still good. Raises `StoreUnavailableError`."""
-        return await self._keys.find(submitter.portal.id, submitter.token) is not None
-
     async def _submitter(self, credentials: Credentials) -> Submitter | None:
         token = parse_token(credentials.password.reveal())
         if token is None or token.kind is not TokenKind.API_KEY:
