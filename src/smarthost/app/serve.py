@@ -40,10 +40,6 @@ UNMANAGED = ServiceManager()
 
 LAST_USE_SECONDS = 30.0
 
-_SWITCH_SECONDS = 0.0005
-"""How soon a busy event loop lets the thread go on that has a commit to tell; Python's own 5 ms
-are longer than the commit took."""
-
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a program on this machine reaches the service."""
@@ -73,7 +69,6 @@ async def serve(config: Config, announce: Announce, manager: ServiceManager = UN
     stopped = asyncio.Event()
     clock = SystemClock()
     _allow_all_files()
-    sys.setswitchinterval(_SWITCH_SECONDS)
     certificate = _certificate(config, clock)
     with (
         contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,

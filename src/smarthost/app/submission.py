@@ -58,6 +58,7 @@ def make_listener(
             ),
             certificate=certificate,
             limits=limits,
+            metrics=parts.metrics.submission,
             clock=clock,
         )
     )

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from smarthost.clock import Clock
+from smarthost.metrics.submission import SubmissionMetrics
 from smarthost.submission import replies
 from smarthost.submission.acceptance import Acceptance
 from smarthost.submission.limits import Limits
@@ -52,6 +53,7 @@ class House:
         acceptance: Acceptance,
         certificate: Certificate,
         limits: Limits,
+        metrics: SubmissionMetrics,
         clock: Clock,
     ) -> None:
         self.host = host
@@ -59,6 +61,7 @@ class House:
         self.acceptance = acceptance
         self.certificate = certificate
         self.limits = limits
+        self.metrics = metrics
         self.clock = clock
         self.sessions = Sessions(limits)
         self.room = Room(limits.room_octets)
@@ -167,6 +170,7 @@ class Conversation:
 
     async def _login(self, step: Login) -> tuple[Reply, Submitter | None]:
         reply, submitter = await self._house.logins.check(step.credentials, self._origin.address)
+        self._house.metrics.logged_in(accepted=submitter is not None)
         if submitter is not None:
             self._logged_in()
         return reply, submitter

@@ -179,7 +179,9 @@ class Listener:
         if not self._house.sessions.admit(visit):
             self._house.sessions.gone(visit)
             visit.refuse(replies.TOO_MANY_SESSIONS)
+            self._house.metrics.turned_away()
             return
+        self._house.metrics.begun()
         task = visit.begin()
         self._visits[task] = visit
         task.add_done_callback(self._gone)
@@ -188,3 +190,4 @@ class Listener:
         visit = self._visits.pop(task)
         visit.close()
         self._house.sessions.gone(visit)
+        self._house.metrics.ended()
