@@ -1,17 +1,19 @@
 """`kill -9` while mail is accepted and delivered, again and again, and the account of it.
 
-The clients keep a ledger of what was answered 200 in another process than the one that is killed,
-and the relay one of what it took. Each e-mail has an idempotency key: what was not answered is
-sent again after the next start, so that at the end each one has to be there exactly once.
+The clients, some by HTTP and some by SMTP, keep a ledger of what was answered 200 or 250 in
+another process than the one that is killed, and the relay one of what it took. Each e-mail has an
+idempotency key: what was not answered is sent again after the next start, so that at the end each
+one has to be there exactly once.
 """
 
 import contextlib
 import json
 import random
+import smtplib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -23,9 +25,8 @@ from tests.journeys.reconciled import assert_file_is_whole, assert_ledger_closes
 from tests.journeys.served import Served, serving, started
 from tests.journeys.sink import Sink, Taken, running_sink, until
 
-CLIENTS = 3
 BATCHED = 5
-"""E-mails of a batch, which every other request is."""
+"""E-mails of a batch, which every other request by HTTP is."""
 LONGEST_PAUSE = 0.004
 """Seconds between a message and the relay's 250, in which most kills are to fall."""
 
@@ -38,6 +39,7 @@ class Ledger:
     """What one client has asked, and what was answered."""
 
     mark: str
+    door: "Door"
     answered: dict[str, str] = field(default_factory=dict)
     """The id that each e-mail got, by its subject."""
     unanswered: list[str] | None = None
@@ -45,13 +47,17 @@ class Ledger:
     requests: int = 0
     refused: list[tuple[int, bytes]] = field(default_factory=list)
 
-    def next(self) -> list[str]:
-        """Return the subjects of the request that comes next."""
+    def next(self, batched: int = 1) -> list[str]:
+        """Return the subjects of the request that comes next, every other of so many."""
         if self.unanswered is None:
             self.requests += 1
-            count = BATCHED if self.requests % 2 else 1
+            count = batched if self.requests % 2 else 1
             self.unanswered = [f"{self.mark}r{self.requests}e{number}" for number in range(count)]
         return self.unanswered
+
+
+Door = Callable[[Ledger, str, Served, int], None]
+"""Sends at most so many requests of a client with a key, until the service is gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,8 @@ class Account:
 
     kills: int
     accepted: int
+    submitted: int
+    """Those of them that came by SMTP."""
     seconds: float
     """Of service, in which those were accepted."""
     duplicates: int
@@ -85,7 +93,7 @@ def kill_often(folder: Path, kills: int, seed: int) -> Account:
     with running_sink(pause=lambda: chance.uniform(0, LONGEST_PAUSE)) as sink:
         with serving(program, **_INFO) as service:
             Application(process=service.client(key)).save(sink.port, ADMIN)
-        ledgers = [Ledger(mark=f"c{number}") for number in range(CLIENTS)]
+        ledgers = [Ledger(mark=f"c{number}", door=door) for number, door in enumerate(CLIENTS)]
         killing = _Killing(program=program, key=key, sink=sink, ledgers=ledgers)
         for number in range(kills):
             if number % _EVERY_TENTH == _EVERY_TENTH - 1:
@@ -114,9 +122,9 @@ def _kill_under_load(killing: _Killing, seconds: float) -> None:
 
 @contextlib.contextmanager
 def _clients(killing: _Killing, service: Served) -> Iterator[None]:
-    port = service.port
+    service.wait_for("serving")
     clients = [
-        threading.Thread(target=_send, args=(ledger, killing.key, port))
+        threading.Thread(target=ledger.door, args=(ledger, killing.key, service, 1_000_000))
         for ledger in killing.ledgers
     ]
     for client in clients:
@@ -127,13 +135,12 @@ def _clients(killing: _Killing, service: Served) -> Iterator[None]:
         assert not client.is_alive()
 
 
-def _send(ledger: Ledger, key: str, port: int, at_most: int = 1_000_000) -> None:
-    """Send one request after another until the service is gone."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+def _by_http(ledger: Ledger, key: str, service: Served, at_most: int) -> None:
+    connection = HTTPConnection("127.0.0.1", service.port, timeout=30)
     headers = {"Authorization": key, "Content-Type": "application/json"}
     with contextlib.closing(connection), contextlib.suppress(HTTPException, ConnectionError):
         for _ in range(at_most):
-            subjects = ledger.next()
+            subjects = ledger.next(BATCHED)
             emails = [email(subject=subject) for subject in subjects]
             path, body = (EMAILS, emails[0]) if len(emails) == 1 else (BATCH, emails)
             headers["Idempotency-Key"] = subjects[0]
@@ -149,6 +156,30 @@ def _send(ledger: Ledger, key: str, port: int, at_most: int = 1_000_000) -> None
             ledger.unanswered = None
 
 
+def _by_smtp(ledger: Ledger, key: str, service: Served, at_most: int) -> None:
+    with contextlib.suppress(smtplib.SMTPServerDisconnected, ConnectionError):
+        session = smtplib.SMTP("127.0.0.1", service.smtp_port, timeout=30)
+        with contextlib.closing(session):
+            session.login("anybody", key)
+            for _ in range(at_most):
+                (subject,) = ledger.next()
+                message = (
+                    f"From: {ADMIN}\r\nTo: jane@example.net\r\nSubject: {subject}\r\n"
+                    f"X-Smarthost-Idempotency-Key: {subject}\r\n\r\nIt works.\r\n"
+                )
+                session.mail(ADMIN)
+                session.rcpt("jane@example.net")
+                code, told = session.data(message)
+                if code != 250:
+                    ledger.refused.append((code, told))
+                    return
+                ledger.answered[subject] = told.decode().removeprefix("2.0.0 Ok: queued as ")
+                ledger.unanswered = None
+
+
+CLIENTS: Sequence[Door] = (_by_http, _by_http, _by_smtp, _by_smtp)
+
+
 def _send_the_rest(killing: _Killing) -> int:
     """Let everything come to its end; return how many recipients had to be released."""
     released: set[str] = set()
@@ -156,7 +187,7 @@ def _send_the_rest(killing: _Killing) -> int:
     with serving(killing.program, **_INFO) as service:
         application = Application(process=service.client(killing.key))
         for ledger in killing.ledgers:
-            _send(ledger, killing.key, service.port, at_most=1)
+            ledger.door(ledger, killing.key, service, 1)
 
         def is_done() -> bool:
             held = rows(data_dir, "SELECT message_id FROM recipients WHERE held_for IS NOT NULL")
@@ -186,6 +217,7 @@ def _account(killing: _Killing, kills: int, held: int) -> Account:
     return Account(
         kills=kills,
         accepted=len(answered),
+        submitted=sum(len(one.answered) for one in killing.ledgers if one.door is _by_smtp),
         seconds=killing.seconds,
         duplicates=_duplicates(killing.sink.taken, answered, doubtful),
         held=held,

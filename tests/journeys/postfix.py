@@ -28,6 +28,10 @@ DOMAIN = "example.com"
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-1", "NTLM")
 
 _PATIENCE = 60.0
+# What a server on the way adds on top (RFC 5321, section 4.4), and Postfix's `virtual`.
+_ON_TOP = re.compile(
+    rb"(?:(?:Return-Path|X-Original-To|Delivered-To|Received):[^\n]*\n(?:[ \t][^\n]*\n)*)+"
+)
 _TLS_PORT = 2465  # TLS from the first byte is a matter of the port
 _MAIN = """\
 compatibility_level = 3.6
@@ -64,6 +68,7 @@ flush unix n - n - 0 flush
 proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
+smtp unix - - n - - smtp
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
@@ -94,6 +99,28 @@ class Postfix:
         found[0].unlink()
         return octets
 
+    def delivered_to(self, *addresses: str) -> dict[str, bytes]:
+        """Wait for one message to each of these and no other; return their octets."""
+        until = time.monotonic() + _PATIENCE
+        found: dict[str, bytes] = {}
+        while len(found) < len(addresses):
+            assert time.monotonic() < until, self.log
+            time.sleep(0.02)
+            for message in (self.folder / "inbox/new").glob("*"):
+                octets = message.read_bytes()
+                message.unlink()
+                to = octets.partition(b"\nDelivered-To: ")[2].partition(b"\n")[0].decode()
+                assert to not in found
+                found[to] = octets
+        assert set(found) == set(addresses)
+        return found
+
+    def is_idle(self) -> bool:
+        """Whether nothing is in its queue."""
+        line = ("postqueue", "-c", str(self.folder / "etc"), "-j")
+        done = subprocess.run(line, capture_output=True, timeout=_PATIENCE, check=True)
+        return not done.stdout
+
     def forget(self) -> None:
         """Throw away what an earlier test has left."""
         for message in (self.folder / "inbox").glob("new/*"):
@@ -116,6 +143,11 @@ class Postfix:
         return (self.folder / "log").read_text(encoding="utf-8")
 
 
+def without_trace(octets: bytes) -> bytes:
+    """Return a delivered message without the lines on top that servers on the way have added."""
+    return _ON_TOP.sub(b"", octets, count=1)
+
+
 @contextlib.contextmanager
 def folder_for_postfix() -> Iterator[Path]:
     """Give a folder that Postfix's own user can reach; those that pytest makes are closed."""
@@ -128,12 +160,15 @@ def folder_for_postfix() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def postfix(
-    folder: Path, tls_address: str, services: Mapping[str, Mapping[str, str]]
+    folder: Path,
+    tls_address: str,
+    services: Mapping[str, Mapping[str, str]],
+    main: Mapping[str, str] = {},
 ) -> Iterator[Postfix]:
     """Run Postfix with a service for each of `services`, which are settings of `smtpd`.
 
-    The one with `smtpd_tls_wrappermode` listens on port 2465 of `tls_address`, the others on
-    127.0.0.1.
+    `main` are settings of all of it. The one with `smtpd_tls_wrappermode` listens on port 2465 of
+    `tls_address`, the others on 127.0.0.1.
     """
     with contextlib.ExitStack() as held:
         # All are held until the last is known; Postfix cannot tell which port it took.
@@ -143,7 +178,7 @@ def postfix(
             asked = (tls_address, _TLS_PORT) if implicit else ("127.0.0.1", 0)
             taken[name] = held.enter_context(socket.create_server(asked)).getsockname()
     running = Postfix(folder=folder, services=taken)
-    _configure(running, services)
+    _configure(running, services, main)
     _add_user(folder)
     with (folder / "printed").open("wb") as printed:
         process = subprocess.Popen(
@@ -169,7 +204,9 @@ def free_tls_address() -> str:
     pytest.skip(f"no address of loopback has port {_TLS_PORT} to give")
 
 
-def _configure(running: Postfix, services: Mapping[str, Mapping[str, str]]) -> None:
+def _configure(
+    running: Postfix, services: Mapping[str, Mapping[str, str]], settings: Mapping[str, str]
+) -> None:
     folder = running.folder
     nobody = pwd.getpwnam("nobody")
     for name in ("etc", "queue", "data", "inbox", "etc/sasl"):
@@ -177,6 +214,7 @@ def _configure(running: Postfix, services: Mapping[str, Mapping[str, str]]) -> N
     os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
     os.chown(folder / "inbox", nobody.pw_uid, nobody.pw_gid)
     main = _MAIN.format(folder=folder, domain=DOMAIN, uid=nobody.pw_uid, gid=nobody.pw_gid)
+    main += "".join(f"{key} = {value}\n" for key, value in settings.items())
     (folder / "etc/main.cf").write_text(main, encoding="utf-8")
     master = [_MASTER]
     for name, options in services.items():

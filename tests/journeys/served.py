@@ -53,6 +53,11 @@ class Served:
         """The port for submission; waits until the service serves."""
         return int(self.wait_for("serving")["smtp"].rpartition(":")[2])
 
+    @property
+    def smtps_port(self) -> int:
+        """The port for submission with TLS from the first octet."""
+        return int(self.wait_for("serving")["smtps"].rpartition(":")[2])
+
     def client(self, key: str) -> Process:
         """Return what asks this service with `key`; waits until the service serves."""
         return Process(pid=self.pid, port=self.port, key=key)

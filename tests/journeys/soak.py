@@ -24,13 +24,15 @@ def main() -> None:
     seeds = range(asked.seed, asked.seed + asked.kills // _OF_ONE_INSTALLATION)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
         accounts = list(threads.map(_killed, seeds))
-    kills, accepted, duplicates = (
+    kills, accepted, submitted, duplicates = (
         sum(numbers)
         for numbers in zip(
-            *((one.kills, one.accepted, one.duplicates) for one in accounts), strict=True
+            *((one.kills, one.accepted, one.submitted, one.duplicates) for one in accounts),
+            strict=True,
         )
     )
-    print(f"{kills} kills, {accepted} e-mails accepted, 0 lost, {duplicates} twice", flush=True)
+    told = f"{accepted} e-mails accepted, {submitted} of them by SMTP"
+    print(f"{kills} kills, {told}, 0 lost, {duplicates} twice", flush=True)
 
 
 def _killed(seed: int) -> Account:

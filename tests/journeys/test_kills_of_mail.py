@@ -28,3 +28,4 @@ def test_after_100_kills_every_accepted_e_mail_has_arrived_and_each_copy_is_excu
             account = side.result()
             print(account)  # noqa: T201 - so is this
             assert account.accepted > LEAST_RATE * account.seconds
+            assert account.submitted > account.kills, "by SMTP too"

@@ -15,7 +15,7 @@ from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Attempted, BrokenOffError, Claim, Kind, LastTest, State
 from smarthost.mail_queue.schedule import LEASE_SECONDS
 from smarthost.mail_queue.store import QueueStore
-from smarthost.mail_queue.trip import FOLLOW_SECONDS
+from smarthost.mail_queue.watch import LOOK_SECONDS
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.messages import (
     ANNA,
@@ -210,7 +210,7 @@ async def test_steps_are_written_down_while_the_attempt_runs(bench: Bench) -> No
     await submit_test(bench.intake, bench.portal)
     carrying = await bench.start(held)
     assert (await bench.last_test()).step is None, "not yet: a write costs a sync"
-    bench.clock.advance(FOLLOW_SECONDS)
+    bench.clock.advance(LOOK_SECONDS)
 
     async def written() -> bool:
         return (await bench.last_test()).step is not None
@@ -245,7 +245,7 @@ async def test_settings_changed_in_the_middle_of_a_test_end_it(bench: Bench) -> 
     await submit_test(bench.intake, bench.portal)
     carrying = await bench.start(held)
     bench.settings.revision = REVISION + 1
-    bench.clock.advance(FOLLOW_SECONDS)
+    bench.clock.advance(LOOK_SECONDS)
     await carrying
     assert bench.attempt.ended == 1
     ended = await bench.last_attempt()
@@ -293,7 +293,7 @@ async def test_settings_changed_while_the_message_leaves_change_nothing(bench: B
     carrying = asyncio.ensure_future(bench.courier.carry([await bench.take()]))
     await begun.wait()
     bench.settings.revision = REVISION + 1
-    await bench.look_at_settings(FOLLOW_SECONDS)
+    await bench.look_at_settings(LOOK_SECONDS)
     go.set()
     await carrying
     assert (await bench.last_test()).state is State.SENT
@@ -318,7 +318,7 @@ async def test_a_lost_lease_is_noticed_while_the_relay_is_silent(bench: Bench) -
     carrying = await bench.start(held, Kind.MAIL)
     bench.clock.jump(LEASE_SECONDS)
     await bench.take(Kind.MAIL)
-    bench.clock.advance(FOLLOW_SECONDS)
+    bench.clock.advance(LOOK_SECONDS)
     with capture_logs() as logs:
         await carrying
     assert [entry["event"] for entry in logs] == ["lease ended during an attempt"]
@@ -425,7 +425,7 @@ async def test_an_attempt_goes_on_while_the_store_is_away(bench: Bench) -> None:
     await submit_test(bench.intake, bench.portal)
     carrying = await bench.start(held)
     bench.settings.error = StoreUnavailableError("the disk is full")
-    await bench.look_at_settings(FOLLOW_SECONDS)
+    await bench.look_at_settings(LOOK_SECONDS)
     bench.settings.error = None
     held.go.set()
     await carrying

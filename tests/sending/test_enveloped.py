@@ -82,7 +82,8 @@ def test_the_kind_of_a_fault_is_told(content: bytes, kind: FaultKind) -> None:
 
 @given(st.binary())
 def test_whatever_comes_it_is_a_message_or_refused(content: bytes) -> None:
-    for octets in (content, CONTENT + content, b"X: " + content + b"\r\n" + CONTENT):
+    lines = b"".join(line.replace(b"\0", b"") + b"\r\n" for line in content.splitlines())
+    for octets in (lines, CONTENT + lines, b"X: " + lines + CONTENT):
         result = submit(octets)
         if isinstance(result, Submission):
             assert result.envelope.content.startswith(b"Received: from app ")

@@ -25,6 +25,8 @@ SENDER = "notify@example.com"
 HOST = "smarthost.example.com"
 PATIENCE = 20.0
 BY = Actor(name=OPERATOR)
+NOTHING_LASTS = Limits(current_seconds=0.0)
+"""However fast a message comes, all is looked at again behind it."""
 RELAY = f"smtp://127.0.0.1:9?sender={SENDER}"
 
 MAIL = f"MAIL FROM:<{SENDER}>\r\n".encode()

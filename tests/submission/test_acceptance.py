@@ -6,10 +6,22 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from smarthost.mail_queue.accepted.model import LARGEST_MESSAGE
 from tests.smtp_settings.relays import OPEN_RELAY, draft
-from tests.submission.served import ADMIN, BY, CONTENT, HOST, MAIL, RCPT, SENDER, Service, serving
+from tests.submission.served import (
+    ADMIN,
+    BY,
+    CONTENT,
+    HOST,
+    MAIL,
+    NOTHING_LASTS,
+    RCPT,
+    SENDER,
+    Service,
+    serving,
+)
 
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -103,6 +115,15 @@ async def test_nobody_writes_in_anothers_name(
     assert not await service.messages()
 
 
+async def test_what_is_refused_is_logged(service: Service) -> None:
+    with capture_logs() as lines:
+        async with service.logged_in() as client:
+            await client.ask(b"MAIL FROM:<other@example.com>\r\n")
+    (refused,) = [line for line in lines if line["event"] == "submission refused"]
+    assert refused["client"] == "127.0.0.1"
+    assert refused["reply"].startswith("550 5.7.1 This portal may not send as other@example.com")
+
+
 async def test_the_null_reverse_path_is_taken_where_from_is_allowed(service: Service) -> None:
     async with service.logged_in() as client:
         assert (await client.submit(mail=b"MAIL FROM:<>\r\n")).startswith("250 ")
@@ -122,9 +143,9 @@ async def test_the_whole_domain_is_taken_as_soon_as_the_operator_allows_it(
 
 
 async def test_settings_that_were_saved_meanwhile_are_the_ones_that_count(
-    service: Service,
+    tmp_path: Path,
 ) -> None:
-    async with service.logged_in() as client:
+    async with serving(tmp_path, NOTHING_LASTS) as service, service.logged_in() as client:
         assert (await client.ask(MAIL, RCPT, b"DATA\r\n")).startswith("354 ")
         await save_sender(service, "new@example.com")
         told = await client.ask(CONTENT + b".\r\n")

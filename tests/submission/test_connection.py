@@ -157,6 +157,13 @@ async def test_the_last_reply_arrives_although_the_client_still_sends(tmp_path: 
         assert (await client.rest()).startswith("554 5.6.0 ")
 
 
+async def test_what_a_client_says_before_the_greeting_is_not_lost(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service, service.connected(greeted=False) as client:
+        client.send(b"EHLO a\r\n")
+        assert (await client.reply()).startswith("220 ")
+        assert (await client.reply()).startswith("250-")
+
+
 async def test_what_was_asked_before_a_client_closed_its_side_is_answered(tmp_path: Path) -> None:
     async with serving(tmp_path) as service, service.connected() as client:
         client.send(b"EHLO a\r\nNOOP\r\n")

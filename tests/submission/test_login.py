@@ -1,12 +1,22 @@
 """Who gets in by SMTP, and what those are told who do not."""
 
 import base64
+from pathlib import Path
 
 from structlog.testing import capture_logs
 
 from smarthost.portals.model import Permission, Role
 from smarthost.portals.tokens import TokenKind, new_token
-from tests.submission.served import ADMIN, BY, MAIL, Service
+from tests.submission.served import (
+    ADMIN,
+    BY,
+    CONTENT,
+    MAIL,
+    NOTHING_LASTS,
+    RCPT,
+    Service,
+    serving,
+)
 
 WRONG = "535 5.7.8 Login refused: the password is an API key of Smarthost, the user name is free"
 
@@ -67,6 +77,28 @@ async def test_a_key_that_is_revoked_sends_nothing_more(service: Service) -> Non
         assert await client.rest() == ""
 
 
+async def test_a_key_that_is_revoked_while_a_message_comes_does_not_send_it(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, NOTHING_LASTS) as service:
+        key = await service.new_key()
+        async with service.logged_in(key=key) as client:
+            await client.ask(MAIL, RCPT, b"DATA\r\n")
+            await service.parts.keys.revoke(service.portal.id, key.split("_")[1], BY, None)
+            assert (await client.ask(CONTENT + b".\r\n")).startswith("421 4.7.0 ")
+        assert not await service.messages()
+
+
+async def test_a_portal_that_is_suspended_while_a_message_comes_does_not_send_it(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, NOTHING_LASTS) as service, service.logged_in() as client:
+        await client.ask(MAIL, RCPT, b"DATA\r\n")
+        await service.parts.suspensions.suspend(service.portal, BY)
+        assert "suspended" in await client.ask(CONTENT + b".\r\n")
+        assert not await service.messages()
+
+
 async def test_the_last_use_of_a_key_is_noted(service: Service) -> None:
     async with service.logged_in():
         await service.parts.last_use.flush()
@@ -86,7 +118,7 @@ async def test_a_bad_login_is_logged_with_its_address_and_without_what_was_shown
         async with service.logged_in() as client:
             await client.submit()
     refused = [line for line in lines if line["event"] == "login refused"]
-    assert [line["address"] for line in refused] == ["127.0.0.1"] * 2
+    assert [line["client"] for line in refused] == ["127.0.0.1"] * 2
     (submitted,) = [line for line in lines if line["event"] == "submitted"]
     assert (submitted["user"], submitted["recipients"]) == (ADMIN, 1)
     for secret in (canary, base64.b64encode(canary.encode()).decode(), service.key):

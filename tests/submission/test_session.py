@@ -136,6 +136,41 @@ def test_a_login_takes_three_attempts_at_the_most() -> None:
     assert session.over
 
 
+# What nmap's smtp-open-relay tries, with this server's own names in place of its.
+OPEN_RELAY_SENDERS = (
+    b"",
+    b"antispam@example.com",
+    b"antispam@[192.0.2.1]",
+    b"antispam@" + HOST.encode(),
+)
+OPEN_RELAY_RECIPIENTS = (
+    b"relaytest@example.net",
+    b"relaytest%example.net@[192.0.2.1]",
+    b"relaytest%example.net@" + HOST.encode(),
+    b'"relaytest@example.net"',
+    b'"relaytest%example.net"',
+    b"relaytest@example.net@[192.0.2.1]",
+    b'"relaytest@example.net"@[192.0.2.1]',
+    b"relaytest@example.net@" + HOST.encode(),
+    b"@[192.0.2.1]:relaytest@example.net",
+    b"@" + HOST.encode() + b":relaytest@example.net",
+    b"example.net!relaytest",
+    b"example.net!relaytest@[192.0.2.1]",
+    b"example.net!relaytest@" + HOST.encode(),
+)
+
+
+@pytest.mark.parametrize("sender", OPEN_RELAY_SENDERS)
+def test_without_login_no_form_of_address_is_relayed_for(sender: bytes) -> None:
+    limits = Limits(errors=100)
+    for recipient in OPEN_RELAY_RECIPIENTS:
+        session = led(EHLO, b"MAIL FROM:<%b>\r\n" % sender, limits=limits)
+        session.feed(b"RCPT TO:<%b>\r\n" % recipient + DATA)
+        assert session.codes[0] == 250
+        assert all(code >= 500 for code in session.codes[1:])
+        assert session.feed(CONTENT)[0] >= 500
+
+
 def test_login_asks_for_name_and_password() -> None:
     session = led(EHLO, b"AUTH LOGIN\r\n", b"YXBw\r\n", b"dGhlIHJpZ2h0IGtleQ==\r\n")
     assert session.octets.endswith(

@@ -94,6 +94,16 @@ async def test_a_handshake_that_does_not_come_is_not_waited_for(
             assert (await client.log_in(service.key)).startswith("235 ")
 
 
+async def test_without_a_certificate_the_door_for_tls_says_nothing_in_clear(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.tls_port)
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read() == b""
+        writer.transport.abort()
+
+
 async def test_a_stop_does_not_wait_for_a_handshake(
     tmp_path: Path, certificate: ssl.SSLContext
 ) -> None:

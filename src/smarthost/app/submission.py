@@ -53,9 +53,12 @@ def make_listener(
         House(
             host=host,
             logins=logins,
-            acceptance=Acceptance(logins, parts.sending, parts.delivery.smtp_intake, host),
+            acceptance=Acceptance(
+                logins, parts.sending, parts.delivery.smtp_intake, host, limits, clock
+            ),
             certificate=certificate,
             limits=limits,
+            metrics=parts.metrics.submission,
             clock=clock,
         )
     )

@@ -1,8 +1,9 @@
 """Commits that are shared: one fsync for all the changes that wait while the disk works.
 
 A durable commit costs one fsync however many changes are in it, so those that come while one is
-under way go into the next together. Each has a savepoint of its own: what one raises takes back
-that one alone. Only when the commit itself fails is each tried again by itself.
+under way go into the next together. Where one of them raises, which is rare, all are taken back
+and run again, each behind a savepoint of its own, so that it takes back that one alone. Only when
+the commit itself fails is each tried again by itself.
 
 Statements run on the event loop and only what waits (for the disk, for another process's lock)
 in a thread: a thread for all of it would hand the interpreter's lock to and fro at every
@@ -39,6 +40,7 @@ _UNITS_A_TURN = 16
 # taken for written, and a later try may succeed.
 _FSYNC_FAILED = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
+Run = Callable[["_Unit"], None]
 Translate = Callable[[Exception], StoreUnavailableError]
 
 Measured = Callable[[], contextlib.AbstractContextManager[object]]
@@ -64,6 +66,10 @@ class _Unit:
             self.future.set_result(self.result)
         else:
             self.future.set_exception(self.error)
+
+
+class _RaisedError(Exception):
+    """A unit of work has raised, and its changes stand among those of others."""
 
 
 class _Transaction:
@@ -140,14 +146,23 @@ class GroupCommit:
         self._performing = None
 
     async def _perform(self, units: list[_Unit]) -> None:
-        if not await self._begin(units) or await self._commit(units) or len(units) == 1:
+        try:
+            if not await self._begin(units) or await self._commit(units, self._run):
+                return
+        except _RaisedError as raised:
+            if len(units) == 1:
+                units[0].error = raised.__cause__
+                return
+            if not await self._begin(units) or await self._commit(units, self._run_apart):
+                return
+        if len(units) == 1:
             return
         for position, unit in enumerate(units):
             # No transaction to be had for this one: none for the rest either. Each would wait
             # for the same lock once more.
             if not await self._begin(units[position:]):
                 return
-            await self._commit([unit])
+            await self._commit([unit], self._run_apart)
 
     async def _begin(self, units: list[_Unit]) -> bool:
         """Start a transaction; False, with the error on each unit, if there is none to be had."""
@@ -173,21 +188,36 @@ class GroupCommit:
         finally:
             self._connection.set_busy_timeout(0)
 
-    async def _commit(self, units: list[_Unit]) -> bool:
-        """Run all and commit; False, with the error on each unit, if that was lost."""
+    async def _commit(self, units: list[_Unit], run: Run) -> bool:
+        """Run all and commit; False, with the error on each unit, if that was lost.
+
+        Raises `_RaisedError`, and nothing was changed, if `run` does.
+        """
         try:
             for position, unit in enumerate(units, 1):
-                self._step(unit)
+                run(unit)
                 if position % _UNITS_A_TURN == 0:
                     await asyncio.sleep(0)
             with self._measured():
                 await self._in_thread(self._connection.execute, "COMMIT")
+        except _RaisedError:
+            self._roll_back()
+            raise
         except apsw.Error as error:
             self._lost(units, error)
             return False
         return True
 
-    def _step(self, unit: _Unit) -> None:
+    def _run(self, unit: _Unit) -> None:
+        unit.error = None
+        try:
+            unit.result = _complete(unit.work, self._transaction)
+        except ENGINE_ERRORS:
+            raise
+        except BaseException as error:
+            raise _RaisedError from error
+
+    def _run_apart(self, unit: _Unit) -> None:
         unit.error = None
         self._connection.execute("SAVEPOINT unit")
         try:
@@ -199,10 +229,13 @@ class GroupCommit:
             self._connection.execute("ROLLBACK TO unit")
         self._connection.execute("RELEASE unit")
 
-    def _lost(self, units: list[_Unit], error: apsw.Error) -> None:
+    def _roll_back(self) -> None:
         with contextlib.suppress(apsw.Error):
             if not self._connection.getautocommit():
                 self._connection.execute("ROLLBACK")
+
+    def _lost(self, units: list[_Unit], error: apsw.Error) -> None:
+        self._roll_back()
         for unit in units:
             unit.error = self._translate(error) if isinstance(error, ENGINE_ERRORS) else error
         if self._broken is None and _fsync_failed(error):

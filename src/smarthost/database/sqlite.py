@@ -21,7 +21,7 @@ from smarthost.database.engine import Row, StoreUnavailableError, T, Value, Work
 from smarthost.database.filesystem import network_filesystem_of
 from smarthost.database.group_commit import GroupCommit, Measured
 from smarthost.database.parameters import numbered
-from smarthost.database.room import check_room
+from smarthost.database.room import Room
 from smarthost.database.sqlite_errors import ENVIRONMENT_ERRORS, unavailable
 
 BUSY_SECONDS = 10
@@ -57,6 +57,7 @@ class SqliteDatabase:
         """
         _check_version(apsw.sqlite_lib_version())
         self._path = path
+        self._room = Room(path)
         with _translated(path):
             _check_filesystem(path)
             _create(path)
@@ -100,7 +101,7 @@ class SqliteDatabase:
     def check_room(self, octets: int) -> None:
         """Return if that many more octets leave the reserve of `room.py` untouched."""
         with _translated(self._path):
-            check_room(self._path, octets)
+            self._room.take(octets)
 
     async def find_damage(self) -> str | None:
         """Read every page of the file; return the first thing that is wrong in it."""

@@ -8,6 +8,7 @@ bracket and an ASCII domain, so it can go into an SMTP command and a header as i
 import string
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from smarthost.mail.characters import hidden_character, named
 from smarthost.mail.domain import DomainError, ends_in_number, ipv4, ipv6, to_a_labels
@@ -43,6 +44,8 @@ class Address:
         return f"{self.local_part}@{self.domain}"
 
 
+# A message names its sender and each recipient several times: in the envelope and in the header.
+@lru_cache(maxsize=2048)
 def parse_address(text: str) -> Address:
     """Read one mail address; blanks (U+0020) around it are dropped.
 

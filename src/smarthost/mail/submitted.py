@@ -74,24 +74,30 @@ class Submitted:
         return self.from_mailboxes[0]
 
 
-def submitted(raw: bytes, *, message_id: str, date: datetime, trace: bytes = b"") -> Submitted:
+def submitted(
+    raw: bytes, *, message_id: str, date: datetime, trace: bytes = b"", crlf: bool = False
+) -> Submitted:
     """Read a message and make it fit to be sent; `trace` goes on top, whole fields with CRLF.
 
-    Line ends become CRLF, a line `From …` of a mail folder before it is dropped; Bcc, Resent-Bcc
-    and Return-Path are taken out; `message_id` (with angle brackets) and `date` (with its time
-    zone) are added behind the header where it has none. A part with lines of more than 998 octets
-    is encoded anew.
+    Line ends become CRLF; with `crlf` they are known to be, and no NUL to be there. A line
+    `From …` of a mail folder before it is dropped; Bcc, Resent-Bcc and Return-Path are taken out;
+    `message_id` (with angle brackets) and `date` (with its time zone) are added behind the header
+    where it has none. A part with lines of more than 998 octets is encoded anew.
 
     Raises `LoopError` on more than 30 Received headers; `RawMessageError` on a NUL, a header that
     is not of RFC 5322, is not UTF-8 or has lines of more than 998 octets, no or several From,
     and long lines that cannot be encoded; `ComposeError` on a `message_id` or `date` that is none.
     """
-    content, changed = _with_crlf(raw)
+    content = _without_mbox_line(raw)
+    content, changed = (content, False) if crlf else _with_crlf(content)
     end, body = header_end(content, 0, len(content))
     fields = _checked_fields(content, end)
     read = _Header(fields)
-    missing = {"Message-ID": message_id_value(message_id), "Date": date_value(date)}
-    added = {name: value for name, value in missing.items() if not read.has(name)}
+    added = {}
+    if not read.has("message-id"):
+        added["Message-ID"] = message_id_value(message_id)
+    if not read.has("date"):
+        added["Date"] = date_value(date)
     content = _rewritten(content, fields, end, added, trace)
     if body == end:  # there is no empty line, and so no body
         content += b"\r\n"
@@ -114,29 +120,36 @@ class _Header:
     def __init__(self, fields: Sequence[Field]) -> None:
         self._values = {field.lower_name: field.value for field in fields}
 
-    def has(self, name: str) -> bool:
-        return name.lower() in self._values
+    def has(self, lower_name: str) -> bool:
+        return lower_name in self._values
 
     def value(self, lower_name: str) -> str:
         return self._values.get(lower_name, "")
 
     def mailboxes(self, lower_name: str) -> tuple[Mailbox, ...]:
+        value = self.value(lower_name)
+        if not value:
+            return ()
         try:
-            return parse_mailbox_list(self.value(lower_name))
+            return parse_mailbox_list(value)
         except AddressError as error:
             raise RawMessageError(
                 f"The header {lower_name.title()} cannot be read. {error}"
             ) from None
 
 
+def _without_mbox_line(raw: bytes) -> bytes:
+    line = _MBOX_LINE.match(raw)
+    content = raw[line.end() :] if line else raw
+    if not content:
+        raise RawMessageError("The message is empty.")
+    return content
+
+
 def _with_crlf(raw: bytes) -> tuple[bytes, bool]:
     """Give the message in lines that end in CRLF, and whether any did not."""
     if b"\0" in raw:
         raise RawMessageError("The message has a NUL in it. Encode such a part in base64.")
-    if line := _MBOX_LINE.match(raw):
-        raw = raw[line.end() :]
-    if not raw:
-        raise RawMessageError("The message is empty.")
     whole = raw.count(b"\r\n")
     changed = not raw.count(b"\r") == whole == raw.count(b"\n")
     content = raw

@@ -26,6 +26,7 @@ from smarthost.mail_queue.progress import ClaimLostError
 from smarthost.mail_queue.recording import Recording
 from smarthost.mail_queue.store import QueueStore, Verdict
 from smarthost.mail_queue.trip import Attempt, RelayOf, Trip, names
+from smarthost.mail_queue.watch import Watch
 
 log = structlog.get_logger("smarthost.mail_queue")
 
@@ -86,6 +87,7 @@ class Courier:
         self._luck = luck
         self._ended = ended
         self._order = Order()
+        self._watch = Watch(clock)
         self._stopping = False
 
     def stop(self) -> None:
@@ -137,6 +139,7 @@ class Courier:
             self._store,
             self._relays[claim.kind],
             self._clock,
+            self._watch,
             before_data=lambda: self._order.settle(claim.portal_id),
             after_data=after_data,
         )

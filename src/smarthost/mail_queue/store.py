@@ -26,7 +26,7 @@ from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
 from smarthost.mail_queue.removal.store import drop_body_of_sent
 from smarthost.mail_queue.rows import read_dsn
 from smarthost.mail_queue.schedule import Circumstances, Patience, Standing
-from smarthost.mail_queue.turns.store import BEFORE_ALL, Turn, due_turns, note_sent, refresh
+from smarthost.mail_queue.turns.store import BEFORE_ALL, Turn, due_turns, refresh
 from smarthost.portals.suspension.store import standing_of
 
 _RECORD_STEP = """
@@ -231,11 +231,10 @@ class QueueStore:
             if any(kept) and claim.kind is Kind.MAIL:
                 ended = _ended(attempted, standings, kept)
                 await self._in_each_record(tx, claim.portal_id, claim.message_id, ended)
-            if any(one.result is Result.ACCEPTED for one in attempted):
-                await note_sent(tx, claim.portal_id, claim.kind, now)
-                if not self._keeps_sent:
-                    await drop_body_of_sent(tx, claim.portal_id, claim.message_id)
-            await refresh(tx, claim.portal_id, claim.kind)
+            sent = any(one.result is Result.ACCEPTED for one in attempted)
+            if sent and not self._keeps_sent:
+                await drop_body_of_sent(tx, claim.portal_id, claim.message_id)
+            await refresh(tx, claim.portal_id, claim.kind, sent_at=now if sent else None)
             return Recorded(kept=all(kept), lifted=lifted)
 
         return await self._database.transact(work)

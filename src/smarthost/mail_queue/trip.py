@@ -7,7 +7,7 @@ recipient; unless the claim is lost, and somebody else has answered.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -20,11 +20,9 @@ from smarthost.mail_queue import schedule
 from smarthost.mail_queue.model import Attempted, BrokenOffError, Claim, Claimed, Kind
 from smarthost.mail_queue.progress import Progress
 from smarthost.mail_queue.store import QueueStore
+from smarthost.mail_queue.watch import Watch
 
 log = structlog.get_logger("smarthost.mail_queue")
-
-FOLLOW_SECONDS = 0.25
-"""How often a running attempt's step is written down and, for a test, its settings looked at."""
 
 _OVERRUN_SECONDS = 5.0
 _NEEDS_A_PERSON = frozenset({Code.NO_RELAY, Code.SETTINGS_CHANGED, Code.PASSWORD_UNREADABLE})
@@ -62,15 +60,19 @@ class Trip:
         store: QueueStore,
         relay_of: RelayOf,
         clock: Clock,
+        watch: Watch,
         before_data: Callable[[], Awaitable[None]],
         after_data: Callable[[], None],
     ) -> None:
-        """`before_data` and `after_data` are the progress's."""
+        """`watch` looks at it meanwhile; `before_data` and `after_data` are the progress's."""
         self.claim = claim
         self.relay: RelaySettings | None = None
         self._store = store
         self._relay_of = relay_of
         self._clock = clock
+        self._watch = watch
+        self._attempting: asyncio.Future[Sequence[Outcome]] | None = None
+        self._reason: Exception | None = None
         self._started_at = clock.now()
         self._started = clock.monotonic()
         self._revision = claim.revision
@@ -85,7 +87,7 @@ class Trip:
     async def hand_over(self, relay: RelaySettings, attempt: Attempt) -> list[Attempted]:
         """Make the attempt. Raises `BrokenOffError`, `ClaimLostError`, `StoreUnavailableError`."""
         envelope = await self._store.envelope(self.claim)
-        attempting = asyncio.ensure_future(
+        self._attempting = attempting = asyncio.ensure_future(
             attempt(
                 relay,
                 [envelope],
@@ -94,17 +96,28 @@ class Trip:
                 fresh=self.claim.kind is not Kind.MAIL,
             )
         )
-        following = asyncio.ensure_future(self._follow())
         try:
-            await asyncio.wait((attempting, following), return_when=asyncio.FIRST_COMPLETED)
+            with self._watch.over(self):
+                await asyncio.wait((attempting,))
         finally:
-            attempting.cancel()
-            following.cancel()
-            await asyncio.gather(attempting, following, return_exceptions=True)
+            if not attempting.done():
+                attempting.cancel()
+                await asyncio.gather(attempting, return_exceptions=True)
         # What was cancelled may have come to its end all the same: then that is what counts.
-        if attempting.cancelled():
-            following.result()
+        if attempting.cancelled() and self._reason is not None:
+            raise self._reason
         return self._ended(attempting.result())
+
+    async def look(self) -> None:
+        """Write the step down, and end the attempt if there is a reason to."""
+        try:
+            await self._look()
+        except StoreUnavailableError as error:
+            log.warning("step not written", reason=str(error), **names(self.claim))
+        except Exception as error:  # noqa: BLE001 - it ends the attempt, whatever it is
+            self._reason = error
+            if self._attempting is not None:
+                self._attempting.cancel()
 
     def broken_off(self, code: Code) -> list[Attempted]:
         """Return the answer for all recipients of an attempt that ended for another reason."""
@@ -138,21 +151,13 @@ class Trip:
             return False
         return True
 
-    async def _follow(self) -> NoReturn:
-        """Write steps down until there is a reason to end the attempt, and raise that."""
-        allowed = schedule.deadline_seconds(self.claim.kind) + _OVERRUN_SECONDS
-        while self.seconds < allowed:
-            await self._clock.sleep(FOLLOW_SECONDS)
-            try:
-                await self._progress.record()
-                in_force = await self._is_in_force()
-            except StoreUnavailableError as error:
-                log.warning("step not written", reason=str(error), **names(self.claim))
-                continue
-            if not in_force and self._progress.step is not Step.DATA:
-                raise BrokenOffError(Code.SETTINGS_CHANGED)
-        log.error("attempt beyond its deadline", **names(self.claim))
-        raise BrokenOffError(Code.INTERNAL)
+    async def _look(self) -> None:
+        if self.seconds >= schedule.deadline_seconds(self.claim.kind) + _OVERRUN_SECONDS:
+            log.error("attempt beyond its deadline", **names(self.claim))
+            raise BrokenOffError(Code.INTERNAL)
+        await self._progress.record()
+        if not await self._is_in_force() and self._progress.step is not Step.DATA:
+            raise BrokenOffError(Code.SETTINGS_CHANGED)
 
     def _ended(self, outcomes: Sequence[Outcome]) -> list[Attempted]:
         by_address = {outcome.recipient: outcome for outcome in outcomes}

@@ -31,7 +31,7 @@ def enveloped(
     )
     header_id = f"<{message_id}@{sender.mailbox.address.domain}>"
     try:
-        read = submitted(message.content, message_id=header_id, date=date, trace=trace)
+        read = submitted(message.content, message_id=header_id, date=date, trace=trace, crlf=True)
     except RawMessageError as error:
         return refused([unreadable(error)])
     faults = [*_wrong_reverse_path(message, sender), *wrong_senders(read, sender)]

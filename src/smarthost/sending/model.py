@@ -62,7 +62,7 @@ class EnvelopedInput(msgspec.Struct, frozen=True, kw_only=True):
     """A whole message that comes with its envelope, as SMTP brings it."""
 
     content: bytes
-    """Lines end in CRLF."""
+    """Each line ends in CRLF, and there is no NUL: whoever read it has made sure."""
     sender: Address | None
     """None: the null reverse-path."""
     recipients: tuple[Address, ...]

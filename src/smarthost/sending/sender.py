@@ -4,6 +4,8 @@ Relays send for whoever logs in, so it is here that one portal is kept from writ
 name. Where the operator has allowed it, any address of the sender's domain may be used.
 """
 
+from functools import lru_cache
+
 import msgspec
 
 from smarthost.mail.address import Address, parse_address
@@ -35,6 +37,7 @@ class PortalSender(msgspec.Struct, frozen=True, kw_only=True):
         return f"an address of {own.domain}" if self.whole_domain else str(own)
 
 
+@lru_cache(maxsize=256)
 def sender_of(portal: Portal, settings: SmtpSettings) -> PortalSender:
     """Return the sender of a portal with these settings in force."""
     mailbox = Mailbox(

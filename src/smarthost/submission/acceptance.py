@@ -1,15 +1,17 @@
 """Whether a portal may send a message, and the message into its queue.
 
-The settings, the portal and the key are looked at when the message begins, and the settings again
-when it has come whole: each may have changed meanwhile, and a session can last an hour. A 250 is
-said of what is on the disk.
+The key, the portal and the settings are looked at when the message begins, and again when it has
+come whole unless that took no time: they may have changed meanwhile, and a message can take an
+hour. A 250 is said of what is on the disk.
 """
 
 import asyncio
 
 import structlog
+from msgspec.structs import replace
 
 from smarthost.audit.model import Actor
+from smarthost.clock import Clock
 from smarthost.mail.dsn import Dsn, RecipientDsn
 from smarthost.mail.received import Hop, protocol_of
 from smarthost.mail_queue.accepted.model import Idempotency, Submission
@@ -19,8 +21,10 @@ from smarthost.portals.model import PortalsError
 from smarthost.sending.model import EnvelopedInput, Refused
 from smarthost.sending.prepare import Sending
 from smarthost.sending.rules import not_allowed
+from smarthost.sending.sender import PortalSender
 from smarthost.submission import replies
 from smarthost.submission.idempotency import Keyed, KeyMisusedError
+from smarthost.submission.limits import Limits
 from smarthost.submission.login import Logins
 from smarthost.submission.replies import Reply
 from smarthost.submission.steps import Message, Sender, Submitter
@@ -31,26 +35,30 @@ _NOTHING_ASKED = RecipientDsn()
 class Acceptance:
     """Accepts messages. Its methods raise `StoreUnavailableError` and what `Intake` raises."""
 
-    def __init__(self, logins: Logins, sending: Sending, intake: Intake, host: str) -> None:
+    def __init__(
+        self,
+        logins: Logins,
+        sending: Sending,
+        intake: Intake,
+        host: str,
+        limits: Limits,
+        clock: Clock,
+    ) -> None:
         """`host` is what this server calls itself."""
         self._logins = logins
         self._sending = sending
         self._intake = intake
         self._host = host
+        self._current_seconds = limits.current_seconds
+        self._clock = clock
         # Bound once: the lazy logger would look for its configuration at every message.
         self._log = structlog.get_logger("smarthost.submission").bind()
 
     async def sender(self, asked: Sender) -> tuple[Reply, Submitter | None]:
         """Return the reply to MAIL, and who submits as things are now."""
-        try:
-            submitter = await self._logins.again(asked.submitter)
-        except PortalsError as error:
-            return replies.KEY_GONE.saying(str(error)), None
-        if submitter is None:
-            return replies.KEY_GONE, None
-        sender = await self._sending.sender(submitter.portal)
-        if sender is None:
-            return replies.NO_RELAY, submitter
+        submitter, sender = await self._look(asked.submitter)
+        if isinstance(sender, Reply):
+            return sender, submitter
         path = asked.mail.path
         if path is not None and not sender.allows(path):
             told = not_allowed("from", path, sender).message
@@ -63,14 +71,31 @@ class Acceptance:
             keyed = Keyed(message.content)
         except KeyMisusedError as error:
             return replies.KEY_MISUSED.saying(str(error))
-        sender = await self._sending.sender(message.submitter.portal)
-        if sender is None:
-            return replies.NO_RELAY
+        sender: PortalSender | Reply | None = message.submitter.sender
+        age = self._clock.monotonic() - message.submitter.looked_at
+        if sender is None or age >= self._current_seconds:
+            _, sender = await self._look(message.submitter)
+        if isinstance(sender, Reply):
+            return sender
         hop = self._hop(message, address, tls=tls)
         prepared = await self._sending.prepare_enveloped(_enveloped(message, keyed, hop), sender)
         if isinstance(prepared, Refused):
             return replies.of_refusal(prepared)
         return replies.ACCEPTED.filled(id=await self._submit(message, keyed, prepared, address))
+
+    async def _look(self, submitter: Submitter) -> tuple[Submitter, PortalSender | Reply]:
+        """Find out whom mail may be from as things are now, or what is said in place of that."""
+        looked_at = self._clock.monotonic()
+        try:
+            found = await self._logins.again(submitter)
+        except PortalsError as error:
+            return submitter, replies.KEY_GONE.saying(str(error))
+        if found is None:
+            return submitter, replies.KEY_GONE
+        sender = await self._sending.sender(found.portal)
+        if sender is None:
+            return found, replies.NO_RELAY
+        return replace(found, sender=sender, looked_at=looked_at), sender
 
     async def _submit(
         self, message: Message, keyed: Keyed, submission: Submission, address: str

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from smarthost.clock import Clock
+from smarthost.metrics.submission import SubmissionMetrics
 from smarthost.submission import replies
 from smarthost.submission.acceptance import Acceptance
 from smarthost.submission.limits import Limits
@@ -52,6 +53,7 @@ class House:
         acceptance: Acceptance,
         certificate: Certificate,
         limits: Limits,
+        metrics: SubmissionMetrics,
         clock: Clock,
     ) -> None:
         self.host = host
@@ -59,6 +61,7 @@ class House:
         self.acceptance = acceptance
         self.certificate = certificate
         self.limits = limits
+        self.metrics = metrics
         self.clock = clock
         self.sessions = Sessions(limits)
         self.room = Room(limits.room_octets)
@@ -114,15 +117,12 @@ class Conversation:
             self._wire.abort()
             raise
         except Exception:
-            log.exception("session failed", address=self._origin.address)
+            log.exception("session failed", client=self._origin.address)
             self._say(replies.OWN_FAULT)
         finally:
             self._give_back()
         self._flush()
-        if self._said_bye:
-            self._wire.close()
-        else:
-            await self._wire.leave()
+        await self._wire.leave(at_once=self._said_bye)
 
     async def _converse(self) -> None:
         self._say(self._session.greeting())
@@ -162,12 +162,15 @@ class Conversation:
             told = replies.of_error(error)
             if told is None:
                 raise
-            log.warning("submission not possible", address=self._origin.address, reason=str(error))
+            log.warning("submission not possible", client=self._origin.address, reason=str(error))
             reply = told
+        if not reply.positive and not isinstance(step, Login):
+            log.info("submission refused", client=self._origin.address, reply=reply.text)
         self._say(self._session.answer(reply, submitter))
 
     async def _login(self, step: Login) -> tuple[Reply, Submitter | None]:
         reply, submitter = await self._house.logins.check(step.credentials, self._origin.address)
+        self._house.metrics.logged_in(accepted=submitter is not None)
         if submitter is not None:
             self._logged_in()
         return reply, submitter

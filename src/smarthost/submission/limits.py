@@ -25,6 +25,8 @@ class Limits:
     does not read.
 
     `sessions` may be open at once, of them `strangers` of one address that have not logged in.
+    What was found out about key, portal and settings holds for `current_seconds`.
+
     `errors` and `bad_logins` are how many a session may have; `bad_logins_a_minute` an address.
 
     `linger_seconds` is how long a client gets to read a last reply while it still sends;
@@ -44,6 +46,7 @@ class Limits:
     output_octets: int = 65_536
     sessions: int = 1_000
     strangers: int = 100
+    current_seconds: float = 1.0
     errors: int = 20
     bad_logins: int = 3
     bad_logins_a_minute: int = 5

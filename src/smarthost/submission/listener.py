@@ -80,22 +80,28 @@ class Visit:
     async def _run(self) -> None:
         house = self._house
         wire = Wire(house.clock, house.limits)
+        # Before there is a connection: what a client says at once is not lost then.
+        conversation = Conversation(
+            wire,
+            Session(self._terms(), tls=self._implicit_tls),
+            house,
+            self.origin,
+            partial(house.sessions.logged_in, self),
+        )
         try:
             await self._connect(wire)
         except OSError:  # of TLS, of the time, of the connection
             return
-        session = Session(
-            Terms(
-                host=house.host,
-                starttls=house.certificate() is not None,
-                login_in_clear=self.origin.on_loopback,
-                limits=house.limits,
-            ),
-            tls=self._implicit_tls,
+        self._conversation = conversation
+        await conversation.run()
+
+    def _terms(self) -> Terms:
+        return Terms(
+            host=self._house.host,
+            starttls=self._house.certificate() is not None,
+            login_in_clear=self.origin.on_loopback,
+            limits=self._house.limits,
         )
-        logged_in = partial(house.sessions.logged_in, self)
-        self._conversation = Conversation(wire, session, house, self.origin, logged_in)
-        await self._conversation.run()
 
     async def _connect(self, wire: Wire) -> None:
         connection, self._connection = self._connection, None
@@ -105,10 +111,14 @@ class Visit:
         if not self._implicit_tls:
             await loop.connect_accepted_socket(lambda: wire, connection)
             return
+        context = self._house.certificate()
+        if context is None:
+            connection.close()
+            raise ConnectionAbortedError("There is no certificate.")
         await loop.connect_accepted_socket(
             lambda: wire,
             connection,
-            ssl=self._house.certificate(),
+            ssl=context,
             ssl_handshake_timeout=limits.command_seconds,
             ssl_shutdown_timeout=limits.linger_seconds,
         )
@@ -154,6 +164,8 @@ class Listener:
         while True:
             try:
                 connection, _ = await loop.sock_accept(door.socket)
+            except ConnectionError:  # the client was gone already
+                continue
             except OSError as error:
                 log.warning("no client taken", reason=str(error))
                 await self._house.clock.sleep(_PAUSE_SECONDS)
@@ -167,7 +179,9 @@ class Listener:
         if not self._house.sessions.admit(visit):
             self._house.sessions.gone(visit)
             visit.refuse(replies.TOO_MANY_SESSIONS)
+            self._house.metrics.turned_away()
             return
+        self._house.metrics.begun()
         task = visit.begin()
         self._visits[task] = visit
         task.add_done_callback(self._gone)
@@ -176,3 +190,4 @@ class Listener:
         visit = self._visits.pop(task)
         visit.close()
         self._house.sessions.gone(visit)
+        self._house.metrics.ended()

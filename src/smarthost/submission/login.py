@@ -51,11 +51,11 @@ class Logins:
         try:
             submitter = await self._submitter(credentials)
         except PortalsError as error:
-            log.warning("login refused", address=address, reason=str(error))
+            log.warning("login refused", client=address, reason=str(error))
             return replies.LOGIN_NOT_ALLOWED.saying(str(error)), None
         if submitter is not None:
             return replies.LOGGED_IN, submitter
-        log.warning("login refused", address=address)
+        log.warning("login refused", client=address)
         if self._bad_logins.are_too_many(rate_key(address)):
             return replies.TOO_MANY_BAD_LOGINS, None
         return replies.LOGIN_REFUSED, None

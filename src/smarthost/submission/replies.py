@@ -43,6 +43,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Whether the command was carried out, or may go on."""
         return self.code < 400
 
+    @property
+    def text(self) -> str:
+        """The reply in one line, for the log."""
+        return " ".join((str(self.code), self.enhanced or "", *self.lines))
+
     @cached_property
     def octets(self) -> bytes:
         """The reply as it is sent: ASCII, each line of at most 512 octets."""

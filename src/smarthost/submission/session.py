@@ -10,8 +10,6 @@ from functools import partial
 
 import msgspec
 
-from smarthost.mail.address import Address
-from smarthost.mail.dsn import RecipientDsn
 from smarthost.smtp.command_parser import (
     Auth,
     Command,
@@ -24,7 +22,6 @@ from smarthost.smtp.command_parser import (
     parse_command,
 )
 from smarthost.smtp.command_reader import CommandReader, LineError
-from smarthost.smtp.data_reader import DataEnd, DataReader
 from smarthost.smtp.sasl_server import (
     EXCHANGES,
     BadResponseError,
@@ -36,7 +33,8 @@ from smarthost.smtp.sasl_server import (
 from smarthost.submission import replies
 from smarthost.submission.limits import Limits
 from smarthost.submission.replies import Reply
-from smarthost.submission.steps import Login, Message, Sender, StartTls, Step, Submitter
+from smarthost.submission.steps import Login, Sender, StartTls, Step, Submitter
+from smarthost.submission.transaction import Transaction
 
 _SAID = {
     Plain.RSET: replies.RESET,
@@ -69,25 +67,24 @@ class Session:
         self._terms = terms
         self._limits = terms.limits
         self._lines = CommandReader()
-        self._data: DataReader | None = None
         self._name: str | None = None
         self._extended = False
         self._login: ServerLogin | None = None
-        self._mail: Mail | None = None
+        self._transaction: Transaction | None = None
         self._asked: Step | None = None
-        self._recipients: dict[Address, RecipientDsn] = {}
         self._errors = 0
         self._bad_logins = 0
 
     @property
     def receiving(self) -> bool:
-        """Whether a message is coming in."""
-        return self._data is not None
+        """Whether a message is coming in, or has come and was not looked at."""
+        transaction = self._transaction
+        return transaction is not None and (transaction.receiving or transaction.received)
 
     @property
     def held(self) -> int:
         """How many octets of a message are kept."""
-        return 0 if self._data is None else self._data.octets
+        return 0 if self._transaction is None else self._transaction.held
 
     def greeting(self) -> Reply:
         """Return what is said first."""
@@ -95,23 +92,24 @@ class Session:
 
     def receive(self, octets: bytes) -> bool:
         """Take octets from the client; return whether `next` may have something."""
-        data = self._data
-        if data is None or data.ended is not None:
+        transaction = self._transaction
+        if transaction is None or not transaction.receiving:
             self._lines.feed(octets)
             return True
-        if data.feed(octets) is None:
+        rest = transaction.receive(octets)
+        if rest is None:
             return False
-        self._lines.feed(data.rest)
+        self._lines.feed(rest)
         return True
 
     def drop_message(self) -> None:
         """Keep nothing of the message that is coming in; it is refused for now at its end."""
-        if self._data is not None:
-            self._data.drop()
+        if self._transaction is not None:
+            self._transaction.drop()
 
     def next(self) -> Step | None:
         """Return what is to be said or done now, None: more has to come from the client."""
-        step = self._next_of_data() if self._data is not None else self._next_of_commands()
+        step = self._next_of_data() if self.receiving else self._next_of_commands()
         if isinstance(step, Reply):
             return self._counted(step)
         self._asked = step
@@ -129,7 +127,7 @@ class Session:
             if self._bad_logins >= self._limits.bad_logins:
                 return replies.TOO_MANY_BAD_LOGINS
         elif isinstance(asked, Sender) and reply.positive:
-            self._mail = asked.mail
+            self._transaction = Transaction(asked.mail, self._limits)
         return self._counted(reply)
 
     def encrypted(self) -> None:
@@ -137,7 +135,7 @@ class Session:
         self.tls = True
         self._asked = None
         self._name, self._extended = None, False
-        self._forget()
+        self._transaction = None
 
     # Lines.
 
@@ -150,9 +148,10 @@ class Session:
             return None
         if self._login is not None:
             return self._led_on(partial(self._login.respond, line))
-        mail = self._mail
+        transaction = self._transaction
+        smtputf8 = transaction is not None and transaction.smtputf8
         try:
-            command = parse_command(line, smtputf8=mail is not None and mail.parameters.smtputf8)
+            command = parse_command(line, smtputf8=smtputf8)
         except CommandError as error:
             return replies.of_command(error)
         return self._carry_out(command)
@@ -179,13 +178,13 @@ class Session:
             case Plain.VRFY if self.submitter is None:
                 return self._login_first()
             case Plain.RSET:
-                self._forget()
+                self._transaction = None
         return _SAID[command]
 
     def _hello(self, command: Ehlo | Helo) -> Reply:
         self._name = command.name
         self._extended = isinstance(command, Ehlo)
-        self._forget()
+        self._transaction = None
         hello = replies.HELLO.filled(host=self._terms.host)
         if not self._extended:
             return hello
@@ -259,59 +258,35 @@ class Session:
             return replies.HELLO_FIRST
         if self.submitter is None:
             return self._login_first()
-        if self._mail is not None:
+        if self._transaction is not None:
             return replies.SENDER_ALREADY
         if (command.parameters.size or 0) > self._limits.message_octets:
-            return self._sized(replies.TOO_LARGE)
+            return replies.TOO_LARGE.filled(size=self._limits.message_octets)
         return Sender(submitter=self.submitter, mail=command)
 
     def _rcpt(self, command: Rcpt) -> Reply:
-        if self._mail is None:
+        if self._transaction is None:
             return self._out_of_order()
-        known = command.path in self._recipients
-        if not known and len(self._recipients) >= self._limits.recipients:
-            return replies.TOO_MANY_RECIPIENTS
-        self._recipients[command.path] = command.dsn
-        return replies.RECIPIENT_OK
+        return self._transaction.rcpt(command)
 
     def _begin_data(self) -> Reply:
         if self._lines.has_rest:
             # DATA ends a group (RFC 2920, section 3.1): what follows it here is either a message
             # that was not asked for, or its end is somewhere else than its sender believes.
             return replies.DATA_TOO_SOON
-        if self._mail is None:
+        if self._transaction is None:
             return self._out_of_order()
-        if not self._recipients:
-            return replies.RECIPIENT_FIRST
-        self._data = DataReader(self._limits.message_octets)
-        return replies.SEND_DATA
+        return self._transaction.begin_data()
 
     def _out_of_order(self) -> Reply:
         return self._login_first() if self.submitter is None else replies.SENDER_FIRST
 
     def _next_of_data(self) -> Step | None:
-        data, mail, submitter = self._data, self._mail, self.submitter
-        if data is None or data.ended is None:
+        transaction, submitter = self._transaction, self.submitter
+        if transaction is None or submitter is None or transaction.receiving:
             return None
-        recipients = self._recipients
-        self._forget()
-        if data.ended is not DataEnd.WHOLE:
-            return self._sized(replies.DATA_ENDS[data.ended])
-        if mail is None or submitter is None:
-            raise AssertionError("DATA was said without MAIL.")
-        return Message(
-            submitter=submitter,
-            mail=mail,
-            recipients=recipients,
-            content=data.content,
-            client_name=self._name or "",
-        )
-
-    def _sized(self, reply: Reply) -> Reply:
-        return reply.filled(size=self._limits.message_octets)
-
-    def _forget(self) -> None:
-        self._data, self._mail, self._recipients = None, None, {}
+        self._transaction = None
+        return transaction.result(submitter, self._name or "")
 
     def _counted(self, reply: Reply) -> Reply:
         if reply.code >= 500:

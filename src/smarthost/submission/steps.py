@@ -9,6 +9,7 @@ from smarthost.mail.address import Address
 from smarthost.mail.dsn import RecipientDsn
 from smarthost.portals.model import Caller, Portal
 from smarthost.portals.tokens import Token
+from smarthost.sending.sender import PortalSender
 from smarthost.smtp.command_parser import Mail
 from smarthost.smtp.sasl_server import Credentials
 from smarthost.submission.replies import Reply
@@ -21,6 +22,10 @@ class Submitter(msgspec.Struct, frozen=True, kw_only=True):
     caller: Caller
     token: Token
     """The key that was shown, since it can be revoked while the session lasts."""
+    sender: PortalSender | None = None
+    """Whom the portal's mail may be from; None: that was not looked at."""
+    looked_at: float = float("-inf")
+    """When all this was found out; seconds of the clock's `monotonic()`."""
 
 
 class StartTls(msgspec.Struct, frozen=True, kw_only=True):

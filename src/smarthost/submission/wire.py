@@ -116,20 +116,16 @@ class Wire(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(self._limits.output_octets)
 
-    def close(self) -> None:
-        """Close behind what was written."""
-        self.receive = _dropped
-        self._bare_or_tls().close()
+    async def leave(self, *, at_once: bool) -> None:
+        """Close behind what was written, `at_once` or when the client has had time to read it.
 
-    async def leave(self) -> None:
-        """Close behind what was written, and drop what still comes for a while.
-
-        Closed at once with octets unread, the connection would be reset, and the last reply lost.
+        Closed at once with octets unread, the connection is reset, and the last reply lost. What
+        still comes is dropped.
         """
         self.receive = _dropped
         transport = self._bare_or_tls()
-        if self._ended or transport.is_closing() or not transport.can_write_eof():
-            transport.close()  # TLS waits for the client itself
+        if at_once or self._ended or transport.is_closing() or not transport.can_write_eof():
+            transport.close()  # TLS waits for the client by itself
         else:
             with contextlib.suppress(OSError):  # the client is gone
                 transport.write_eof()

@@ -86,7 +86,6 @@ class ArrivalStore:
                 row = (portal_id, submission.id, address, kind, due_at, at)
                 await tx.execute(_INSERT_RECIPIENT, *row)
         await turns.open_turn(tx, portal_id, arrival.kind)
-        await turns.refresh(tx, portal_id, arrival.kind)
 
     async def insert_test(
         self, tx: Transaction, arrival: Arrival, message_id: str, envelope: Envelope

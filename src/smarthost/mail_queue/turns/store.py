@@ -16,7 +16,7 @@ _OPEN = """
 INSERT INTO queue_turns (portal_id, kind) VALUES ($1, $2) ON CONFLICT DO NOTHING"""
 # The least of an index is found at once only where nothing is joined to it.
 _REFRESH = """
-UPDATE queue_turns SET due_at = (
+UPDATE queue_turns SET last_sent_at = coalesce($3, last_sent_at), due_at = (
     SELECT CASE WHEN h.probe_at > f.due_at THEN h.probe_at ELSE f.due_at END
     FROM (
         SELECT min(due_at) AS due_at FROM recipients
@@ -26,8 +26,6 @@ UPDATE queue_turns SET due_at = (
     WHERE NOT EXISTS (SELECT 1 FROM portals WHERE id = $1 AND suspended_at IS NOT NULL)
 )
 WHERE portal_id = $1 AND kind = $2"""
-_NOTE_SENT = """
-UPDATE queue_turns SET last_sent_at = $3 WHERE portal_id = $1 AND kind = $2"""
 _DUE = """
 SELECT portal_id, due_at FROM queue_turns
 WHERE kind = $1 AND due_at <= $2 AND (due_at, portal_id) > ($3, $4)
@@ -54,24 +52,26 @@ NEVER = 2**63 - 1
 
 
 async def open_turn(tx: Transaction, portal_id: str, kind: Kind) -> None:
-    """Make the portal's turn for messages of `kind`, unless it is there."""
-    await tx.execute(_OPEN, portal_id, kind.value)
+    """Bring the portal's turn for messages of `kind` up to date, and make it if need be."""
+    if not await refresh(tx, portal_id, kind):
+        await tx.execute(_OPEN, portal_id, kind.value)
+        await refresh(tx, portal_id, kind)
 
 
-async def refresh(tx: Transaction, portal_id: str, kind: Kind) -> None:
-    """Bring the turn up to date with the portal and its recipients, and for mail with its hold."""
-    await tx.execute(_REFRESH, portal_id, kind.value)
+async def refresh(
+    tx: Transaction, portal_id: str, kind: Kind, *, sent_at: int | None = None
+) -> bool:
+    """Bring the turn up to date with the portal and its recipients, and for mail with its hold.
+
+    `sent_at` is when a relay has just taken one of them. False if there is no turn yet.
+    """
+    return await tx.execute(_REFRESH, portal_id, kind.value, sent_at) > 0
 
 
 async def refresh_all(tx: Transaction, portal_id: str) -> None:
     """Bring all turns of a portal up to date, since it was suspended or resumed."""
     for kind in Kind:
         await refresh(tx, portal_id, kind)
-
-
-async def note_sent(tx: Transaction, portal_id: str, kind: Kind, now: int) -> None:
-    """Write down that a relay took one of the portal's messages now."""
-    await tx.execute(_NOTE_SENT, portal_id, kind.value, now)
 
 
 async def due_turns(
