@@ -3,6 +3,7 @@
 import pytest
 
 from smarthost.mail.address import parse_address
+from smarthost.mail.submitted import LONGEST_HEADER
 from smarthost.submission.idempotency import Keyed, KeyMisusedError
 from tests.submission.served import CONTENT, Service
 
@@ -54,6 +55,15 @@ def test_without_the_header_nothing_is_changed() -> None:
     for content in (CONTENT, CONTENT + with_key(b"in the body"), b"X: " + with_key(b"x")):
         keyed = Keyed(content)
         assert (keyed.key, keyed.content) == (None, content)
+
+
+async def test_a_header_that_is_too_long_is_refused_and_not_read(service: Service) -> None:
+    content = with_key(b"k1", b"a:\r\n" * (LONGEST_HEADER // 4) + CONTENT)
+    keyed = Keyed(content)
+    assert (keyed.key, keyed.content) == (None, content)
+    async with service.logged_in() as client:
+        told = await client.submit(content)
+    assert told.startswith("554 5.6.0 The header has more than 262144 octets")
 
 
 def test_the_header_alone_is_taken_out() -> None:

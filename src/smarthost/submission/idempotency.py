@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from smarthost.mail.address import Address
 from smarthost.mail.fields import Field, header_end, read_fields
+from smarthost.mail.submitted import LONGEST_HEADER
 
 HEADER = "X-Smarthost-Idempotency-Key"
 LONGEST_KEY = 256
@@ -34,8 +35,9 @@ class Keyed:
         self.key: str | None = None
         self._fields: list[Field] = []
         end, _ = header_end(content, 0, len(content))
-        # Most messages have none, and need not be read for it.
-        if _SOUGHT in content[:end].lower():
+        # Most messages have none, and need not be read for it; and one whose header is too long is
+        # refused for that, so that nobody has millions of fields read here.
+        if end <= LONGEST_HEADER and _SOUGHT in content[:end].lower():
             self._read(content, end)
 
     def digest(self, sender: Address | None, recipients: Iterable[Address]) -> bytes:
