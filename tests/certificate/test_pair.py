@@ -32,6 +32,27 @@ def use_a_foreign_key(authority: Authority) -> None:
     authority.ca.issue_cert("other.test").private_key_pem.write_to_path(authority.key)
 
 
+def use_another_version(authority: Authority) -> None:
+    """Say that the certificate is of version 5, which there is not."""
+    der = ssl.PEM_cert_to_DER_cert(authority.certificate.read_text())
+    changed = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04", 1)
+    authority.certificate.write_text(ssl.DER_cert_to_PEM_cert(changed))
+
+
+def use_another_kind_of_name(authority: Authority) -> None:
+    """Make an x400Address (RFC 5280, section 4.2.1.6) of the name, which no library reads."""
+    der = ssl.PEM_cert_to_DER_cert(authority.certificate.read_text())
+    changed = der.replace(b"\x82\x09localhost", b"\xa3\x09localhost", 1)
+    authority.certificate.write_text(ssl.DER_cert_to_PEM_cert(changed))
+
+
+def name_it_twice(authority: Authority) -> None:
+    """Make a second subjectAltName of the extension that names the authority's key."""
+    der = ssl.PEM_cert_to_DER_cert(authority.certificate.read_text())
+    changed = der.replace(b"\x06\x03\x55\x1d\x23", b"\x06\x03\x55\x1d\x11", 1)
+    authority.certificate.write_text(ssl.DER_cert_to_PEM_cert(changed))
+
+
 SPOILED: dict[str, tuple[Spoil, str]] = {
     "certificate missing": (lambda a: a.certificate.unlink(), "where the certificate should be"),
     "key missing": (lambda a: a.key.unlink(), "where the private key should be"),
@@ -47,6 +68,9 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
         lambda a: a.certificate.write_bytes(a.certificate.read_bytes()[:400]),
         "is damaged",
     ),
+    "another version": (use_another_version, "is damaged"),
+    "another kind of name": (use_another_kind_of_name, "is damaged"),
+    "names twice": (name_it_twice, "is damaged"),
     "key cut off": (
         lambda a: a.key.write_bytes(a.key.read_bytes()[:100]),
         "OpenSSL does not take",

@@ -22,6 +22,13 @@ _KEY_MARK = b"PRIVATE KEY-----"
 # octets of another one are taken for it.
 _HTTP_PROTOCOLS = ["http/1.1"]
 
+# What the library raises of these has nothing but `Exception` in common with a `ValueError`.
+_NOT_OF_RFC_5280 = (
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 class CertificateError(Exception):
     """The certificate or its key cannot be used; one line for each reason, with what to do."""
@@ -81,7 +88,7 @@ def read_pair(certificate: Path, key: Path) -> Pair:
         shown = x509.load_pem_x509_certificate(certificate.read_bytes())
         names = tuple(_names(shown))
         open_to_others = bool(key.stat().st_mode & stat.S_IRWXO)
-    except ValueError as error:
+    except (ValueError, *_NOT_OF_RFC_5280) as error:
         raise CertificateError(f"The certificate in {certificate} is damaged.") from error
     except OSError as error:  # replaced at this moment
         raise CertificateError(f"{error.filename} cannot be read: {error.strerror}.") from error
