@@ -222,6 +222,19 @@ def test_a_new_key_is_active_and_the_others_stay(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_copies_of_the_ring_are_not_taken_for_drafts(path: Path) -> None:
+    create_key_ring(path)
+    names = [
+        f".{path.name}.{ending}" for ending in ("old", "0123456789abcdef0", "0123456789ABCDEF")
+    ]
+    draft = path.with_name(f".{path.name}.0123456789abcdef")
+    for file in (*map(path.with_name, names), draft):
+        file.write_bytes(path.read_bytes())
+    with only_rotation(path):
+        add_key(path)
+    assert {file.name for file in path.parent.iterdir()} == {path.name, *names}
+
+
 def test_behind_a_link_the_file_itself_is_replaced(path: Path) -> None:
     create_key_ring(path)
     link = path.parent / "elsewhere" / "keyring.json"

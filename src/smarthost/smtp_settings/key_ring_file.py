@@ -6,8 +6,8 @@ which keys it needs (`sealing_keys`), so that a missing or wrong ring is seen at
 
 import base64
 import fcntl
-import glob
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +19,8 @@ from smarthost.smtp_settings.model import SmtpSettingsError
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
 
 _LARGEST_FILE = 1 << 20
+_DRAFT_OCTETS = 8
+_DRAFT = re.compile(f"[0-9a-f]{{{2 * _DRAFT_OCTETS}}}")
 
 
 class KeyRingError(SmtpSettingsError):
@@ -114,7 +116,7 @@ def _write(
 
     It belongs to whoever `like` belongs to: root may rotate the ring of a service that is not.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(_DRAFT_OCTETS)}")
     try:
         with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(msgspec.json.format(msgspec.json.encode(ring), indent=2) + b"\n")
@@ -134,8 +136,11 @@ def _write(
 
 def _remove_drafts(path: Path) -> None:
     """Remove what processes that died in the middle have left: there are keys in it."""
-    for draft in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        draft.unlink(missing_ok=True)
+    beginning = f".{path.name}."
+    for file in path.parent.iterdir():
+        # A copy that somebody has made under such a name may be the only one.
+        if file.name.startswith(beginning) and _DRAFT.fullmatch(file.name[len(beginning) :]):
+            file.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> _File:
