@@ -126,6 +126,20 @@ async def test_a_large_message_that_finds_no_room_is_refused_for_now(tmp_path: P
             assert (await client.submit(LARGE + b"x\r\n" * 50)).startswith("250 ")
 
 
+async def test_a_message_that_is_too_large_leaves_its_room_to_others(tmp_path: Path) -> None:
+    limits = Limits(small_octets=100, room_octets=1_000, message_octets=1_000)
+    begun = serving(tmp_path, limits)
+    async with begun as service, service.logged_in() as one, service.logged_in() as other:
+        content = CONTENT + b"x" * 800 + b"\r\n"
+        await one.ask(MAIL, RCPT, b"DATA\r\n")
+        one.send(content)
+        async with asyncio.timeout(PATIENCE):
+            while not (await other.submit(content)).startswith("452 4.3.1 "):
+                pass  # the room is not taken yet
+        assert (await one.ask(content + b".\r\n")).startswith("552 5.3.4 ")
+        assert (await other.submit(content)).startswith("250 ")
+
+
 async def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
     limits = Limits(output_octets=1_000)
     async with serving(tmp_path, limits) as service, service.connected() as client:

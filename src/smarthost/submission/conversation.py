@@ -201,9 +201,8 @@ class Conversation:
         return ready
 
     def _make_room(self, octets: int) -> None:
-        more = octets - self._taken
-        if more <= 0:
-            return
+        # Less than before where the message was too large, and is kept no more.
+        more = max(0, octets) - self._taken
         if self._house.room.take(more):
             self._taken += more
         else:

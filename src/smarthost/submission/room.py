@@ -12,7 +12,7 @@ class Room:
         self._left = octets
 
     def take(self, octets: int) -> bool:
-        """Take that much; return whether it was there."""
+        """Take that much, or give it back if it is negative; return whether it was there."""
         if octets > self._left:
             return False
         self._left -= octets
