@@ -1,11 +1,14 @@
 """A message that is submitted again under the same key is accepted once."""
 
+from email import policy
+from email.message import EmailMessage
+
 import pytest
 
 from smarthost.mail.address import parse_address
 from smarthost.mail.submitted import LONGEST_HEADER
 from smarthost.submission.idempotency import Keyed, KeyMisusedError
-from tests.submission.served import CONTENT, Service
+from tests.submission.served import CONTENT, SENDER, Service
 
 ANNA, BOB = parse_address("anna@example.net"), parse_address("bob@example.net")
 
@@ -28,6 +31,27 @@ async def test_the_same_message_again_gets_the_same_answer(service: Service) -> 
     content = await service.content(message)
     assert b"idempotency" not in content.lower()
     assert CONTENT.partition(b"\r\n\r\n")[2] in content
+
+
+def multipart(html: str) -> bytes:
+    """Make a message as a program does that tries again: its boundaries are others each time."""
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = SENDER, "anna@example.net", "Hello"
+    message.set_content("Hello")
+    message.add_alternative(html, subtype="html")
+    message.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="a.pdf")
+    return with_key(b"k1", message.as_bytes(policy=policy.SMTP))
+
+
+async def test_a_message_with_parts_that_is_made_again_is_the_same(service: Service) -> None:
+    one, again = multipart("<p>Hello</p>"), multipart("<p>Hello</p>")
+    assert one != again
+    async with service.logged_in() as client:
+        told = [await client.submit(content) for content in (one, again, multipart("<p>Bye</p>"))]
+    assert told[0] == told[1]
+    assert told[0].startswith("250 ")
+    assert told[2].startswith("554 5.5.0 This idempotency key was used with another request")
+    assert len(await service.messages()) == 1
 
 
 async def test_another_message_under_the_same_key_is_refused(service: Service) -> None:

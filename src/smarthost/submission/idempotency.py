@@ -7,6 +7,7 @@ twice. With a key of its own in this header it is accepted once, and the same 25
 import hashlib
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from smarthost.mail.address import Address
 from smarthost.mail.fields import Field, header_end, read_fields
@@ -20,6 +21,11 @@ _SOUGHT = _LOWER.encode()
 _KEY = re.compile(rb"[!-~]{1,256}")
 # A program that sends a message again makes these anew, and so do the servers before this one.
 _MADE_ANEW = frozenset({"date", "message-id", "received", _LOWER})
+# So it does with what parts the parts (RFC 2046, section 5.1.1), which most programs draw by lot.
+_BOUNDARY = re.compile(rb'boundary=(?:"([^"\r\n]{1,70})"|([^\s";]{1,70}))', re.IGNORECASE)
+# Looked for where they are named, in the headers at the beginning; and there are few.
+_BEGINNING = 65_536
+_MOST_BOUNDARIES = 10
 
 
 class KeyMisusedError(ValueError):
@@ -43,13 +49,14 @@ class Keyed:
     def digest(self, sender: Address | None, recipients: Iterable[Address]) -> bytes:
         """Return SHA-256 of all that is asked for: the envelope, and the message as it was made.
 
-        Fields that are made anew each time a message is sent are left out.
+        What is made anew each time a message is sent is left out: some fields, and the boundaries
+        of parts.
         """
         digest = hashlib.sha256(b"smtp")
         for path in (str(sender or ""), *sorted(map(str, recipients))):
             digest.update(path.encode() + b"\0")
-        for part in _without(self._content, [one for one in self._fields if _is_made_anew(one)]):
-            digest.update(part)
+        anew = [one for one in self._fields if _is_made_anew(one)]
+        digest.update(_without_boundaries(b"".join(_without(self._content, anew))))
         return digest.digest()
 
     def _read(self, content: bytes, end: int) -> None:
@@ -69,6 +76,16 @@ class Keyed:
 
 def _is_made_anew(field: Field) -> bool:
     return field.lower_name in _MADE_ANEW
+
+
+def _without_boundaries(content: bytes) -> bytes:
+    """Give the content with numbers in place of its boundaries, as far as these are looked for."""
+    beginning = content[:_BEGINNING]
+    named = dict.fromkeys(quoted or bare for quoted, bare in _BOUNDARY.findall(beginning))
+    content = _BOUNDARY.sub(b"boundary=", beginning) + content[_BEGINNING:]
+    for number, boundary in enumerate(islice(named, _MOST_BOUNDARIES)):
+        content = content.replace(b"\r\n--" + boundary, b"\r\n--%d" % number)
+    return content
 
 
 def _without(content: bytes, fields: Iterable[Field]) -> Iterable[memoryview]:
