@@ -1,7 +1,11 @@
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from smarthost.secret import Secret
 from smarthost.smtp_settings.key_ring_file import (
@@ -63,6 +67,27 @@ def test_a_ring_that_cannot_be_read_replaces_none(path: Path, harm: str) -> None
     path.chmod(0o600)
     added = add_key(path)
     assert ring.active == added
+
+
+def test_a_ring_that_could_not_be_read_for_a_moment_is_read_later(path: Path) -> None:
+    ring = LiveKeyRing(path)
+    added = add_key(path)
+    with capture_logs() as lines, no_more_files():
+        for _ in range(3):
+            assert added not in ring.key_ids
+    assert ring.active == added
+    assert len(lines) == 1, "the reason is told once"
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let nothing more be opened."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_another_ring_in_its_place_counts(path: Path, tmp_path: Path) -> None:

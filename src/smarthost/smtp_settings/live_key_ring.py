@@ -28,6 +28,7 @@ class LiveKeyRing:
         # Looked at before it is read: a change in between is seen the next time.
         self._look = _look(path)
         self._ring = load_key_ring(path)
+        self._told: str | None = None
 
     @property
     def active(self) -> str:
@@ -53,16 +54,22 @@ class LiveKeyRing:
         return self._ring.open(blob, place)
 
     def _refresh(self) -> None:
-        """Read the file again if it is another one; each state of it once."""
+        """Read the file again if it is another one than was read last.
+
+        One that cannot be read is tried again each time: that may be for want of something that
+        passes, such as open files, and nothing else would bring its new key.
+        """
         look = _look(self._path)
         if look == self._look:
             return
-        self._look = look
         try:
             self._ring = load_key_ring(self._path)
         except KeyRingError as error:
-            log.warning("key ring not read, the one from before is kept", reason=str(error))
+            if str(error) != self._told:
+                self._told = str(error)
+                log.warning("key ring not read, the one from before is kept", reason=self._told)
         else:
+            self._look, self._told = look, None
             log.info("key ring read again", active=self._ring.active)
 
 
