@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from smarthost.certificate.live import LiveCertificate
 from tests.authority import Authority
 from tests.clocks import FakeClock
+from tests.open_files import no_more_files
 
 _PATIENCE = 10.0
 
@@ -102,6 +103,23 @@ async def test_a_file_that_becomes_readable_is_read(authority: Authority) -> Non
         assert not live.up_to_date
         hidden.rename(authority.key)
         await clock.look()
+        assert live.up_to_date
+
+
+async def test_files_that_could_not_be_read_for_a_moment_are_read_later(
+    authority: Authority,
+) -> None:
+    authority.issue()
+    async with watched(authority) as (live, clock):
+        authority.issue("renewed.test")
+        with capture_logs() as logs, no_more_files():
+            await clock.look()
+            await clock.look()
+        assert not live.up_to_date
+        assert len(logs) == 1
+        with capture_logs() as logs:
+            await clock.look()
+        assert logs[0]["names"] == ("renewed.test",)
         assert live.up_to_date
 
 

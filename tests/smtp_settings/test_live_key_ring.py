@@ -1,7 +1,4 @@
 import json
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from smarthost.smtp_settings.key_ring_file import (
 )
 from smarthost.smtp_settings.live_key_ring import LiveKeyRing
 from smarthost.smtp_settings.sealing import SealBrokenError, key_of
+from tests.open_files import no_more_files
 from tests.smtp_settings.test_sealing import DESTINATION
 
 SECRET = Secret("c4nary p4ssw0rd")
@@ -77,17 +75,6 @@ def test_a_ring_that_could_not_be_read_for_a_moment_is_read_later(path: Path) ->
             assert added not in ring.key_ids
     assert ring.active == added
     assert len(lines) == 1, "the reason is told once"
-
-
-@contextmanager
-def no_more_files() -> Iterator[None]:
-    """Let nothing more be opened."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_another_ring_in_its_place_counts(path: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 The files are looked at every few seconds, since whoever renews certificates tells nobody. A pair
 that cannot be used changes nothing: the one before stays in force, one line of the log says why,
-and the files are read again when they change, or when somebody asks.
+and the files are read again at each look, since the reason may pass without any change of theirs.
 """
 
 import asyncio
@@ -36,6 +36,7 @@ class LiveCertificate:
         self._pair = read_pair(certificate, key)
         self.up_to_date = True
         """False while the files hold something that cannot be used."""
+        self._reason = ""
         self._tell()
 
     @property
@@ -60,19 +61,22 @@ class LiveCertificate:
         while True:
             await self._rest()
             stamp = await asyncio.to_thread(_stamp, self._files)
-            if self._asked.is_set() or stamp != self._stamp:
+            news = self._asked.is_set() or stamp != self._stamp
+            if news or not self.up_to_date:
                 self._asked.clear()
                 self._stamp = stamp
-                await self._read()
+                await self._read(news=news)
 
-    async def _read(self) -> None:
+    async def _read(self, *, news: bool) -> None:
         try:
             # Off the loop: the files may be on a disk that does not answer.
             self._pair = await asyncio.to_thread(read_pair, *self._files)
         except CertificateError as error:
             self.up_to_date = False
-            # No traceback: the reason says it all.
-            log.error("certificate not taken; the one before stays", reason=str(error))  # noqa: TRY400
+            if news or str(error) != self._reason:
+                self._reason = str(error)
+                # No traceback: the reason says it all.
+                log.error("certificate not taken; the one before stays", reason=self._reason)  # noqa: TRY400
         else:
             self.up_to_date = True
             self._tell()
