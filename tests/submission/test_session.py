@@ -255,6 +255,14 @@ def test_many_errors_end_the_session() -> None:
     assert session.over
 
 
+def test_errors_between_messages_that_are_accepted_do_not_end_the_session() -> None:
+    session = logged_in()
+    for _ in range(2 * LIMITS.errors):
+        assert session.feed(MAIL + b"RCPT TO:<none>\r\n" + RCPT + DATA) == [250, 501, 250, 354]
+        assert session.feed(CONTENT) == [250]
+    assert session.feed(b"FOO\r\n" * 10) == [500] * LIMITS.errors + [421]
+
+
 def test_dsn_and_utf8_parameters_come_through() -> None:
     session = logged_in(
         "MAIL FROM:<jörg@example.com> SMTPUTF8 RET=HDRS ENVID=q1\r\n".encode(),

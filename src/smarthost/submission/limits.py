@@ -27,7 +27,8 @@ class Limits:
     `sessions` may be open at once, of them `strangers` of one address that have not logged in.
     What was found out about key, portal and settings holds for `current_seconds`.
 
-    `errors` and `bad_logins` are how many a session may have; `bad_logins_a_minute` an address.
+    `errors` are how many a session may have since its last accepted message, `bad_logins` in all;
+    `bad_logins_a_minute` an address.
 
     `linger_seconds` is how long a client gets to read a last reply while it still sends;
     `stop_seconds` how long messages that are on their way get when the service stops.

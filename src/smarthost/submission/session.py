@@ -128,6 +128,9 @@ class Session:
                 return replies.TOO_MANY_BAD_LOGINS
         elif isinstance(asked, Sender) and reply.positive:
             self._transaction = Transaction(asked.mail, self._limits)
+        elif isinstance(asked, Message) and reply.positive:
+            # Who sends a list one by one in one session has an address that is none now and then.
+            self._errors = 0
         return self._counted(reply)
 
     def encrypted(self) -> None:
