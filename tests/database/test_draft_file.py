@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,26 @@ def test_the_drafts_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_pat
     _, errors = living.communicate("\n", timeout=60)
     assert errors == ""
     assert (tmp_path / "b").read_bytes() == b"half"
+
+
+@pytest.mark.needs("strace")
+def test_a_draft_that_another_one_took_for_dead_is_made_again(tmp_path: Path) -> None:
+    """Between its making and its lock it looks as if nobody was there."""
+    need_tracing()
+    process = start_python(
+        WRITE, tmp_path / "copy", "all", under=injecting("flock:delay_enter=500000:when=1")
+    )
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob(".copy.*")):
+        assert time.monotonic() < until
+    with new_file(tmp_path / "other"):
+        pass
+    assert process.communicate(timeout=60) == ("won\n", "")
+    assert (tmp_path / "copy").read_bytes() == b"all"
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.needs("strace")

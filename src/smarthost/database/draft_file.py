@@ -34,10 +34,8 @@ def new_file(target: Path) -> Iterator[Path]:
     if os.path.lexists(target):
         raise _exists(target)
     _remove_dead_drafts(target.parent)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_ENDING}")
-    file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    draft, file = _made(target)
     try:
-        _is_locked_by_us(file)
         yield draft
         os.fsync(file)
         _give_name(draft, target)
@@ -45,6 +43,19 @@ def new_file(target: Path) -> Iterator[Path]:
         _remove(draft)
         os.close(file)
     _fsync_folder(target.parent)
+
+
+def _made(target: Path) -> tuple[Path, int]:
+    """Make a draft that is locked, and return it with its open file."""
+    while True:
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_ENDING}")
+        file = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        _is_locked_by_us(file)
+        # Before it was locked, another one may have taken it for a dead one's. Whoever writes to
+        # the name would make a file then that others can read.
+        if os.fstat(file).st_nlink:
+            return draft, file
+        os.close(file)
 
 
 def _remove_dead_drafts(folder: Path) -> None:
