@@ -13,7 +13,7 @@ from smarthost.portals.rules import PortalNameError
 from smarthost.portals.sign_in.model import TooManyFailuresError
 from smarthost.portals.sign_in.passwords import PasswordError
 from smarthost.relay_check.model import RelayCheckError, TooManyTestsError
-from smarthost.smtp_settings.key_ring_file import KeyRingError
+from smarthost.smtp_settings.key_ring_file import KeyRingBusyError, KeyRingError
 from smarthost.smtp_settings.model import InvalidSettingsError, SmtpSettingsError
 from smarthost.smtp_settings.sealing import SealBrokenError
 from smarthost.web.errors import (
@@ -28,6 +28,7 @@ ELSEWHERE = {
     InvalidSettingsError,  # its fields are named by the end point
     SealBrokenError,  # the store takes it for no password
     KeyRingError,  # ends the start
+    KeyRingBusyError,  # rotating is the operator's, on the command line
     PortalNameError,  # portals and passwords are the operator's, on the command line
     PasswordError,
 }

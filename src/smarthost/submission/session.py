@@ -33,7 +33,7 @@ from smarthost.smtp.sasl_server import (
 from smarthost.submission import replies
 from smarthost.submission.limits import Limits
 from smarthost.submission.replies import Reply
-from smarthost.submission.steps import Login, Sender, StartTls, Step, Submitter
+from smarthost.submission.steps import Login, Message, Sender, StartTls, Step, Submitter
 from smarthost.submission.transaction import Transaction
 
 _SAID = {
