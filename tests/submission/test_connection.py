@@ -75,6 +75,23 @@ async def test_a_message_that_comes_too_slowly_is_cut(tmp_path: Path) -> None:
         assert not await service.messages()
 
 
+async def test_a_message_that_takes_room_from_others_has_to_come_faster(tmp_path: Path) -> None:
+    limits = Limits(data_seconds=0.3, data_rate=1, small_octets=10, room_rate=1_000_000)
+    async with serving(tmp_path, limits) as service, service.logged_in() as client:
+        await client.ask(MAIL, RCPT, b"DATA\r\n")
+        dripping = asyncio.create_task(drip(client, CONTENT * 5, 0.02))
+        assert await client.rest() == "421 4.4.2 The session took too long\r\n"
+        await dripping
+
+
+async def test_a_portal_with_all_its_sessions_is_told_so_at_the_login(tmp_path: Path) -> None:
+    limits = Limits(portal_sessions=1)
+    async with serving(tmp_path, limits) as service, service.logged_in():
+        async with service.connected() as second:
+            told = await second.log_in(service.key)
+        assert told == "421 4.7.0 Too many sessions are open; try again soon\r\n"
+
+
 async def test_a_message_that_comes_fast_enough_may_take_longer(tmp_path: Path) -> None:
     limits = Limits(data_seconds=0.2, data_rate=100)
     async with serving(tmp_path, limits) as service, service.logged_in() as client:

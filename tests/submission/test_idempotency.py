@@ -8,7 +8,7 @@ import pytest
 from smarthost.mail.address import parse_address
 from smarthost.mail.submitted import LONGEST_HEADER
 from smarthost.submission.idempotency import Keyed, KeyMisusedError
-from tests.submission.served import CONTENT, SENDER, Service
+from tests.submission.served import CONTENT, MAIL, SENDER, Service
 
 ANNA, BOB = parse_address("anna@example.net"), parse_address("bob@example.net")
 
@@ -52,6 +52,18 @@ async def test_a_message_with_parts_that_is_made_again_is_the_same(service: Serv
     assert told[0].startswith("250 ")
     assert told[2].startswith("554 5.5.0 This idempotency key was used with another request")
     assert len(await service.messages()) == 1
+
+
+async def test_the_rest_of_too_many_recipients_may_come_under_the_same_key(
+    service: Service,
+) -> None:
+    async with service.logged_in() as client:
+        first = await client.submit(with_key(b"k1"))
+        await client.ask(MAIL, b"RCPT TO:<bob@example.net>\r\n", b"DATA\r\n")
+        rest = await client.ask(with_key(b"k1") + b".\r\n")
+        again = await client.submit(with_key(b"k1"))
+    assert again == first != rest
+    assert len(await service.messages()) == 2
 
 
 async def test_another_message_under_the_same_key_is_refused(service: Service) -> None:

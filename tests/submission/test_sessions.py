@@ -29,7 +29,7 @@ def test_of_one_address_the_oldest_stranger_goes() -> None:
     sessions = Sessions(Limits(strangers=2))
     guests = opened(sessions, "a", "b", "a", "a")
     assert sent_away(guests) == [0]
-    sessions.logged_in(guests[2])
+    assert sessions.logged_in(guests[2], "first")
     guests += opened(sessions, "a")
     assert sent_away(guests) == [0]
     guests += opened(sessions, "a")
@@ -39,11 +39,11 @@ def test_of_one_address_the_oldest_stranger_goes() -> None:
 def test_of_all_the_oldest_stranger_goes_and_never_who_has_logged_in() -> None:
     sessions = Sessions(Limits(sessions=2))
     guests = opened(sessions, "a", "b")
-    sessions.logged_in(guests[0])
+    assert sessions.logged_in(guests[0], "first")
     guests += opened(sessions, "c")
     assert sent_away(guests) == [1]
     sessions.gone(guests[1])
-    sessions.logged_in(guests[2])
+    assert sessions.logged_in(guests[2], "first")
     late = Guest()
     assert not sessions.admit(late)
     sessions.gone(late)
@@ -55,3 +55,12 @@ def test_those_that_were_sent_away_and_do_not_leave_are_bounded_too() -> None:
     sessions = Sessions(Limits(sessions=2))
     opened(sessions, *map(str, range(4)))
     assert not sessions.admit(Guest())
+
+
+def test_one_portal_leaves_room_for_others() -> None:
+    sessions = Sessions(Limits(sessions=4, portal_sessions=2))
+    guests = opened(sessions, "a", "b", "c", "d")
+    assert [sessions.logged_in(guest, "first") for guest in guests[:3]] == [True, True, False]
+    assert sessions.logged_in(guests[3], "second")
+    sessions.gone(guests[0])
+    assert sessions.logged_in(guests[2], "first")

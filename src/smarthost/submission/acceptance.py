@@ -155,4 +155,5 @@ async def _idempotency(
         return None
     # Hashing many megabytes would hold up all other sessions.
     digest = await asyncio.to_thread(keyed.digest, message.mail.path, message.recipients)
-    return Idempotency(key=keyed.key, digest=digest, answer=submission.id.encode("ascii"))
+    key = keyed.scope(message.recipients)
+    return Idempotency(key=key, digest=digest, answer=submission.id.encode("ascii"))

@@ -76,9 +76,9 @@ class Conversation:
         session: Session,
         house: House,
         origin: Origin,
-        logged_in: Callable[[], None],
+        logged_in: Callable[[str], bool],
     ) -> None:
-        """`logged_in` is called when the client is no stranger any more."""
+        """`logged_in` is told whose the client is, and says whether that one may have it."""
         self._wire = wire
         self._session = session
         self._house = house
@@ -171,8 +171,8 @@ class Conversation:
     async def _login(self, step: Login) -> tuple[Reply, Submitter | None]:
         reply, submitter = await self._house.logins.check(step.credentials, self._origin.address)
         self._house.metrics.logged_in(accepted=submitter is not None)
-        if submitter is not None:
-            self._logged_in()
+        if submitter is not None and not self._logged_in(submitter.portal.id):
+            return replies.TOO_MANY_SESSIONS, None
         return reply, submitter
 
     async def _message(self, message: Message) -> Reply:
@@ -250,7 +250,9 @@ class Conversation:
         try:
             await self._wire.news(min(self._patience, self._until))
         except TimedOutError:
-            fast_enough = self._received >= limits.data_rate * limits.data_seconds
+            # Nobody holds the room that all large messages share for long.
+            rate = limits.room_rate if self._taken else limits.data_rate
+            fast_enough = self._received >= rate * limits.data_seconds
             if not fast_enough or self._clock.monotonic() >= self._until:
                 raise
             self._patience = None

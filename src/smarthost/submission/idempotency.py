@@ -46,6 +46,14 @@ class Keyed:
         if end <= LONGEST_HEADER and _SOUGHT in content[:end].lower():
             self._read(content, end)
 
+    def scope(self, recipients: Iterable[Address]) -> str:
+        """Return what the key stands for: a message to these.
+
+        A client that was told that there are too many recipients sends the rest the same message.
+        """
+        digest = hashlib.sha256("\0".join(sorted(map(str, recipients))).encode())
+        return f"smtp {digest.hexdigest()[:32]} {self.key}"
+
     def digest(self, sender: Address | None, recipients: Iterable[Address]) -> bytes:
         """Return SHA-256 of all that is asked for: the envelope, and the message as it was made.
 

@@ -21,10 +21,11 @@ class Limits:
     or more, counted over each `data_seconds`. `session_seconds` bounds all of it.
 
     `message_octets` is what is announced as SIZE. Of messages that are being received, what is
-    more than `small_octets` each shares `room_octets`. `output_octets` may wait for a client that
-    does not read.
+    more than `small_octets` each shares `room_octets`, and these bring `room_rate` octets a
+    second in place of `data_rate`. `output_octets` may wait for a client that does not read.
 
-    `sessions` may be open at once, of them `strangers` of one address that have not logged in.
+    `sessions` may be open at once, of them `strangers` of one address that have not logged in, and
+    `portal_sessions` of one portal.
     What was found out about key, portal and settings holds for `current_seconds`.
 
     `errors` are how many a session may have since its last accepted message, `bad_logins` in all;
@@ -44,9 +45,11 @@ class Limits:
     recipients: int = MOST_RECIPIENTS
     small_octets: int = 65_536
     room_octets: int = 64 << 20
+    room_rate: int = 16_384
     output_octets: int = 65_536
     sessions: int = 1_000
     strangers: int = 100
+    portal_sessions: int = 750
     current_seconds: float = 1.0
     errors: int = 20
     bad_logins: int = 3

@@ -1,7 +1,7 @@
 """How many sessions are open, and who makes room when these are too many.
 
 Who connects and does not log in costs little and could be many, so it is the oldest of these that
-has to go: a program that means it has logged in before its turn comes.
+has to go: a program that means it has logged in before its turn comes. One portal never has all.
 """
 
 from typing import Protocol
@@ -33,6 +33,8 @@ class Sessions:
         # Who has not logged in, oldest first; all, and by address.
         self._strangers: dict[Guest, None] = {}
         self._by_address: dict[str, dict[Guest, None]] = {}
+        self._of_portals: dict[str, set[Guest]] = {}
+        self._portal_of: dict[Guest, str] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -52,7 +54,29 @@ class Sessions:
         # Those that were sent away are still leaving; more than this do not come in meanwhile.
         return len(self._open) <= 2 * self._limits.sessions
 
-    def logged_in(self, guest: Guest) -> None:
+    def logged_in(self, guest: Guest, portal_id: str) -> bool:
+        """Count it as its portal's; False if that has so many that others would find no room."""
+        of_portal = self._of_portals.setdefault(portal_id, set())
+        if len(of_portal) >= self._limits.portal_sessions:
+            return False
+        of_portal.add(guest)
+        self._portal_of[guest] = portal_id
+        self._known(guest)
+        return True
+
+    def gone(self, guest: Guest) -> None:
+        """Count a session out."""
+        self._open.discard(guest)
+        self._known(guest)
+        portal_id = self._portal_of.pop(guest, None)
+        if portal_id is None:
+            return
+        of_portal = self._of_portals[portal_id]
+        of_portal.discard(guest)
+        if not of_portal:
+            del self._of_portals[portal_id]
+
+    def _known(self, guest: Guest) -> None:
         """Count it as no stranger any more."""
         self._strangers.pop(guest, None)
         same_address = self._by_address.get(guest.rate_key, {})
@@ -60,11 +84,6 @@ class Sessions:
         if not same_address:
             self._by_address.pop(guest.rate_key, None)
 
-    def gone(self, guest: Guest) -> None:
-        """Count a session out."""
-        self._open.discard(guest)
-        self.logged_in(guest)
-
     def _send_away(self, guest: Guest) -> None:
-        self.logged_in(guest)
+        self._known(guest)
         guest.dismiss(replies.TOO_MANY_SESSIONS)
