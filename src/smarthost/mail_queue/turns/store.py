@@ -14,17 +14,19 @@ from smarthost.mail_queue.model import Kind
 
 _OPEN = """
 INSERT INTO queue_turns (portal_id, kind) VALUES ($1, $2) ON CONFLICT DO NOTHING"""
-# The least of an index is found at once only where nothing is joined to it.
+# The least of an index is found at once only where nothing is joined to it and nothing filters it.
 _REFRESH = """
-UPDATE queue_turns SET last_sent_at = coalesce($3, last_sent_at), due_at = (
-    SELECT CASE WHEN h.probe_at > f.due_at THEN h.probe_at ELSE f.due_at END
-    FROM (
-        SELECT min(due_at) AS due_at FROM recipients
-        WHERE portal_id = $1 AND kind = $2 AND due_at IS NOT NULL
-    ) f
-    LEFT JOIN relay_holds h ON h.portal_id = $1 AND $2 = 'mail'
-    WHERE NOT EXISTS (SELECT 1 FROM portals WHERE id = $1 AND suspended_at IS NOT NULL)
-)
+UPDATE queue_turns SET last_sent_at = coalesce($3, last_sent_at), due_at = CASE
+    WHEN EXISTS (SELECT 1 FROM portals WHERE id = $1 AND suspended_at IS NOT NULL) THEN NULL
+    ELSE (
+        SELECT CASE WHEN h.probe_at > f.due_at THEN h.probe_at ELSE f.due_at END
+        FROM (
+            SELECT min(due_at) AS due_at FROM recipients
+            WHERE portal_id = $1 AND kind = $2 AND due_at IS NOT NULL
+        ) f
+        LEFT JOIN relay_holds h ON h.portal_id = $1 AND $2 = 'mail'
+    )
+END
 WHERE portal_id = $1 AND kind = $2"""
 _DUE = """
 SELECT portal_id, due_at FROM queue_turns
