@@ -5,7 +5,6 @@ request's host name or the operator's command, never from what a caller sends.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from smarthost.audit.model import Actor, Event
 from smarthost.audit.store import AuditLog
@@ -222,7 +221,6 @@ def read_user(row: Row) -> User:
     )
 
 
-@lru_cache(maxsize=256)
 def _portal(row: Row) -> Portal:
     portal_id, name, created_at, settings_allowed, domain_senders_allowed, suspended_at = row
     return Portal(

@@ -6,7 +6,6 @@ anything changes at all.
 """
 
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 
 from smarthost.audit.model import Actor, Event
 from smarthost.audit.store import AuditLog
@@ -237,7 +236,6 @@ def _columns(settings: SmtpSettings) -> tuple[str | int | None, ...]:
     )
 
 
-@lru_cache(maxsize=1024)
 def read_revision(row: Row) -> Revision:
     """Make a revision from the columns in the order of `_CURRENT`."""
     settings = None

@@ -156,7 +156,6 @@ def _permissions(stored: str) -> frozenset[Permission]:
     return frozenset(map(Permission, stored.split()))
 
 
-@lru_cache(maxsize=256)
 def _read(row: Row) -> ApiKey:
     key_id, name, permissions, postfix, created_at, expires_at, last_used_at = row[6:13]
     return ApiKey(
