@@ -5,6 +5,7 @@ that is not installed is left out and named at the end, so that a green run neve
 import itertools
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from operator import itemgetter
 
@@ -35,6 +36,9 @@ def environment() -> Iterator[None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT_OUT] = []
+    # What a script starts in the background ignores Ctrl-C, and so would all that it starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
