@@ -41,11 +41,6 @@ class Watch:
         finally:
             self._watched.discard(watched)
 
-    def end(self) -> None:
-        """Look no more: nothing runs."""
-        if self._looking is not None:
-            self._looking.cancel()
-
     async def _look(self) -> None:
         try:
             while self._watched:
