@@ -815,7 +815,7 @@ async def test_the_operators_own_relay_is_not_bound_by_the_policy() -> None:
         (Step.CONNECT, []),
         (Step.GREETING, [b"QUIT"]),
         (Step.AUTHENTICATE, [b"EHLO", b"QUIT"]),
-        (Step.RECIPIENT, [b"EHLO", b"MAIL", b"RCPT", b"QUIT"]),
+        (Step.RECIPIENT, [b"EHLO", b"MAIL", b"RCPT", b"RSET", b"QUIT"]),
     ],
 )
 async def test_until_ends_the_attempt_and_nothing_is_sent(

@@ -93,6 +93,22 @@ async def test_required_tls_is_verified_and_the_login_comes_after_it(
     assert certificate["daysLeft"] > 0
 
 
+@pytest.mark.parametrize(("hours", "warned"), [(20 * 24 + 1, True), (21 * 24 + 1, False)])
+async def test_a_certificate_that_ends_within_21_days_is_warned_of(
+    ca: trustme.CA, ca_file: Path, hours: int, warned: bool
+) -> None:
+    last = dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours)
+    context = server_context(ca, certificate=ca.issue_cert(HOST, not_after=last))
+    told = Told()
+    async with relay(starttls(context)) as running:
+        to = settings(running.port, ssl=True, auth=True, ca_file=ca_file)
+        [outcome] = await attempted(to, told=told)
+
+    assert outcome.result is Result.ACCEPTED
+    assert outcome.warnings == ((Code.CERTIFICATE_ENDS_SOON,) if warned else ())
+    assert told.seen(Step.TLS).get("warnings", []) == list(outcome.warnings)
+
+
 @pytest.mark.parametrize(
     ("answer", "permanent"), [(None, True), ("454 4.7.0 Not now", False), ("500 What?", True)]
 )

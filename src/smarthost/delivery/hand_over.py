@@ -5,7 +5,7 @@ accepted; whatever happens later in the session cannot change that.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 from smarthost.delivery.classify import Lack
 from smarthost.delivery.fitting import fitted
@@ -52,7 +52,8 @@ class HandOver:
         except StoppedError as stop:
             self._settle_rest(stop)
         except EnoughError:
-            pass
+            with self._soon_over():
+                await self._client.reset()
         return [outcome for _, outcome in sorted(self._outcomes.items())]
 
     async def _name_sender(self) -> tuple[Transaction, Content]:
@@ -146,10 +147,14 @@ class HandOver:
 
     async def _leave(self, transaction: Transaction) -> None:
         """Have the session in step again, if that is soon; what was refused stays refused."""
+        with self._soon_over():
+            await transaction.leave()
+
+    def _soon_over(self) -> AbstractContextManager[None]:
+        """Give a few seconds to what follows the last word about a message."""
         soon = self._progress.clock.monotonic() + _LEAVE_SECONDS
         self._client.deadline = min(self._client.deadline, soon)
-        with suppress(SmtpError):
-            await transaction.leave()
+        return suppress(SmtpError)
 
     def _settle_rest(self, stop: StoppedError) -> None:
         left = stop.step is Step.DATA and self._client.message_left

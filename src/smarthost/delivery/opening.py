@@ -25,6 +25,7 @@ from smarthost.smtp.extensions import Extensions
 
 _ANYWHERE = Policy("any")
 _DAY = 86_400 * MICROSECONDS
+_ENDS_SOON_DAYS = 21
 _SHOWS_THE_PASSWORD = frozenset({"PLAIN", "LOGIN"})
 
 
@@ -195,7 +196,7 @@ class Opening:
             notes.seen["mechanism"] = exchange.mechanism
             self._warn_of_the_login(client, exchange.mechanism, notes)
             client.deadline = self._progress.deadline(Step.AUTHENTICATE)
-            notes.seen["reply"] = (await client.authenticate(exchange)).text
+            notes.seen["reply"] = self._progress.shown(await client.authenticate(exchange))
             self._progress.logged_in = True
 
     def _exchange(self, client: Client) -> sasl.Exchange:
@@ -232,9 +233,11 @@ class Opening:
         }
         certificate = client.certificate
         if certificate is not None:
-            left = certificate.expires_at - self._progress.clock.now()
+            days_left = (certificate.expires_at - self._progress.clock.now()) // _DAY
             notes.seen["certificate"] = {
                 "subject": certificate.subject,
                 "issuer": certificate.issuer,
-                "daysLeft": left // _DAY,
+                "daysLeft": days_left,
             }
+            if client.tls_verified and days_left < _ENDS_SOON_DAYS:
+                self._progress.warn(notes, Code.CERTIFICATE_ENDS_SOON)

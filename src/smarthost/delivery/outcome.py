@@ -129,6 +129,12 @@ class Code(StrEnum):
     """PLAIN or LOGIN without TLS."""
     CERTIFICATE_NOT_VERIFIED = "certificate_not_verified"
     """A login over TLS to a relay whose certificate nobody asked to verify."""
+    CERTIFICATE_ENDS_SOON = "certificate_ends_soon"
+    """The relay's certificate was verified and ends within 21 days."""
+    SENDER_OUTSIDE_LOGIN = "sender_outside_login"
+    """The sender's address is of another domain than the address that logs in."""
+    PROVIDER_RECOMMENDS_OTHER = "provider_recommends_other"
+    """The relay is of a provider that is known to ask for another port, TLS or login."""
 
 
 class Result(StrEnum):

@@ -50,10 +50,11 @@ class EnoughError(Exception):
 class StepNotes:
     """What a step sees while it runs, and how it ends unless it fails; made by `Progress.step`."""
 
-    __slots__ = ("_progress", "_step", "seen", "state")
+    __slots__ = ("_progress", "_step", "seen", "state", "warnings")
 
     def __init__(self, progress: "Progress", step: Step) -> None:
         self.seen: dict[str, object] = {}
+        self.warnings: tuple[Code, ...] = ()
         self.state = StepState.OK
         self._progress = progress
         self._step = step
@@ -109,7 +110,8 @@ class Progress:
     def warn(self, notes: StepNotes, code: Code) -> None:
         """Let a step end with a warning, which also goes with every outcome."""
         notes.state = StepState.WARNING
-        notes.seen["warnings"] = [code]
+        notes.warnings = (*notes.warnings, code)
+        notes.seen["warnings"] = list(notes.warnings)
         self.warnings = tuple(dict.fromkeys((*self.warnings, code)))
 
     def begin_anew(self) -> None:

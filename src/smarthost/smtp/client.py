@@ -17,7 +17,7 @@ from smarthost.mail.dsn import Dsn
 from smarthost.smtp import commands
 from smarthost.smtp.authentication import Authentication
 from smarthost.smtp.connection import Connection, open_connection
-from smarthost.smtp.dialogue import Dialogue
+from smarthost.smtp.dialogue import MAIL_DONE, Dialogue
 from smarthost.smtp.errors import Reason, RefusedError, SmtpError
 from smarthost.smtp.extensions import Extensions
 from smarthost.smtp.replies import Reply
@@ -206,6 +206,12 @@ class Client:
             pipelined=offered.pipelining and not one_by_one,
             eight_bit=eight_bit or utf8,
         )
+
+    async def reset(self) -> None:
+        """Have the relay forget a message that was begun (RFC 5321, section 4.1.1.5)."""
+        if self.usable and self._dialogue.transaction_open:
+            self._dialogue.fitting(await self._dialogue.ask(commands.RSET), MAIL_DONE)
+            self._dialogue.transaction_open = False
 
     async def quit(self) -> None:
         """Say goodbye where that is possible, and close; never raises an `SmtpError`."""

@@ -35,4 +35,33 @@ TEXTS: Mapping[Code, tuple[Text, ...]] = {
             fields=("enableSSL",),
         ),
     ),
+    Code.CERTIFICATE_ENDS_SOON: (
+        Text(
+            title="The certificate of {server} ends soon",
+            why="It is good for less than three weeks. After its last day no mail goes out.",
+            fix="Ask whoever runs the mail server to renew it in time.",
+            who=Who.PROVIDER,
+        ),
+    ),
+    Code.SENDER_OUTSIDE_LOGIN: (
+        Text(
+            title="The sender is of another domain than the login",
+            why="Many mail servers let an account send only from its own address or domain, and"
+            " recipients may take the mail for forged.",
+            fix="Use a sender address (senderAddress) of the domain that logs in"
+            " (credentialsUserName), unless {server} is known to allow others.",
+            who=Who.ADMINISTRATOR,
+            fields=("senderAddress", "credentialsUserName"),
+        ),
+    ),
+    Code.PROVIDER_RECOMMENDS_OTHER: (
+        Text(
+            title="The provider of {server} recommends other settings",
+            why="What works today by chance may stop working, or is less safe.",
+            fix="Compare port (port), TLS (enableSSL) and login (enableAuth) with what the"
+            " provider writes.",
+            who=Who.ADMINISTRATOR,
+            fields=("port", "enableSSL", "enableAuth"),
+        ),
+    ),
 }
