@@ -5,6 +5,7 @@ from functools import partial
 from smarthost.app.counting import MetricsReading
 from smarthost.app.parts import Parts
 from smarthost.app.relays import shown_default_relay
+from smarthost.app.suggesting import suggest
 from smarthost.app.telling import webhook_policy
 from smarthost.config import Config
 from smarthost.mail_queue.census.store import CensusStore
@@ -18,6 +19,7 @@ from smarthost.web.api.metrics import MetricsPage
 from smarthost.web.api.service import Health, OpenApi, Ready
 from smarthost.web.api.smtp_health import SmtpHealthApi
 from smarthost.web.api.smtp_settings import SmtpSettingsApi
+from smarthost.web.api.smtp_suggest import SmtpSuggestApi
 from smarthost.web.api.smtp_test import SmtpTestApi
 from smarthost.web.api.webhook import WebhookApi
 from smarthost.web.application import Middleware, WebApp, make_application
@@ -67,6 +69,9 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
         *SmtpSettingsApi(parts.settings, shown_default_relay(config)).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
         *SmtpHealthApi(_health(config, parts)).operations(),
+        *SmtpSuggestApi(
+            suggest(config, parts.clock), parts.clock, limited=config.rate_limits
+        ).operations(),
         *WebhookApi(parts.webhooks, webhook_policy(config)).operations(),
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
         *KeysApi(parts.keys, parts.last_use, parts.clock).operations(),

@@ -18,7 +18,7 @@ from smarthost.web.proxies import Client
 C = TypeVar("C", bound=Caller | None)
 
 NEEDED = {"needed": True}
-"""`Meta.extra` of a field that the rules, not its type, ask for."""
+"""`Meta.extra` of a field or parameter that the rules, not its type, ask for."""
 
 
 class Call(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     path_parameters: dict[str, Any] = {}
     """Name to type."""
     query_parameters: dict[str, Any] = {}
-    """Name to type; none is needed."""
+    """Name to type; none is needed that has not `NEEDED`."""
     header_parameters: dict[str, Any] = {}
     """Likewise."""
     may_conflict: bool = False

@@ -6,12 +6,11 @@ point run. What any of these raises is answered by `application.py`.
 """
 
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
 
 import falcon.asgi
 
 from smarthost.audit.model import Actor
-from smarthost.clock import MICROSECONDS, Clock
+from smarthost.clock import Clock
 from smarthost.network import rate_key
 from smarthost.portals.access import authorize
 from smarthost.portals.model import Caller, Portal
@@ -19,7 +18,6 @@ from smarthost.web.auth import Authenticator, Shown, cookie_of
 from smarthost.web.body_room import BodyRoom
 from smarthost.web.content import answer_type
 from smarthost.web.cross_site import check_same_origin
-from smarthost.web.errors import RequestError, seconds_until
 from smarthost.web.exchange import Exchange
 from smarthost.web.family import Decode
 from smarthost.web.operations import Call, Operation
@@ -116,13 +114,7 @@ class Pipeline:
 
     def _admit(self, quota: Quota, exchange: Exchange) -> None:
         exchange.quota = quota
-        if quota.exceeded:
-            wait = seconds_until(quota.reset * MICROSECONDS, self._clock.now())
-            raise RequestError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"Too many requests: at most {quota.limit} a minute. Wait {wait} seconds.",
-                headers={"Retry-After": str(wait)},
-            )
+        quota.check(self._clock.now())
 
 
 def _all_cookies(request: falcon.asgi.Request) -> str:

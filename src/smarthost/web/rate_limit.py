@@ -4,9 +4,12 @@ The counters of a window are dropped whole when the next begins, so they need no
 number of subjects is bounded; those beyond it share one counter.
 """
 
+from http import HTTPStatus
+
 import msgspec
 
 from smarthost.clock import MICROSECONDS, Clock
+from smarthost.web.errors import RequestError, seconds_until
 
 REQUESTS_A_MINUTE = 1500
 _WINDOW = 60 * MICROSECONDS
@@ -22,6 +25,19 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     reset: int
     """Unix seconds: when the next window begins."""
     exceeded: bool
+
+    def check(self, now: int) -> None:
+        """Refuse the request if it is one too many; `now` is in microseconds since 1970.
+
+        Raises `RequestError`.
+        """
+        if self.exceeded:
+            wait = seconds_until(self.reset * MICROSECONDS, now)
+            raise RequestError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"Too many requests: at most {self.limit} a minute. Wait {wait} seconds.",
+                headers={"Retry-After": str(wait)},
+            )
 
 
 class RateLimit:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 from smarthost import __version__
 from smarthost.web.auth import COOKIE
@@ -16,7 +17,13 @@ from smarthost.web.family import CONTRACT
 from smarthost.web.openapi.emails_refusals import EMAILS_TABLE
 from smarthost.web.openapi.headers import header_components, header_references
 from smarthost.web.openapi.refusals import CONTRACT_TABLE, Table
-from smarthost.web.openapi.schemas import component_schemas, reference, schema_of, wrapper_name
+from smarthost.web.openapi.schemas import (
+    component_schemas,
+    is_needed,
+    reference,
+    schema_of,
+    wrapper_name,
+)
 from smarthost.web.openapi.service_paths import TAG, service_paths
 from smarthost.web.operations import Example, Operation
 
@@ -118,7 +125,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 def _parameter(name: str, kind: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 - a type
     schema = schema_of(kind)
     described = {"description": schema.pop("description")}
-    if place == "path":
+    if place == "path" or is_needed(inspect.type_info(kind)):
         described["required"] = True
     return {"name": name, "in": place, "schema": schema} | described
 

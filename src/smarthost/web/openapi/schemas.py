@@ -112,16 +112,20 @@ def _secret(kind: type) -> Schema:
     return {"type": "string", "format": "password", "writeOnly": True}
 
 
+def is_needed(kind: inspect.Type) -> bool:
+    """Say whether the rules ask for a value of this type, where the type itself does not."""
+    extra = kind.extra if isinstance(kind, inspect.Metadata) else None
+    return bool((extra or {}).get("needed"))
+
+
 def _needed(body: type[msgspec.Struct]) -> list[str]:
     information = inspect.type_info(body)
     assert isinstance(information, inspect.StructType)  # noqa: S101 - what a body is
-    return [field.encode_name for field in information.fields if _is_needed(field)]
-
-
-def _is_needed(field: inspect.Field) -> bool:
-    kind = field.type
-    extra = kind.extra if isinstance(kind, inspect.Metadata) else None
-    return field.required or bool((extra or {}).get("needed"))
+    return [
+        field.encode_name
+        for field in information.fields
+        if field.required or is_needed(field.type)
+    ]
 
 
 def _require_what_is_always_there(schema: Schema) -> None:
