@@ -23,6 +23,7 @@ from smarthost.cli import (
     send,
     service,
     settings,
+    settings_suggest,
     settings_test,
     user,
 )
@@ -120,6 +121,11 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
                 ),
             ),
             ("reset", settings.reset, ("", "--if-revision 3")),
+            (
+                "suggest",
+                settings_suggest.suggest,
+                ("anna@gmail.com", "anna@example.com --json"),
+            ),
             ("test", settings_test.send_test, ("", "--as anna@example.com", "--json")),
         ),
     ),
