@@ -23,6 +23,7 @@ from smarthost.cli import (
     send,
     service,
     settings,
+    settings_history,
     settings_test,
     user,
 )
@@ -120,6 +121,8 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
                 ),
             ),
             ("reset", settings.reset, ("", "--if-revision 3")),
+            ("history", settings_history.history, ("", "--limit 100 --json")),
+            ("restore", settings_history.restore, ("3", "3 --if-revision 5")),
             ("test", settings_test.send_test, ("", "--as anna@example.com", "--json")),
         ),
     ),

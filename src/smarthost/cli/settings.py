@@ -55,7 +55,7 @@ IfRevision = Annotated[
 
 def show(*, portal: PortalName = None, as_json: AsJson = False) -> None:
     """Show the settings in force; the password is never shown."""
-    _print(run(partial(_current, portal)), as_json=as_json)
+    print_shown(run(partial(_current, portal)), as_json=as_json)
 
 
 def save(  # noqa: PLR0913 - one option for each field
@@ -114,8 +114,8 @@ def save(  # noqa: PLR0913 - one option for each field
     with _faults_by_option():
         if typed.enable_auth and typed.password is None and can_ask():
             typed = _ask(typed, portal)
-        saved = run(partial(_save, typed, portal, as_user, _only(if_revision)))
-    _print(saved, as_json=as_json)
+        saved = run(partial(_save, typed, portal, as_user, only(if_revision)))
+    print_shown(saved, as_json=as_json)
 
 
 def reset(
@@ -132,17 +132,17 @@ def reset(
 
         chosen = await chosen_portal(config, parts, portal)
         by = await actor(parts, chosen, as_user)
-        revision = await parts.settings.reset(chosen.id, by, _only(if_revision))
-        return _shown(revision, config, parts)
+        revision = await parts.settings.reset(chosen.id, by, only(if_revision))
+        return shown(revision, config, parts)
 
-    _print(run(work), as_json=as_json)
+    print_shown(run(work), as_json=as_json)
 
 
 async def _current(portal: str | None, config: "Config", parts: "Parts") -> "Shown":
     from smarthost.cli.choices import chosen_portal
 
     chosen = await chosen_portal(config, parts, portal)
-    return _shown(await parts.settings.current(chosen.id), config, parts)
+    return shown(await parts.settings.current(chosen.id), config, parts)
 
 
 async def _save(
@@ -160,10 +160,11 @@ async def _save(
     by = await actor(parts, chosen, as_user)
     in_force = await parts.settings.current(chosen.id)
     draft = check(typed, in_force.settings)
-    return _shown(await parts.settings.save(chosen.id, draft, by, if_match), config, parts)
+    return shown(await parts.settings.save(chosen.id, draft, by, if_match), config, parts)
 
 
-def _shown(revision: "Revision", config: "Config", parts: "Parts") -> "Shown":
+def shown(revision: "Revision", config: "Config", parts: "Parts") -> "Shown":
+    """Return a revision with what there is to show of it."""
     from smarthost.app.relays import shown_default_relay
     from smarthost.web.api.smtp_settings_dto import settings_dto
 
@@ -189,7 +190,8 @@ def _ask(typed: "SettingsInput", portal: str | None) -> "SettingsInput":
     return msgspec.structs.replace(typed, password=ask_password(prompt))
 
 
-def _only(revision: int | None) -> frozenset[int] | None:
+def only(revision: int | None) -> frozenset[int] | None:
+    """Return the revisions that a change may be made to, as `--if-revision` names them."""
     return None if revision is None else frozenset({revision})
 
 
@@ -207,8 +209,9 @@ def _faults_by_option() -> Iterator[None]:
         raise UsageError("\n".join(lines)) from None
 
 
-def _print(shown: "Shown", *, as_json: bool) -> None:
-    revision, default, answer = shown
+def print_shown(what: "Shown", *, as_json: bool) -> None:
+    """Print settings for people, or as the API answers them."""
+    revision, default, answer = what
     if as_json:
         print_json(answer)
     else:
