@@ -146,7 +146,7 @@ class Opening:
             client.deadline = self._progress.deadline(Step.EHLO)
             extensions = await client.ehlo(self._settings.helo_name)
             notes.seen |= _seen(extensions)
-            notes.seen["mechanisms"] = self._progress.shown_words(extensions.auth)
+            notes.seen["mechanisms"] = self._progress.shown_mechanisms(extensions.auth)
 
     async def _after_starttls(self, client: Client) -> Client:
         if self._settings.enable_ssl:
@@ -212,7 +212,7 @@ class Opening:
             await self._progress.skip(Step.AUTHENTICATE)
             return
         async with self._progress.step(Step.AUTHENTICATE) as notes:
-            notes.seen["mechanisms"] = self._progress.shown_words(client.extensions.auth)
+            notes.seen["mechanisms"] = self._progress.shown_mechanisms(client.extensions.auth)
             exchange = self._exchange(client)
             notes.seen["mechanism"] = exchange.mechanism
             self._warn_of_the_login(client, exchange.mechanism, notes)

@@ -141,9 +141,10 @@ class Progress:
         """Return a reply as text, without the password, which a relay may repeat at any time."""
         return reply.hiding(self._spelled).text
 
-    def shown_words(self, words: Iterable[str]) -> list[str]:
-        """Return words of the relay's own in the same way."""
-        return [hiding(word, self._spelled) for word in words]
+    def shown_mechanisms(self, names: Iterable[str]) -> list[str]:
+        """Return what a relay offers in the same way; these were brought to upper case."""
+        spelled = [text.upper() for text in self._spelled]
+        return [hiding(name, spelled) for name in names]
 
     @property
     def _spelled(self) -> tuple[str, ...]:
