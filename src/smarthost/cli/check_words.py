@@ -17,7 +17,8 @@ def cells(step: StepTold) -> tuple[str, str, str, str]:
     """Return the row of a step."""
     state = "…" if step.state is StepState.BEGIN else step.state.value
     time = "" if not step.milliseconds else f"{step.milliseconds:,.1f} ms"
-    return step.step.value, state, time, "; ".join(filter(None, _seen(step.step, step.seen)))
+    seen = [*_seen(step.step, step.seen), *_warned(step.seen)]
+    return step.step.value, state, time, "; ".join(filter(None, seen))
 
 
 def words(checked: Checked, *, typed: bool) -> Iterator[str]:
@@ -64,6 +65,11 @@ def _seen(step: Step, seen: Mapping[str, Any]) -> Iterator[str]:
         case _:
             yield seen.get("reply", "")
             yield ", ".join(seen.get("replies", ()))
+
+
+def _warned(seen: Mapping[str, Any]) -> Iterator[str]:
+    for code in seen.get("warnings", ()):
+        yield code.replace("_", " ")
 
 
 def _offered(seen: Mapping[str, Any]) -> Iterator[str]:
