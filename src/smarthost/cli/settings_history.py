@@ -9,7 +9,8 @@ from smarthost.cli.exit_codes import RefusedError
 from smarthost.cli.installation import run
 from smarthost.cli.options import AsJson, OnBehalf, PortalName
 from smarthost.cli.printing import print_json, print_table
-from smarthost.cli.settings import IfRevision, only, print_shown, shown
+from smarthost.cli.settings import print_shown, shown
+from smarthost.cli.typed_settings import IfRevision, only
 
 if TYPE_CHECKING:
     from smarthost.app.parts import Parts
