@@ -66,7 +66,7 @@ def test_a_revision_that_is_not_in_force_is_a_conflict(installed: Program) -> No
     assert "revision\t1" in shown
     ended = installed("settings", "save", *LOGIN, "--no-auth", "--if-revision", "0")
     assert ended.code == 4
-    assert "now revision 1" in ended.err
+    assert "Since revision 0: revision 1 saved by operator (host, port, " in ended.err
     assert installed("settings", "reset", "--if-revision", "7").code == 4
     assert installed("settings", "show").out == shown
 

@@ -31,6 +31,7 @@ from tests.contract.service import (
 
 # What the contract's table of statuses has, and those that HTTP itself asks for.
 CONTRACT_STATUSES = {200, 400, 401, 402, 403, 404, 405, 406, 412, 413, 415, 429, 503}
+RESTORE = f"{SETTINGS}/history/{{revision}}/restore"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 BODY_TYPES = {"application/json", "application/*+json", "text/json"}
 ANSWER_TYPES = {"application/json", "text/json", "text/plain"}
@@ -126,6 +127,8 @@ def test_each_status_is_an_answer_of_some_operation(document: Document) -> None:
             {200, 400, 401, 402, 403, 404, 405, 406, 412, 413, 415, 429, 500, 503},
         ),
         (SETTINGS, "delete", {200, 400, 401, 402, 403, 404, 405, 406, 412, 429, 500, 503}),
+        (f"{SETTINGS}/history", "get", {200, 400, 401, 402, 403, 404, 405, 406, 429, 500, 503}),
+        (RESTORE, "post", {200, 400, 401, 402, 403, 404, 405, 406, 412, 429, 500, 503}),
         (AUTHENTICATION, "post", {200, 400, 401, 403, 404, 405, 406, 413, 415, 429, 500, 503}),
         (KEYS, "post", {200, 400, 401, 403, 404, 405, 406, 409, 413, 415, 429, 500, 503}),
         (
@@ -161,7 +164,7 @@ def test_each_answer_has_its_headers(document: Document) -> None:
             assert ("Retry-After" in headers) == (status in {"429", "503"})
             assert ("WWW-Authenticate" in headers) == (status == "401")
             assert ("Allow" in headers) == (status == "405")
-            tagged = path == SETTINGS and status == "200"
+            tagged = path in (SETTINGS, RESTORE) and status == "200"
             assert ("ETag" in headers) == tagged
 
 
@@ -503,6 +506,7 @@ def test_each_path_names_the_methods_that_it_takes(
         taken = {name.upper() for name in item} | {"OPTIONS"}
         taken |= {"HEAD"} if "GET" in taken else set()
         place = path.replace("{id}", "01a20468-4c81-7568-b9c7-f3a45b943b40")
+        place = place.replace("{revision}", "1")
         for asked, status in ((method, 405), ("OPTIONS", 204)):
             if asked in taken - {"OPTIONS"}:
                 continue

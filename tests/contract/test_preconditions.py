@@ -61,16 +61,18 @@ def test_several_headers_are_one_list(service: Service) -> None:
 def test_412_says_who_changed_what_and_what_to_do(service: Service) -> None:
     told = change(service, '"0"').json()["error"]["message"]
 
-    assert service.admin.email in told
-    assert f"revision {tag(service).strip(chr(34))}" in told
-    assert "Read them again" in told
+    assert told.startswith("Since revision 0: ")
+    assert f"revision {tag(service).strip(chr(34))} saved by {service.admin.email} (" in told
+    assert told.endswith("Read the settings again before you change them.")
 
 
 def test_412_after_a_reset_says_so(service: Service) -> None:
     before = tag(service)
     service.ask("DELETE", SETTINGS, key=service.key)
 
-    assert "reset" in change(service, before).json()["error"]["message"]
+    told = change(service, before).json()["error"]["message"]
+    assert told.startswith(f"Since revision {before.strip(chr(34))}: ")
+    assert f"reset by {service.admin.email}. Read" in told
 
 
 def test_the_state_before_the_first_save_has_a_tag_too(portals_service: Service) -> None:

@@ -58,8 +58,8 @@ def test_a_relay_that_takes_mail_is_well_and_one_that_does_not_is_told_in_words(
                 "credentialsUserName": "a",
                 "credentialsUserPassword": "b",
             }
-            save |= {"port": bad.port, **login}
-            assert service.ask("POST", SETTINGS, save, key=service.key).status == 200
+            refused = save | {"port": bad.port, **login}
+            assert service.ask("POST", SETTINGS, refused, key=service.key).status == 200
             assert service.ask("POST", EMAILS, EMAIL, key=service.key).status == 200
             held = until(service, lambda found: found["state"] == "held")
         assert held["failure"]["code"] == "login_refused"
@@ -68,8 +68,26 @@ def test_a_relay_that_takes_mail_is_well_and_one_that_does_not_is_told_in_words(
         assert held["queued"] == 1
         assert held["since"] > well["lastSentAt"]
         # Put right, it goes out at once.
-        save |= {"port": good.port, "enableAuth": False}
         assert service.ask("POST", SETTINGS, save, key=service.key).status == 200
+        assert until(service, lambda found: found["queued"] == 0)["state"] == "ok"
+
+
+def test_mail_that_is_held_goes_out_once_the_settings_that_worked_are_restored(
+    tmp_path: Path,
+) -> None:
+    with (
+        running_relay(Inbox()) as good,
+        running_relay(refuse_login) as bad,
+        running_service(tmp_path) as service,
+    ):
+        login = {"enableAuth": True, "credentialsUserName": "a", "credentialsUserPassword": "b"}
+        for settings in ({"port": good.port}, {"port": bad.port, **login}):
+            save = {**OPEN, "host": "localhost", **settings}
+            assert service.ask("POST", SETTINGS, save, key=service.key).status == 200
+        assert service.ask("POST", EMAILS, EMAIL, key=service.key).status == 200
+        until(service, lambda found: found["state"] == "held")
+        restore = f"{SETTINGS}/history/1/restore"
+        assert service.ask("POST", restore, key=service.key).status == 200
         assert until(service, lambda found: found["queued"] == 0)["state"] == "ok"
 
 

@@ -49,6 +49,8 @@ def suspended(portals_service: Service, portal: Portal, key: str) -> Iterator[Se
         ("GET", f"{SETTINGS}/test"),
         ("GET", f"{SETTINGS}/test/status"),
         ("GET", f"{SETTINGS}/health"),
+        ("GET", f"{SETTINGS}/history"),
+        ("POST", f"{SETTINGS}/history/1/restore"),
         ("GET", KEYS),
         ("GET", AUTHENTICATION),
         ("POST", f"{AUTHENTICATION}/logout"),

@@ -1,4 +1,4 @@
-"""`kill -9` while settings are saved, 200 times: every save that was answered 200 is there.
+"""`kill -9` while settings are saved and restored, 200 times: all that was answered 200 is there.
 
 A save that was not answered may be there or not, whole. The clients keep a ledger of the answers
 in another process than the one that is killed.
@@ -108,26 +108,33 @@ def _save_until_killed(
 
 
 def _save(tenant: Saver, port: int, mark: str, refused: list[tuple[int, bytes]]) -> None:
-    """Save one sender after another until the service is gone."""
+    """Save one sender after another until the service is gone; each fourth time go back to one."""
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     headers = {
         "Host": tenant.host,
         "Authorization": tenant.key,
         "Content-Type": "application/json",
     }
+    revision = 0
     with contextlib.closing(connection), contextlib.suppress(HTTPException, ConnectionError):
         for number in range(1_000_000):
-            sender = f"{mark}n{number}@example.com"
-            # Sealed anew each time, for a destination of its own.
-            body = {**LOGIN, "senderAddress": sender, "port": 1 + number % 65_535}
-            connection.request("POST", SETTINGS, json.dumps(body), headers)
+            if number % 4 == 3:
+                sender = tenant.answered[revision]
+                connection.request("POST", f"{SETTINGS}/history/{revision}/restore", "", headers)
+            else:
+                sender = f"{mark}n{number}@example.com"
+                # Sealed anew each time, for a destination of its own.
+                body = {**LOGIN, "senderAddress": sender, "port": 1 + number % 65_535}
+                connection.request("POST", SETTINGS, json.dumps(body), headers)
             answer = connection.getresponse()
             text = answer.read()
             if answer.status != 200:
                 refused.append((answer.status, text))
                 return
-            revision = int((answer.headers["ETag"] or "").strip('"'))
-            tenant.answered[revision] = sender
+            saved = int((answer.headers["ETag"] or "").strip('"'))
+            tenant.answered[saved] = sender
+            if number % 4 == 1:
+                revision = saved
 
 
 def _read_all(installation: Installation, service: Served) -> None:
@@ -154,10 +161,18 @@ def _read_store(installation: Installation) -> None:
                 (tenant.name,),
             ).fetchall()
             audited = store.execute(
-                "SELECT count(*), max(CAST(subject AS INTEGER)) FROM audit_events"
-                " JOIN portals ON portals.id = portal_id WHERE name = ? AND action = ?",
-                (tenant.name, "settings.saved"),
+                # What is in force already is restored without a revision of its own.
+                "SELECT count(DISTINCT subject), max(CAST(subject AS INTEGER)) FROM audit_events"
+                " JOIN portals ON portals.id = portal_id WHERE name = ?"
+                " AND action IN ('settings.saved', 'settings.restored')",
+                (tenant.name,),
             ).fetchall()
+            restored = store.execute(
+                "SELECT count(*) FROM smtp_settings_revisions"
+                " JOIN portals ON portals.id = portal_id WHERE name = ? AND action = 'restore'",
+                (tenant.name,),
+            ).fetchall()
+            assert restored > [(0,)]
             assert [row[0] for row in rows] == list(range(1, len(rows) + 1)), "no gap"
             assert audited == [(len(rows), len(rows))]
             assert tenant.answered.items() <= dict(rows).items()

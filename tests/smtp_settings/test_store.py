@@ -225,7 +225,10 @@ async def test_a_change_to_settings_not_seen_is_refused_and_told_whose(
         with pytest.raises(RevisionConflictError) as caught:
             await change
         assert caught.value.current == current
-        assert "saved meanwhile by other@example.com; they are now revision 2" in str(caught.value)
+        assert str(caught.value) == (
+            "Since revision 1: revision 2 saved by other@example.com (port, "
+            "credentialsUserPassword). Read the settings again before you change them."
+        )
     assert await store.current(portal) == current
     assert await events(database, portal) == before, (
         "a refused change is taken back with its event"

@@ -18,6 +18,7 @@ from smarthost.web.api.keys import KeysApi
 from smarthost.web.api.metrics import MetricsPage
 from smarthost.web.api.service import Health, OpenApi, Ready
 from smarthost.web.api.smtp_health import SmtpHealthApi
+from smarthost.web.api.smtp_history import SmtpHistoryApi
 from smarthost.web.api.smtp_settings import SmtpSettingsApi
 from smarthost.web.api.smtp_suggest import SmtpSuggestApi
 from smarthost.web.api.smtp_test import SmtpTestApi
@@ -67,6 +68,7 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
     """Return the table of all operations of the API."""
     return [
         *SmtpSettingsApi(parts.settings, shown_default_relay(config)).operations(),
+        *SmtpHistoryApi(parts.settings, shown_default_relay(config)).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
         *SmtpHealthApi(_health(config, parts)).operations(),
         *SmtpSuggestApi(

@@ -83,6 +83,20 @@ class SettingsInput(msgspec.Struct, frozen=True, kw_only=True):
     use_ntlm: bool = False
 
 
+CONTRACT_NAMES = {
+    "host": "host",
+    "port": "port",
+    "sender_address": "senderAddress",
+    "sender_display_name": "senderDisplayName",
+    "user_name": "credentialsUserName",
+    "password": "credentialsUserPassword",
+    "enable_ssl": "enableSSL",
+    "enable_auth": "enableAuth",
+    "use_ntlm": "useNtlm",
+}
+"""The fields of `SettingsInput` by the names of the contract, in which people are told of them."""
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """Settings to be saved, with the password if one was typed.
 
@@ -104,6 +118,7 @@ class RevisionAction(StrEnum):
 
     SAVE = "save"
     RESET = "reset"
+    RESTORE = "restore"
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +148,23 @@ def no_revision(portal_id: str) -> Revision:
     )
 
 
+class PastRevision(msgspec.Struct, frozen=True, kw_only=True):
+    """A revision as the history tells of it."""
+
+    revision: Revision
+    changed: tuple[str, ...]
+    """The fields of `SettingsInput` that are other than in the revision before.
+
+    Of revisions that were written before schema version 8 `password` is not told.
+    """
+
+
+def changed_fields(before: SmtpSettings | None, after: SmtpSettings | None) -> list[str]:
+    """Return the fields that have other values; without settings each has none."""
+    fields = SmtpSettings.__struct_fields__
+    return [name for name in fields if getattr(before, name, None) != getattr(after, name, None)]
+
+
 class SmtpSettingsError(Exception):
     """Base of what this room refuses; the message is plain words for whoever asked."""
 
@@ -149,19 +181,57 @@ class InvalidSettingsError(SmtpSettingsError):
         self.faults = faults
 
 
+class NoSuchRevisionError(SmtpSettingsError):
+    """The portal has no revision of this number."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such revision. The history lists those that there are.")
+
+
 class RevisionConflictError(SmtpSettingsError):
     """The settings are not the ones that the caller has seen."""
 
-    def __init__(self, current: Revision) -> None:
-        super().__init__(_conflict(current))
+    def __init__(
+        self, current: Revision, seen: int | None = None, since: tuple[PastRevision, ...] = ()
+    ) -> None:
+        """Tell what is in force, and what was written since.
+
+        `seen` is the newest revision that the caller named and that is older than `current`, None
+        if there is none. `since` are the newest revisions after it, oldest first, and need not be
+        all of them.
+        """
+        super().__init__(_conflict(current, seen, since))
         self.current = current
+        self.seen = seen
+        self.since = since
 
 
-def _conflict(current: Revision) -> str:
+_READ_AGAIN = "Read the settings again before you change them."
+_DID = {
+    RevisionAction.SAVE: "saved",
+    RevisionAction.RESET: "reset",
+    RevisionAction.RESTORE: "restored",
+}
+
+
+def _conflict(current: Revision, seen: int | None, since: tuple[PastRevision, ...]) -> str:
     if current.number == 0:
         return "These are not the settings in force: none have been saved yet. Read them again."
-    did = "reset" if current.settings is None else "saved"
-    return (
-        f"The settings were {did} meanwhile by {current.saved_by}; they are now revision "
-        f"{current.number}. Read them again before you change them."
-    )
+    if seen is None:
+        return (
+            "These are not the settings in force, which are revision "
+            f"{current.number}, {_DID[current.action]} by {current.saved_by}. {_READ_AGAIN}"
+        )
+    told = [_told(past) for past in since]
+    untold = current.number - seen - len(since)
+    if untold:
+        told.insert(0, "1 more change" if untold == 1 else f"{untold} more changes")
+    return f"Since revision {seen}: {'; '.join(told)}. {_READ_AGAIN}"
+
+
+def _told(past: PastRevision) -> str:
+    revision = past.revision
+    did = f"revision {revision.number} {_DID[revision.action]} by {revision.saved_by}"
+    # A reset leaves nothing as it was.
+    fields = () if revision.settings is None else past.changed
+    return f"{did} ({', '.join(CONTRACT_NAMES[name] for name in fields)})" if fields else did

@@ -6,21 +6,28 @@ anything changes at all.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
 
 from smarthost.audit.model import Actor, Event
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
-from smarthost.database.engine import Database, Row, Transaction
+from smarthost.database.engine import Database, Transaction
 from smarthost.secret import Secret
+from smarthost.smtp_settings.history.store import Reader, conflict, page
 from smarthost.smtp_settings.model import (
     Draft,
     InvalidSettingsError,
+    NoSuchRevisionError,
+    PastRevision,
     Revision,
     RevisionAction,
-    RevisionConflictError,
     SmtpSettings,
+    changed_fields,
     no_revision,
 )
+from smarthost.smtp_settings.rows import read_revision, revision_row
 from smarthost.smtp_settings.rules import NOTHING_STORED, same_destination
 from smarthost.smtp_settings.sealing import SealBrokenError, Sealer, key_of
 
@@ -35,11 +42,16 @@ FROM smtp_settings_revisions WHERE portal_id = $1 AND revision = $2"""
 _INSERT = """
 INSERT INTO smtp_settings_revisions
     (portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
-     sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm, sealed_password)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
+     sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm, sealed_password, changed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"""
 _USE_KEY = """
 INSERT INTO sealing_keys (key_id, first_used_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"""
 _KEYS = "SELECT key_id FROM sealing_keys"
+
+NO_LONGER_OPENS = (
+    "The password of this revision does not open any more: it was altered, or its key is not in "
+    "the key ring. Save these settings with the password typed again."
+)
 
 IfMatch = frozenset[int] | None
 """The revisions that a change may be made to; None: to any."""
@@ -79,6 +91,19 @@ class SettingsStore:
         rows = await self._database.fetch(_REVISION, portal_id, number)
         return read_revision(rows[0]) if rows else no_revision(portal_id)
 
+    async def history(
+        self, portal_id: str, *, before: int | None = None, limit: int
+    ) -> list[PastRevision]:
+        """Return at most `limit` revisions, newest first: those older than `before`, or all."""
+        return await page(self._database, portal_id, before=before, limit=limit)
+
+    async def matching(self, portal_id: str, if_match: IfMatch) -> Revision:
+        """Return the revision in force if a change may be made to it.
+
+        Raises `RevisionConflictError`; what is changed is looked at once more as it is written.
+        """
+        return await self._matching(self._database, portal_id, if_match)
+
     async def save(
         self, portal_id: str, draft: Draft, by: Actor, if_match: IfMatch = None
     ) -> Revision:
@@ -91,19 +116,12 @@ class SettingsStore:
 
         async def work(tx: Transaction) -> Revision:
             current = await self._matching(tx, portal_id, if_match)
-            # Another destination's password is none here, not even to compare with.
-            same = same_destination(current.settings, draft.settings)
-            stored = self._password(current) if same else None
+            stored = self._password_for(draft.settings, current)
             password = stored if draft.keeps_password else draft.password
             if draft.keeps_password and password is None:
                 raise InvalidSettingsError({"password": [NOTHING_STORED]})
-            if current.settings == draft.settings and stored == password:
-                await self._record(tx, "settings.saved", current, by, changed=[])
-                return current
-            changed = _changed(current.settings, draft.settings)
-            if stored != password:
-                changed.append("password")
-            return await self._write(tx, current, draft.settings, password, by, changed)
+            wanted = _Wanted(draft.settings, password, stored == password)
+            return await self._put_in_force(tx, current, wanted, by)
 
         return await self._database.transact(work)
 
@@ -116,10 +134,32 @@ class SettingsStore:
 
         async def work(tx: Transaction) -> Revision:
             current = await self._matching(tx, portal_id, if_match)
-            if current.settings is None:
-                await self._record(tx, "settings.reset", current, by, changed=[])
-                return current
-            return await self._write(tx, current, None, None, by, _changed(current.settings, None))
+            return await self._put_in_force(tx, current, _Wanted(None), by)
+
+        return await self._database.transact(work)
+
+    async def restore(
+        self, portal_id: str, number: int, by: Actor, if_match: IfMatch = None
+    ) -> Revision:
+        """Make the settings of an earlier revision those in force, as a save does.
+
+        Its password comes back too: it is sealed to the destination that these settings have.
+        Restoring a reset resets. Raises `NoSuchRevisionError`, `RevisionConflictError`, and
+        `InvalidSettingsError` on the password where that does not open.
+        """
+
+        async def work(tx: Transaction) -> Revision:
+            rows = await tx.fetch(_REVISION, portal_id, number)
+            if not rows:
+                raise NoSuchRevisionError
+            past = read_revision(rows[0])
+            current = await self._matching(tx, portal_id, if_match)
+            password = self._password(past)
+            if past.sealed_password is not None and password is None:
+                raise InvalidSettingsError({"password": [NO_LONGER_OPENS]})
+            stored = self._password_for(past.settings, current)
+            wanted = _Wanted(past.settings, password, stored == password, restored=number)
+            return await self._put_in_force(tx, current, wanted, by)
 
         return await self._database.transact(work)
 
@@ -134,12 +174,19 @@ class SettingsStore:
 
         await self._database.transact(work)
 
-    async def _matching(self, tx: Transaction, portal_id: str, if_match: IfMatch) -> Revision:
-        rows = await tx.fetch(_CURRENT, portal_id)
+    async def _matching(self, reader: Reader, portal_id: str, if_match: IfMatch) -> Revision:
+        rows = await reader.fetch(_CURRENT, portal_id)
         current = read_revision(rows[0]) if rows else no_revision(portal_id)
         if if_match is not None and current.number not in if_match:
-            raise RevisionConflictError(current)
+            raise await conflict(reader, current, if_match)
         return current
+
+    def _password_for(self, settings: SmtpSettings | None, current: Revision) -> Secret | None:
+        """Return the stored password if it may be used with `settings`."""
+        # Another destination's password is none here, not even to compare with.
+        if settings is None or not same_destination(current.settings, settings):
+            return None
+        return self._password(current)
 
     def _password(self, revision: Revision) -> Secret | None:
         """Return the stored password; None if there is none or it does not open."""
@@ -151,45 +198,85 @@ class SettingsStore:
         except SealBrokenError:
             return None
 
+    async def _put_in_force(
+        self, tx: Transaction, current: Revision, wanted: "_Wanted", by: Actor
+    ) -> Revision:
+        changed = changed_fields(current.settings, wanted.settings)
+        if not wanted.has_stored_password:
+            changed.append("password")
+        revision = current
+        if changed:
+            revision = await self._write(tx, current, wanted, by, changed)
+        await self._record(tx, revision, wanted, by, changed)
+        return revision
+
     async def _write(
         self,
         tx: Transaction,
         current: Revision,
-        settings: SmtpSettings | None,
-        password: Secret | None,
+        wanted: "_Wanted",
         by: Actor,
         changed: list[str],
     ) -> Revision:
-        sealed = None
-        if settings is not None and password is not None:
-            sealed = self._key_ring.seal(password, settings.destination(current.portal_id))
+        settings, sealed = wanted.settings, None
+        if settings is not None and wanted.password is not None:
+            sealed = self._key_ring.seal(wanted.password, settings.destination(current.portal_id))
             await note_key(tx, sealed, self._clock.now())
-        action = RevisionAction.RESET if settings is None else RevisionAction.SAVE
         revision = Revision(
             portal_id=current.portal_id,
             number=current.number + 1,
-            action=action,
+            action=wanted.action,
             saved_at=self._clock.now(),
             saved_by=by.name,
             settings=settings,
             sealed_password=sealed,
         )
-        await tx.execute(_INSERT, *_row(revision))
+        names = msgspec.json.encode(changed).decode()
+        await tx.execute(_INSERT, *revision_row(revision), names)
         await self._in_each_save(tx, revision.portal_id)
-        done = "settings.reset" if settings is None else "settings.saved"
-        await self._record(tx, done, revision, by, changed)
         return revision
 
     async def _record(
-        self, tx: Transaction, action: str, revision: Revision, by: Actor, changed: list[str]
+        self,
+        tx: Transaction,
+        revision: Revision,
+        wanted: "_Wanted",
+        by: Actor,
+        changed: list[str],
     ) -> None:
+        source = {} if wanted.restored is None else {"from": wanted.restored}
         event = Event(
             portal_id=revision.portal_id,
-            action=action,
+            action=wanted.event,
             subject=str(revision.number),
-            details={"changed": changed},
+            details={"changed": changed, **source},
         )
         await self._audit.record(tx, event, by)
+
+
+class _Wanted(NamedTuple):
+    """What is to be in force, and why."""
+
+    settings: SmtpSettings | None
+    password: Secret | None = None
+    has_stored_password: bool = True
+    """The password is the one that is stored already, or there is none in either place."""
+    restored: int | None = None
+    """The revision that this comes from, None for what was typed or reset."""
+
+    @property
+    def action(self) -> RevisionAction:
+        """What makes the new revision: the settings of a reset are none, whatever brings them."""
+        if self.settings is None:
+            return RevisionAction.RESET
+        return RevisionAction.SAVE if self.restored is None else RevisionAction.RESTORE
+
+    @property
+    def event(self) -> str:
+        """What the audit calls it."""
+        if self.restored is not None:
+            return "settings.restored"
+        return "settings.reset" if self.settings is None else "settings.saved"
 
 
 async def note_key(tx: Transaction, blob: bytes, now: int) -> None:
@@ -203,59 +290,3 @@ async def note_key(tx: Transaction, blob: bytes, now: int) -> None:
 async def keys_in_use(database: Database) -> frozenset[str]:
     """Return the ids of all ring keys that passwords in `database` were sealed with."""
     return frozenset(row[0] for row in await database.fetch(_KEYS))
-
-
-def _changed(before: SmtpSettings | None, after: SmtpSettings | None) -> list[str]:
-    fields = SmtpSettings.__struct_fields__
-    return [name for name in fields if getattr(before, name, None) != getattr(after, name, None)]
-
-
-def _row(revision: Revision) -> tuple[str | int | bytes | None, ...]:
-    settings = revision.settings
-    return (
-        revision.portal_id,
-        revision.number,
-        revision.action.value,
-        revision.saved_at,
-        revision.saved_by,
-        *((None,) * 8 if settings is None else _columns(settings)),
-        revision.sealed_password,
-    )
-
-
-def _columns(settings: SmtpSettings) -> tuple[str | int | None, ...]:
-    return (
-        settings.host,
-        settings.port,
-        settings.sender_address,
-        settings.sender_display_name,
-        settings.user_name,
-        int(settings.enable_ssl),
-        int(settings.enable_auth),
-        int(settings.use_ntlm),
-    )
-
-
-def read_revision(row: Row) -> Revision:
-    """Make a revision from the columns in the order of `_CURRENT`."""
-    settings = None
-    if row[5] is not None:
-        settings = SmtpSettings(
-            host=row[5],
-            port=row[6],
-            sender_address=row[7],
-            sender_display_name=row[8],
-            user_name=row[9],
-            enable_ssl=bool(row[10]),
-            enable_auth=bool(row[11]),
-            use_ntlm=bool(row[12]),
-        )
-    return Revision(
-        portal_id=row[0],
-        number=row[1],
-        action=RevisionAction(row[2]),
-        saved_at=row[3],
-        saved_by=row[4],
-        settings=settings,
-        sealed_password=row[13],
-    )

@@ -17,8 +17,8 @@ from smarthost.database.engine import (
 from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError, SuspendedError
 from smarthost.portals.model import ConflictError, NotFoundError
 from smarthost.portals.sign_in.model import TooManyFailuresError
-from smarthost.relay_check.model import TooManyTestsError
-from smarthost.smtp_settings.model import RevisionConflictError
+from smarthost.relay_check.model import NothingToCheckError, TooManyTestsError
+from smarthost.smtp_settings.model import NoSuchRevisionError, RevisionConflictError
 
 RETRY_STORE_SECONDS = 5
 # Basic is accepted and not offered: a browser would open its own dialogue for it.
@@ -88,7 +88,9 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     SettingsSwitchedOffError: HTTPStatus.PAYMENT_REQUIRED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
     NotFoundError: HTTPStatus.NOT_FOUND,
+    NoSuchRevisionError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    NothingToCheckError: HTTPStatus.CONFLICT,
     RevisionConflictError: HTTPStatus.PRECONDITION_FAILED,
     TooManyFailuresError: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyTestsError: HTTPStatus.TOO_MANY_REQUESTS,

@@ -123,7 +123,7 @@ async def test_nothing_of_a_revision_but_its_seal_may_change(
 ) -> None:
     await store.save(portal, draft(), ADMIN)
     columns = [row[0] for row in await database.fetch(COLUMNS)]
-    assert len(columns) == 13
+    assert len(columns) == 14
     for column in columns:
         change = executing(f"UPDATE smtp_settings_revisions SET {column} = {column}")
         with pytest.raises(Exception, match="never changed"):

@@ -11,8 +11,9 @@ from smarthost.audit.model import Actor, Event
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
 from smarthost.database.engine import Database, Row, Transaction
+from smarthost.smtp_settings.rows import read_revision
 from smarthost.smtp_settings.sealing import Place, SealBrokenError, Sealer, key_of
-from smarthost.smtp_settings.store import note_key, read_revision
+from smarthost.smtp_settings.store import note_key
 
 _UNDER_OTHER_KEYS = """
 SELECT portal_id, revision, action, saved_at, saved_by, host, port, sender_address,

@@ -6,12 +6,17 @@ The names and rules of the fields are those of the DocSpace API; the rules thems
 
 from smarthost.portals.access import Action
 from smarthost.portals.model import Caller
-from smarthost.smtp_settings.model import Draft, InvalidSettingsError, Revision, SmtpSettings
+from smarthost.smtp_settings.model import (
+    CONTRACT_NAMES,
+    Draft,
+    InvalidSettingsError,
+    Revision,
+    SmtpSettings,
+)
 from smarthost.smtp_settings.rules import check
 from smarthost.smtp_settings.store import SettingsStore
 from smarthost.web.api.smtp_settings_dto import (
     BODY_EXAMPLES,
-    CONTRACT_NAMES,
     DEFAULT_EXAMPLES,
     OWN_EXAMPLES,
     SmtpSettingsDto,

@@ -122,20 +122,6 @@ class SmtpSettingsRequestDto(
         )
 
 
-CONTRACT_NAMES = {
-    "host": "host",
-    "port": "port",
-    "sender_address": "senderAddress",
-    "sender_display_name": "senderDisplayName",
-    "user_name": "credentialsUserName",
-    "password": "credentialsUserPassword",
-    "enable_ssl": "enableSSL",
-    "enable_auth": "enableAuth",
-    "use_ntlm": "useNtlm",
-}
-"""The fields of `SettingsInput` by the names of the contract."""
-
-
 def settings_dto(revision: Revision, default: SmtpSettings | None) -> SmtpSettingsDto:
     """Return how a revision is answered; `default` is what is shown of the default relay."""
     settings = revision.settings or default

@@ -40,6 +40,10 @@ SUSPENDED = (
     "This portal is suspended: nobody can use it, and its mail is kept and waits. Ask the "
     "operator of the installation to resume it."
 )
+SINCE = (
+    "Since revision 6: revision 7 saved by anna@example.org (host, port). Read the settings again "
+    "before you change them."
+)
 BAD_REQUEST = Row(
     name="BadRequest",
     status=HTTPStatus.BAD_REQUEST,
@@ -118,8 +122,10 @@ REFUSALS = (
     Row(
         name="PreconditionFailed",
         status=HTTPStatus.PRECONDITION_FAILED,
-        description="`If-Match` does not name the settings' revision; nothing was changed.",
+        description="`If-Match` does not name the settings' revision; nothing was changed. Who "
+        "has changed what since is told.",
         message="These are not the settings in force: none have been saved yet. Read them again.",
+        others={"since": (None, SINCE)},
         applies=lambda operation: operation.conditional,
     ),
     Row(

@@ -1,0 +1,1 @@
+"""The revisions of a portal's settings that were in force before."""
