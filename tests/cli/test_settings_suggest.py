@@ -24,10 +24,12 @@ def test_a_known_provider_is_told_without_an_installation(program: Program) -> N
     assert not program.data_dir.exists()
 
 
-def test_the_line_below_saves_it(installed: Program) -> None:
+def test_the_line_below_checks_it_and_has_what_a_save_needs(installed: Program) -> None:
     told = installed("settings", "suggest", "o'neil+tag@gmx.com").out
-    line = next(line for line in told.splitlines() if line.startswith("  smarthost settings save"))
-    typed = [*shlex.split(line)[1:], "--password-stdin", "--json"]
+    line = next(line for line in told.splitlines() if line.startswith("  smarthost"))
+    _, group, command, save, *options = shlex.split(line)
+    assert (group, command, save) == ("settings", "check", "--save")
+    typed = ("settings", "save", *options, "--password-stdin", "--json")
     saved = installed(*typed, typed="secret").json()
     assert saved["host"] == "mail.gmx.com"
     assert (saved["port"], saved["enableSSL"], saved["enableAuth"]) == (587, True, True)

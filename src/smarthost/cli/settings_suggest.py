@@ -1,4 +1,4 @@
-"""`settings suggest`: what could be right for an e-mail address, and the line to save it with.
+"""`settings suggest`: what could be right for an e-mail address, and the line to prove it with.
 
 It needs no installation: only the configuration counts, which says where relays may be.
 """
@@ -84,8 +84,9 @@ def _login(one: "Suggestion") -> str:
 
 
 def _line(one: "Suggestion", sender: str | None) -> str:
-    """Return the command that saves it; words in capitals are to be filled in."""
-    words = ["smarthost", "settings", "save", "--host", one.host, "--port", str(one.port)]
+    """Return the command that saves it if it works; words in capitals are to be filled in."""
+    words = ["smarthost", "settings", "check", "--save"]
+    words += ["--host", one.host, "--port", str(one.port)]
     if one.enable_ssl:
         words.append("--ssl")
     words += ["--sender-address", sender or "EMAIL"]
