@@ -34,7 +34,7 @@ from tests.relay_check.trials import BY, TO
 from tests.smtp.relays import Peer, Relay, relay
 from tests.smtp_settings.relays import CANARY
 
-MUTATIONS = 2_000
+MUTATIONS = 10_000
 RACES = 50
 USER, OTHER = "notify", "An0ther-Passw0rd"
 HERE, THERE = "127.0.0.1", "127.0.0.2"
@@ -184,7 +184,7 @@ async def test_a_relay_that_wants_ntlm_alone_gets_neither_password_nor_hash(
 def mutations(saved: SmtpSettings, luck: random.Random) -> Iterator[SettingsInput]:
     """Give what somebody might type who wants the password to go elsewhere."""
     values: dict[str, list[Any]] = {
-        "host": [THERE, "127.1", "127.0.0.1.", "localhost", "::ffff:127.0.0.1", "", None, "@" + HERE],
+        "host": [THERE, "127.1", "127.0.0.1.", "localhost", "::ffff:127.0.0.1", "", "@" + HERE],
         "port": [None, 0, 25, saved.port - 1, saved.port + 65536, -saved.port],
         "user_name": ["", None, "Notify", " notify", "notify\0", "notify ", "nоtify", "NOTIFY"],  # noqa: RUF001
         "enable_ssl": [True],
