@@ -34,7 +34,7 @@ from tests.relay_check.trials import BY, TO
 from tests.smtp.relays import Peer, Relay, relay
 from tests.smtp_settings.relays import CANARY
 
-MUTATIONS = 10_000
+MUTATIONS = 4_000
 RACES = 50
 USER, OTHER = "notify", "An0ther-Passw0rd"
 HERE, THERE = "127.0.0.1", "127.0.0.2"
