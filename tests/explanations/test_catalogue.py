@@ -7,7 +7,7 @@ import pytest
 
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.catalogue import CATALOGUE
-from smarthost.explanations.failure import Facts, RelayShown
+from smarthost.explanations.failure import Facts, Recommended, RelayShown
 from smarthost.explanations.text import DURING, Text
 from smarthost.explanations.texts import (
     encryption,
@@ -31,7 +31,8 @@ FIELDS = {
     "enableAuth",
     "useNtlm",
 }
-PLACEHOLDERS = {"server", "Server", "port", "during"}
+PLACEHOLDERS = {"server", "Server", "port", "during", "provider", "recommended"}
+RECOMMENDED = Recommended(provider="Example Mail", port=587)
 # What the contract fixes word by word has no room for a reason.
 WITHOUT_A_REASON = {Code.SETTINGS_CHANGED}
 
@@ -46,9 +47,9 @@ def situations() -> list[Facts]:
         )
     ]
     return [
-        Facts(step=step, code=code, relay=relay, tls=tls)
-        for step, code, relay, tls in itertools.product(
-            Step, Code, [None, *relays], (None, "TLSv1.3")
+        Facts(step=step, code=code, relay=relay, tls=tls, recommended=recommended)
+        for step, code, relay, tls, recommended in itertools.product(
+            Step, Code, [None, *relays], (None, "TLSv1.3"), (None, RECOMMENDED)
         )
     ]
 

@@ -35,10 +35,13 @@ def explain(facts: Facts) -> Failure:
 def _worded(template: str, facts: Facts) -> str:
     relay = facts.relay
     server = HIDDEN_RELAY if relay is None else relay.host
+    recommended = facts.recommended
     return template.format(
         server=server,
         Server=server if relay else server[0].upper() + server[1:],
         port="" if relay is None else relay.port,
         during=DURING[facts.step],
         code=facts.code,
+        provider="" if recommended is None else recommended.provider,
+        recommended="" if recommended is None else recommended.port,
     )

@@ -24,6 +24,8 @@ from smarthost.mail.envelope import Envelope
 from smarthost.mail_queue import schedule
 from smarthost.mail_queue.model import BrokenOffError, Kind
 from smarthost.portals.model import Portal
+from smarthost.providers import Providers
+from smarthost.relay_check.advice import advice
 from smarthost.relay_check.message import ShownRelay, trial_message
 from smarthost.relay_check.model import Checked, NothingToCheckError, StepTold
 from smarthost.relay_check.steps import LAST, Steps, TellStep
@@ -148,7 +150,7 @@ class Check:
         except BrokenOffError as stopped:
             await steps(Step.RESOLVE, StepState.BEGIN, {})
             await steps(Step.RESOLVE, StepState.FAILED, {})
-            unready = _explained(prepared, Facts(step=Step.RESOLVE, code=stopped.code))
+            unready = _explained(prepared, _unready(stopped))
             return self._result(prepared, steps, unready)
         outcomes = await attempt(
             relay,
@@ -226,6 +228,11 @@ class Check:
         )
 
 
+def _unready(stopped: BrokenOffError) -> Facts:
+    # As the queue has it: somebody has to type the password again, or to bring the key back.
+    return Facts(step=Step.RESOLVE, code=stopped.code, permanent=True)
+
+
 def _facts(outcome: Outcome) -> Facts:
     assert outcome.code is not None  # noqa: S101 - nothing is accepted before DATA
     return Facts(
@@ -239,10 +246,13 @@ def _facts(outcome: Outcome) -> Facts:
 
 
 def _warnings(prepared: Prepared, steps: Steps) -> tuple[Failure, ...]:
-    return tuple(
-        _explained(prepared, Facts(step=step, code=code, tls=steps.tls()))
-        for step, code in steps.warnings()
-    )
+    settings, tls = prepared.settings, steps.tls()
+    found = [Facts(step=step, code=code, tls=tls) for step, code in steps.warnings()]
+    found += [
+        Facts(step=one.step, code=one.code, tls=tls, recommended=one.recommended)
+        for one in advice(settings, Providers.load().of_host(settings.host))
+    ]
+    return tuple(_explained(prepared, facts) for facts in found)
 
 
 def _explained(prepared: Prepared, facts: Facts) -> Failure:

@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 
 from smarthost.delivery.outcome import Code
-from smarthost.explanations.failure import Who
+from smarthost.explanations.failure import Facts, Who
 from smarthost.explanations.text import Text
+
+_BY_CHANCE = "What works today by chance may stop working, or is less safe."
+
+
+def _says_which(facts: Facts) -> bool:
+    return facts.recommended is not None
+
 
 TEXTS: Mapping[Code, tuple[Text, ...]] = {
     Code.NOT_ENCRYPTED: (
@@ -56,8 +63,17 @@ TEXTS: Mapping[Code, tuple[Text, ...]] = {
     ),
     Code.PROVIDER_RECOMMENDS_OTHER: (
         Text(
-            title="The provider of {server} recommends other settings",
-            why="What works today by chance may stop working, or is less safe.",
+            title="{provider} recommends other settings for {server}",
+            why=_BY_CHANCE,
+            fix="Enter port {recommended} (port) with TLS (enableSSL), and log in (enableAuth) if"
+            " the provider asks for it.",
+            who=Who.ADMINISTRATOR,
+            fields=("port", "enableSSL", "enableAuth"),
+            fits=_says_which,
+        ),
+        Text(
+            title="The provider recommends other settings for {server}",
+            why=_BY_CHANCE,
             fix="Compare port (port), TLS (enableSSL) and login (enableAuth) with what the"
             " provider writes.",
             who=Who.ADMINISTRATOR,
