@@ -25,8 +25,9 @@ class Steps:
     async def __call__(self, step: Step, state: StepState, seen: Mapping[str, object]) -> None:
         """Take notice of a step; one that is skipped takes no time."""
         if state is StepState.BEGIN:
-            self._begun = self._clock.monotonic()
             await self._told(StepTold(step=step, state=state, milliseconds=None, seen={}))
+            # Only now: what the telling takes is not the relay's time.
+            self._begun = self._clock.monotonic()
             return
         seconds = self._clock.monotonic() - self._begun
         taken = 0.0 if state is StepState.SKIPPED else round(1000 * seconds, 1)
