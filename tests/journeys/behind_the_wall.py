@@ -3,10 +3,8 @@
 It prints what came of it as JSON; the test judges.
 """
 
-import asyncio
 import itertools
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +14,7 @@ from typing import Any, NamedTuple
 
 import trustme
 
-from smarthost.app.parts import Parts, open_parts
-from smarthost.audit.model import Actor
-from smarthost.config import load_config
-from smarthost.portals.model import Portal
-from smarthost.smtp_settings.model import InvalidSettingsError, SettingsInput
-from tests.cli.program import ADMIN, Program
+from tests.cli.program import Program
 from tests.contract.process import Process
 from tests.contract.service import SETTINGS, Reply
 from tests.journeys.application import Application
@@ -75,75 +68,26 @@ class Counted(Process):
         return super().ask(method, path, body, **headers)
 
 
-class Checks:
-    """Checks settings as the program does, from a second process on its data."""
-
-    def __init__(self, parts: Parts, portal: Portal, runner: asyncio.Runner) -> None:
-        self._parts = parts
-        self._portal = portal
-        self._runner = runner
-
-    def code(self, host: str, port: int, *, ssl: bool) -> str | None:
-        """Return what a check fails with: its code, or `400` where nothing can be checked."""
-        typed = SettingsInput(
-            host=host, port=port, sender_address="notify@example.com", enable_ssl=ssl
-        )
-        return self._runner.run(self._code(typed))
-
-    async def _code(self, typed: SettingsInput) -> str | None:
-        check = self._parts.check
-        by = Actor(name=ADMIN)
-        try:
-            checked = await check.run(await check.prepare(self._portal, typed, ADMIN, by=by))
-        except InvalidSettingsError:
-            return "400"
-        return None if checked.failure is None else str(checked.failure.code)
-
-
-@contextmanager
-def _running_checks(program: Program, **environ: str) -> Iterator[Checks]:
-    config = load_config(
-        program.environment(environ),
-        working_directory=program.folder,
-        machine_name=str,
-        stderr_is_terminal=False,
-    )
-    with asyncio.Runner() as runner:
-        opened = open_parts(config, create=False)
-        parts = runner.run(opened.__aenter__())
-        try:
-            portal = runner.run(parts.portals.portal("default"))
-            assert portal is not None
-            yield Checks(parts, portal, runner)
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
-
-
 class Administrator:
     """Types in one destination after the other."""
 
-    def __init__(self, process: Process, checks: "Checks") -> None:
+    def __init__(self, process: Process) -> None:
         self._application = Application(process=process)
-        self._checks = checks
         self._count = 0
 
-    def save(self, host: str, port: int, *, ssl: bool) -> int:
+    def save(self, body: dict[str, Any]) -> int:
         """Save settings that differ from those before, so that what waits is tried at once.
 
         Returns the status of the answer.
         """
         self._count += 1
-        body = {
-            "host": host,
-            "port": port,
-            "senderAddress": "notify@example.com",
-            "senderDisplayName": f"{self._count}",
-            "enableSSL": ssl,
-        }
-        return self._application.ask("POST", SETTINGS, body).status
+        changed = body | {"senderDisplayName": f"{self._count}"}
+        return self._application.ask("POST", SETTINGS, changed).status
 
-    def check(self, host: str, port: int, *, ssl: bool) -> str | None:
-        return self._checks.code(host, port, ssl=ssl)
+    def check(self, body: dict[str, Any]) -> str | None:
+        """Return what a check fails with: its code, or the status where nothing is checked."""
+        answer = self._application.ask("POST", f"{SETTINGS}/check", body)
+        return _code(answer.json()["response"]) if answer.status == 200 else str(answer.status)
 
     def begin_test(self) -> None:
         self._application.ask("GET", f"{SETTINGS}/test")
@@ -177,6 +121,15 @@ class Administrator:
         return _code(attempts[0]), attempts[0].get("address")
 
 
+def _body(host: str, port: int, *, ssl: bool) -> dict[str, Any]:
+    return {
+        "host": host,
+        "port": port,
+        "senderAddress": "notify@example.com",
+        "enableSSL": ssl,
+    }
+
+
 def _code(answer: Any) -> str | None:
     failure = answer.get("failure")
     return None if failure is None else str(failure["code"])
@@ -184,13 +137,14 @@ def _code(answer: Any) -> str | None:
 
 def _tried(administrator: Administrator, destination: Destination) -> Came:
     place = destination.host, destination.port
-    status = administrator.save(*place, ssl=False)
+    body = _body(*place, ssl=False)
+    status = administrator.save(body)
     if status != 200:
-        check = administrator.check(*place, ssl=False)
+        check = administrator.check(body)
         return Came(*place, saved=status, check=check)
     administrator.begin_test()
     message_id = administrator.send()
-    check = administrator.check(*place, ssl=False)
+    check = administrator.check(body)
     mail, address = administrator.mail(message_id)
     test = administrator.test()
     return Came(*place, saved=status, check=check, test=test, mail=mail, address=address)
@@ -199,11 +153,11 @@ def _tried(administrator: Administrator, destination: Destination) -> Came:
 def _moved(administrator: Administrator, moves: int) -> Iterator[str | None]:
     """Ask for the moving name again and again, in the three ways."""
     for number in range(moves):
-        place = MOVING, 587
-        administrator.save(*place, ssl=True)
+        body = _body(MOVING, 587, ssl=True)
+        administrator.save(body)
         match number % 3:
             case 0:
-                yield administrator.check(*place, ssl=True)
+                yield administrator.check(body)
             case 1:
                 administrator.begin_test()
                 yield administrator.test()
@@ -229,22 +183,14 @@ class _Names:
 
 
 @contextmanager
-def _running(
-    folder: Path, networks: str, ca: trustme.CA
-) -> Iterator[tuple[Counted, Administrator]]:
-    """Run the program, and a second process's checks beside it."""
+def _running(folder: Path, networks: str, ca: trustme.CA) -> Iterator[Counted]:
     program = Program(folder=folder)
     key = program.init()
     authority = str(folder / "ca.pem")
     ca.cert_pem.write_to_path(authority)
-    os.environ["SSL_CERT_FILE"] = authority
-    environ = {"SMARTHOST_RELAY_NETWORKS": networks}
-    with (
-        serving(program, SSL_CERT_FILE=authority, **environ) as service,
-        _running_checks(program, **environ) as checks,
-    ):
-        process = Counted(pid=service.pid, port=service.port, key=key)
-        yield process, Administrator(process, checks)
+    environ = {"SMARTHOST_RELAY_NETWORKS": networks, "SSL_CERT_FILE": authority}
+    with serving(program, **environ) as service:
+        yield Counted(pid=service.pid, port=service.port, key=key)
 
 
 def main(folder: Path, networks: str, every: int, moves: int) -> None:
@@ -252,8 +198,8 @@ def main(folder: Path, networks: str, every: int, moves: int) -> None:
     destinations = [*forbidden()[::every], *map(Destination, _TROUBLE)]
     names, ca = _Names(destinations), trustme.CA()
     with running_name_server(names) as server, running_everywhere(ca, MOVING) as everywhere:
-        with _running(folder, networks, ca) as (process, administrator):
-            before = begun()
+        with _running(folder, networks, ca) as process:
+            before, administrator = begun(), Administrator(process)
             came = [_tried(administrator, one) for one in destinations]
             own = begun() - before - len(process.asked)
             inside = list(everywhere.reached)
