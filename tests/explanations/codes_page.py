@@ -126,7 +126,7 @@ def _faults() -> Iterator[tuple[Step, Fault]]:
 def _replies() -> Iterator[Reply]:
     """Return every refusal that there is, with words and details that change what it means."""
     details = ["", *(f"{subject}.{detail}" for subject in range(8) for detail in range(31))]
-    words = ["STARTTLS first", f"<{_SENDER}>: no", f"<{_HELO}>: no"]
+    words = ["STARTTLS first", "Relay access denied", f"<{_SENDER}>: no", f"<{_HELO}>: no"]
     for code in (*range(400, 460), *range(500, 560)):
         for detail in details:
             yield _reply(code, detail, "no")

@@ -108,7 +108,7 @@ def relay(port: int, *, ssl: bool, auth: bool = True, ntlm: bool = False) -> Rel
 @pytest.mark.parametrize(
     ("step", "code", "to", "says"),
     [
-        (Step.CONNECT, Code.TIMED_OUT, relay(25, ssl=False), "25: try 587"),
+        (Step.CONNECT, Code.TIMED_OUT, relay(25, ssl=False), "587 (port), now 25"),
         (Step.GREETING, Code.TIMED_OUT, relay(465, ssl=False), "Turn on TLS (enableSSL)"),
         (Step.GREETING, Code.TIMED_OUT, relay(587, ssl=True), "465 is usual for TLS from"),
         (Step.GREETING, Code.TIMED_OUT, relay(25, ssl=False), "is no mail server"),

@@ -6,8 +6,8 @@ taken. Phrases stand in place of regular expressions: no reply, whoever wrote it
 search for them long.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -18,6 +18,8 @@ import msgspec
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.failure import Facts
 from smarthost.explanations.rule import Choice
+
+_GRAM = 4
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +47,8 @@ class Pattern(Choice, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Status codes of RFC 3463; the class or the detail can be `*`: `5.7.8`, `*.7.8`, `5.7.*`."""
     says: tuple[str, ...] = ()
     """Phrases in lower case, of which one is in the reply; `*` is anything in between. The reply
-    begins and ends with a blank there, so that a phrase can be held to whole words."""
+    begins and ends with a blank there, so that a phrase can be held to whole words. One part of
+    each has four characters or more."""
     providers: frozenset[str] = frozenset()
     """Ids of `providers.json`, by the relay's host."""
     ports: frozenset[int] = frozenset()
@@ -64,39 +67,40 @@ class Reading:
     enhanced: frozenset[str]
     """Every way to write its status code in a pattern."""
     words: str
+    grams: frozenset[str]
+    """All of its sequences of four characters: phrases are found by one that they have."""
 
     @classmethod
     def of(cls, reply: str | None) -> Self:
         """Read a cleaned reply, such as `535 5.7.8 Wrong password`."""
         if not reply:
-            return cls(None, frozenset(), "")
+            return cls(None, frozenset(), "", frozenset())
         first, _, rest = reply.partition(" ")
         code = int(first) if len(first) == 3 and first.isascii() and first.isdigit() else None
-        return cls(code, _forms(rest.partition(" ")[0]), f" {reply.lower()} ")
+        words = f" {reply.lower()} "
+        return cls(code, _forms(rest.partition(" ")[0]), words, _grams(words))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A pattern, made ready to be looked for."""
+class _OfCode:
+    """The patterns that refine one code, made ready to be looked for."""
 
-    pattern: Pattern
-    phrases: tuple[tuple[str, ...], ...]
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+        self._without_words = [place for place, one in enumerate(patterns) if not one.says]
+        phrases = [(place, said) for place, one in enumerate(patterns) for said in one.says]
+        often = Counter(gram for _, said in phrases for gram in _grams_of(said))
+        self._by_gram: defaultdict[str, list[tuple[int, list[str]]]] = defaultdict(list)
+        for place, said in phrases:
+            rarest = min(_grams_of(said), key=lambda gram: (often[gram], gram))
+            self._by_gram[rarest].append((place, said.split("*")))
 
-    @classmethod
-    def of(cls, pattern: Pattern) -> Self:
-        return cls(pattern, tuple(tuple(phrase.split("*")) for phrase in pattern.says))
-
-    def fits(self, facts: Facts, reading: Reading, provider: str | None) -> bool:
-        one = self.pattern
-        relay = facts.relay
-        return (
-            (not one.reply_codes or reading.code in one.reply_codes)
-            and (not one.steps or facts.step in one.steps)
-            and (not one.providers or provider in one.providers)
-            and (not one.ports or (relay is not None and relay.port in one.ports))
-            and (not one.enhanced or not one.enhanced.isdisjoint(reading.enhanced))
-            and (not self.phrases or any(_is_in(reading.words, said) for said in self.phrases))
-        )
+    def first(self, facts: Facts, reading: Reading, provider: str | None) -> Pattern | None:
+        """Return the first that fits."""
+        places = set(self._without_words)
+        for gram in self._by_gram.keys() & reading.grams:
+            places.update(p for p, parts in self._by_gram[gram] if _is_in(reading.words, parts))
+        ordered = (self._patterns[place] for place in sorted(places))
+        return next((one for one in ordered if _fits(one, facts, reading, provider)), None)
 
 
 class Patterns:
@@ -104,11 +108,11 @@ class Patterns:
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self.all = tuple(patterns)
-        rows: defaultdict[Code, list[_Row]] = defaultdict(list)
-        for row in map(_Row.of, self.all):
-            for code in row.pattern.codes:
-                rows[code].append(row)
-        self._rows = dict(rows)
+        by_code: defaultdict[Code, list[Pattern]] = defaultdict(list)
+        for pattern in self.all:
+            for code in pattern.codes:
+                by_code[code].append(pattern)
+        self._by_code = {code: _OfCode(ones) for code, ones in by_code.items()}
 
     @classmethod
     @cache
@@ -123,14 +127,24 @@ class Patterns:
         `provider` is the id of the relay's, if it is known. Where the relay is hidden, a pattern
         that is not for everybody would tell of it, and counts for nothing.
         """
-        rows = self._rows.get(facts.code)
-        if rows is None:
+        of_code = self._by_code.get(facts.code)
+        if of_code is None:
             return None
-        reading = Reading.of(facts.reply)
-        found = next((one.pattern for one in rows if one.fits(facts, reading, provider)), None)
+        found = of_code.first(facts, Reading.of(facts.reply), provider)
         if found is None or (facts.relay is None and not found.for_everybody):
             return None
         return found
+
+
+def _fits(one: Pattern, facts: Facts, reading: Reading, provider: str | None) -> bool:
+    """Tell whether all holds but for the words, which have been looked for."""
+    return (
+        (not one.reply_codes or reading.code in one.reply_codes)
+        and (not one.steps or facts.step in one.steps)
+        and (not one.providers or provider in one.providers)
+        and (not one.ports or (facts.relay is not None and facts.relay.port in one.ports))
+        and (not one.enhanced or not one.enhanced.isdisjoint(reading.enhanced))
+    )
 
 
 def _forms(word: str) -> frozenset[str]:
@@ -141,7 +155,15 @@ def _forms(word: str) -> frozenset[str]:
     return frozenset((word, f"*.{subject}.{detail}", f"{of}.{subject}.*", f"*.{subject}.*"))
 
 
-def _is_in(words: str, parts: tuple[str, ...]) -> bool:
+def _grams(words: str) -> frozenset[str]:
+    return frozenset([words[at : at + _GRAM] for at in range(len(words) - _GRAM + 1)])
+
+
+def _grams_of(phrase: str) -> frozenset[str]:
+    return frozenset().union(*map(_grams, phrase.split("*")))
+
+
+def _is_in(words: str, parts: Sequence[str]) -> bool:
     """Tell whether the parts are in the text, one behind the other."""
     start = 0
     for part in parts:

@@ -37,3 +37,8 @@ class Rule(Choice, frozen=True, kw_only=True):
 def at(step: Step) -> Callable[[Facts], bool]:
     """Say that a text is for failures in this step."""
     return lambda facts: facts.step is step
+
+
+def login_is_on(facts: Facts) -> bool:
+    """Tell whether the settings are to be seen and ask for a login."""
+    return facts.relay is not None and facts.relay.enable_auth

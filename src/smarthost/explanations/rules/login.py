@@ -4,11 +4,7 @@ from collections.abc import Mapping
 
 from smarthost.delivery.outcome import Code
 from smarthost.explanations.failure import Facts, Who
-from smarthost.explanations.rule import Rule
-
-
-def _login_is_on(facts: Facts) -> bool:
-    return facts.relay is not None and facts.relay.enable_auth
+from smarthost.explanations.rule import Rule, login_is_on
 
 
 def _ntlm_is_asked_for(facts: Facts) -> bool:
@@ -47,7 +43,7 @@ RULES: Mapping[Code, tuple[Rule, ...]] = {
             id="login_required.logged_in",
             who=Who.PROVIDER,
             fields=("credentialsUserName",),
-            fits=_login_is_on,
+            fits=login_is_on,
         ),
         Rule(
             id="login_required",

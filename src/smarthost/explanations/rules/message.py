@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.failure import Who
-from smarthost.explanations.rule import Rule, at
+from smarthost.explanations.rule import Rule, at, login_is_on
 
 RULES: Mapping[Code, tuple[Rule, ...]] = {
     Code.SENDER_REFUSED: (
@@ -15,6 +15,12 @@ RULES: Mapping[Code, tuple[Rule, ...]] = {
         ),
     ),
     Code.RELAYING_DENIED: (
+        Rule(
+            id="relaying_denied.logged_in",
+            who=Who.PROVIDER,
+            fields=("credentialsUserName",),
+            fits=login_is_on,
+        ),
         Rule(
             id="relaying_denied",
             who=Who.ADMINISTRATOR,
