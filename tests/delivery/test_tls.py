@@ -89,7 +89,15 @@ async def test_required_tls_is_verified_and_the_login_comes_after_it(
     assert seen["version"] == "TLSv1.3"
     assert seen["verified"] is True
     assert isinstance(certificate, dict)
-    assert {"subject", "issuer", "daysLeft"} == set(certificate)
+    assert set(certificate) == {
+        "subject",
+        "issuer",
+        "names",
+        "notBefore",
+        "notAfter",
+        "daysLeft",
+    }
+    assert certificate["names"] == [HOST]
     assert certificate["daysLeft"] > 0
 
 
@@ -144,12 +152,7 @@ def expired(ca: trustme.CA) -> trustme.LeafCert:
 async def test_a_certificate_that_proves_nothing_gets_no_login(
     ca: trustme.CA, ca_file: Path, code: Code, implicit: bool
 ) -> None:
-    context = {
-        Code.CERTIFICATE_UNTRUSTED: lambda: server_context(trustme.CA()),
-        Code.CERTIFICATE_WRONG_NAME: lambda: server_context(ca, "other.example.com"),
-        Code.CERTIFICATE_EXPIRED: lambda: server_context(ca, certificate=expired(ca)),
-    }[code]()
-
+    context = proving_nothing(ca, code)
     async with running_relay(starttls(context), context, implicit=implicit) as running:
         to = settings(running.port, ssl=True, auth=True, ca_file=ca_file)
         async with pool(Names(ADDRESS if implicit else "127.0.0.1")) as connections:
@@ -159,6 +162,66 @@ async def test_a_certificate_that_proves_nothing_gets_no_login(
     assert outcome.permanent
     assert outcome.tls is None
     assert b"AUTH" not in everything_heard(running)
+    assert len(running.peers) <= 1
+
+
+def proving_nothing(ca: trustme.CA, code: Code) -> ssl.SSLContext:
+    return {
+        Code.CERTIFICATE_UNTRUSTED: lambda: server_context(trustme.CA()),
+        Code.CERTIFICATE_WRONG_NAME: lambda: server_context(ca, "other.example.com"),
+        Code.CERTIFICATE_EXPIRED: lambda: server_context(ca, certificate=expired(ca)),
+    }[code]()
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize(
+    "code",
+    [Code.CERTIFICATE_UNTRUSTED, Code.CERTIFICATE_WRONG_NAME, Code.CERTIFICATE_EXPIRED],
+)
+async def test_who_only_looks_is_shown_the_certificate_that_was_refused(
+    ca: trustme.CA, ca_file: Path, code: Code, implicit: bool
+) -> None:
+    context = proving_nothing(ca, code)
+    told = Told()
+    async with running_relay(starttls(context), context, implicit=implicit) as running:
+        to = settings(running.port, ssl=True, auth=True, ca_file=ca_file)
+        async with pool(names := Names(ADDRESS if implicit else "127.0.0.1")) as connections:
+            [outcome] = await attempted(
+                to, connections=connections, told=told, until=Step.RECIPIENT, fresh=True
+            )
+
+    assert (outcome.step, outcome.code, outcome.tls) == (Step.TLS, code, None)
+    seen = told.seen(Step.TLS)
+    certificate = seen["certificate"]
+    assert isinstance(certificate, dict)
+    wrong_name = code is Code.CERTIFICATE_WRONG_NAME
+    assert certificate["names"] == ["other.example.com" if wrong_name else HOST]
+    assert (certificate["daysLeft"] < 0) is (code is Code.CERTIFICATE_EXPIRED)
+    if code is Code.CERTIFICATE_EXPIRED:
+        assert certificate["notBefore"] == "2019-12-31T00:00:00Z"
+        assert certificate["notAfter"] == "2020-01-01T00:00:00Z"
+    assert set(seen) == {"certificate"}
+    assert len(names.asked) == 1
+    assert {line[:4] for peer in running.peers for line in peer.lines} <= {b"EHLO", b"STAR"}
+
+
+async def test_a_relay_that_does_not_show_its_certificate_twice_is_no_other_failure(
+    ca: trustme.CA, ca_file: Path
+) -> None:
+    told = Told()
+
+    async def script(peer: Peer) -> None:
+        if len(running.peers) == 1:
+            await starttls(server_context(trustme.CA()))(peer)
+        else:
+            await peer.say("421 4.3.2 Enough")
+
+    async with relay(script) as running:
+        to = settings(running.port, ssl=True, ca_file=ca_file)
+        [outcome] = await attempted(to, told=told, until=Step.RECIPIENT, fresh=True)
+
+    assert (outcome.step, outcome.code) == (Step.TLS, Code.CERTIFICATE_UNTRUSTED)
+    assert told.seen(Step.TLS) == {}
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from smarthost.delivery.classify import Fault, Lack, Situation, classify
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.catalogue import CATALOGUE, rule_of
-from smarthost.explanations.failure import Facts, RelayShown
+from smarthost.explanations.failure import Facts, Recommended, RelayShown
 from smarthost.explanations.rule import Rule
 from smarthost.explanations.words import Words
 from smarthost.smtp.egress import (
@@ -42,6 +42,7 @@ Met = dict[Code, dict[Step, set[tuple[bool, bool]]]]
 """The steps in which a code is met; whether it is permanent there, and whether behind a login."""
 
 _SENDER, _RECIPIENT, _HELO = "a@example.com", "b@example.com", "c.example.com"
+_RECOMMENDED = Recommended(provider="Example Mail", port=587)
 _IN_A_SESSION = tuple(step for step in Step if step not in {Step.RESOLVE, Step.CONNECT})
 _LOGIN_IS_OVER = frozenset({Step.SENDER, Step.RECIPIENT, Step.DATA})
 _TLS_REASONS = (
@@ -148,8 +149,8 @@ def _shown(step: Step, code: Code, *, logged_in: bool) -> Iterator[Facts]:
         relay = RelayShown(
             host="mail.example.com", port=port, enable_ssl=ssl, enable_auth=auth, use_ntlm=ntlm
         )
-        for tls in (None, "TLSv1.3"):
-            yield Facts(step=step, code=code, relay=relay, tls=tls)
+        for tls, recommended in itertools.product((None, "TLSv1.3"), (None, _RECOMMENDED)):
+            yield Facts(step=step, code=code, relay=relay, tls=tls, recommended=recommended)
 
 
 def rows() -> list[str]:
@@ -178,7 +179,12 @@ def _row(code: Code, rule: Rule, used: list[tuple[Step, bool]]) -> str:
     title = (
         Words.load()
         .codes[rule.id]
-        .title.format(server="the mail server", Server="The mail server", during="at this step")
+        .title.format(
+            server="the mail server",
+            Server="The mail server",
+            during="at this step",
+            provider="The provider",
+        )
     )
     fields = ", ".join(f"`{field}`" for field in rule.fields)
     steps = list(dict.fromkeys(step for step, _ in used))

@@ -11,7 +11,7 @@ import pytest
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations import words as words_module
 from smarthost.explanations.catalogue import CATALOGUE, rule_of
-from smarthost.explanations.failure import Facts, RelayShown
+from smarthost.explanations.failure import Facts, Recommended, RelayShown
 from smarthost.explanations.patterns import Pattern, Patterns
 from smarthost.explanations.rule import Choice
 from smarthost.explanations.rules import (
@@ -41,6 +41,7 @@ FIELDS = {
     "useNtlm",
 }
 PLACES = {"server", "Server", "port", "during"}
+RECOMMENDED = Recommended(provider="Example Mail", port=587)
 # What the contract fixes word by word has no room for a reason.
 WITHOUT_A_REASON = {"settings_changed"}
 
@@ -55,9 +56,9 @@ def situations() -> list[Facts]:
         )
     ]
     return [
-        Facts(step=step, code=code, relay=relay, tls=tls)
-        for step, code, relay, tls in itertools.product(
-            Step, Code, [None, *relays], (None, "TLSv1.3")
+        Facts(step=step, code=code, relay=relay, tls=tls, recommended=recommended)
+        for step, code, relay, tls, recommended in itertools.product(
+            Step, Code, [None, *relays], (None, "TLSv1.3"), (None, RECOMMENDED)
         )
     ]
 
@@ -142,6 +143,8 @@ def test_a_text_names_each_of_its_fields_in_the_fix_and_no_other(
 def test_a_text_has_only_places_that_are_filled(choice: Choice, text: Text) -> None:
     # Whose relay it is, is known where the pattern is that provider's alone.
     known = {"provider"} if isinstance(choice, Pattern) and choice.providers else set()
+    if choice.id == "provider_recommends_other.which":
+        known = {"provider", "recommended"}
 
     assert set(places(text.title + text.why + text.fix)) <= PLACES | known
     # Title and reason are also shown where the relay is hidden.

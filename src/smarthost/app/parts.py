@@ -23,6 +23,7 @@ from smarthost.config import Config
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.migrate import migrate
 from smarthost.database.sqlite import SqliteDatabase
+from smarthost.delivery.pool import Pool
 from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.ids import Ids
 from smarthost.mail_queue.holds.store import lift
@@ -34,10 +35,12 @@ from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
 from smarthost.portals.suspension.store import SuspensionStore
+from smarthost.relay_check.check import Check
 from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
 from smarthost.sending.prepare import Sending
+from smarthost.smtp.egress import Policy, SystemResolver
 from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring
 from smarthost.smtp_settings.live_key_ring import LiveKeyRing
 from smarthost.smtp_settings.model import SmtpSettings
@@ -77,6 +80,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Delivery
     trials: TrialStore
     trial: Trial
+    check: Check
     webhooks: WebhookStore
     sending: Sending
 
@@ -104,6 +108,7 @@ async def open_parts(
         try:
             yield parts
         finally:
+            await parts.check.close()
             parts.passwords.close()
     finally:
         await database.close()
@@ -168,6 +173,7 @@ def _build(
     # What waits for its relay goes at once to the one that was just saved.
     settings = SettingsStore(database, audit, clock, key_ring, in_each_save=lift)
     default = default_settings(config)
+    default_in_force = DefaultInForce(settings=default, hidden=config.base_domain is not None)
     relays = Relays(settings, key_ring, config)
     stores = Stores(
         audit=audit,
@@ -200,15 +206,33 @@ def _build(
         trials=trials,
         trial=Trial(
             settings=settings,
-            default=DefaultInForce(settings=default, hidden=config.base_domain is not None),
+            default=default_in_force,
             intake=delivery.intake,
             messages=delivery.messages,
             store=trials,
             clock=clock,
             ids=ids,
         ),
+        check=Check(
+            settings=settings,
+            default=default_in_force,
+            relays=relays,
+            connections=_for_checks(config, clock),
+            clock=clock,
+            ids=ids,
+        ),
         webhooks=stores.webhooks,
         sending=Sending(settings, default, clock, ids),
+    )
+
+
+def _for_checks(config: Config, clock: Clock) -> Pool:
+    """Return the way out of checks: the policy of mail, and no session that mail has used."""
+    return Pool(
+        policy=Policy(config.relay_networks),
+        resolver=SystemResolver(),
+        clock=clock,
+        idle_seconds=0,
     )
 
 

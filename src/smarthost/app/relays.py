@@ -11,7 +11,7 @@ from smarthost.delivery.outcome import Code
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail_queue.model import BrokenOffError
 from smarthost.secret import Secret
-from smarthost.smtp_settings.model import Revision, SmtpSettings
+from smarthost.smtp_settings.model import Draft, Revision, SmtpSettings
 from smarthost.smtp_settings.sealing import SealBrokenError, Sealer
 from smarthost.smtp_settings.store import SettingsStore
 
@@ -36,10 +36,25 @@ class Relays:
         Raises `StoreUnavailableError`, and `BrokenOffError` with `NO_RELAY` or
         `PASSWORD_UNREADABLE`.
         """
-        revision = await self._settings.current(portal_id)
-        if revision.settings is not None:
-            return self._own(revision, revision.settings)
-        return self._of_the_installation(revision)
+        return self.of_revision(await self._settings.current(portal_id))
+
+    def of_revision(self, revision: Revision) -> RelaySettings:
+        """Return the relay that is in force with this revision; raises as `of` does."""
+        settings = revision.settings
+        if settings is None:
+            return self._of_the_installation(revision)
+        return self._own(revision, settings, self._password(revision, settings))
+
+    def of_draft(self, draft: Draft, in_force: Revision) -> RelaySettings:
+        """Return the relay that would be in force if `draft` were saved.
+
+        A password that it keeps is the stored one, opened for the draft's own destination: no
+        other opens it. Raises `BrokenOffError` with `PASSWORD_UNREADABLE`.
+        """
+        settings = draft.settings
+        keeps = draft.keeps_password
+        password = self._password(in_force, settings) if keeps else draft.password
+        return self._own(in_force, settings, password)
 
     async def default_of(self, portal_id: str) -> RelaySettings:
         """Return the default relay, whatever the portal's settings are.
@@ -48,7 +63,9 @@ class Relays:
         """
         return self._of_the_installation(await self._settings.current(portal_id))
 
-    def _own(self, revision: Revision, settings: SmtpSettings) -> RelaySettings:
+    def _own(
+        self, revision: Revision, settings: SmtpSettings, password: Secret | None
+    ) -> RelaySettings:
         return RelaySettings(
             portal_id=revision.portal_id,
             revision=revision.number,
@@ -59,16 +76,16 @@ class Relays:
             use_ntlm=settings.use_ntlm,
             ntlm_allowed=self._ntlm_allowed,
             user_name=settings.user_name or "",
-            password=self._password(revision, settings),
+            password=password,
             helo_name=self._helo_name,
         )
 
     def _password(self, revision: Revision, settings: SmtpSettings) -> Secret | None:
-        if revision.sealed_password is None:
+        if not settings.enable_auth:
             return None
         destination = settings.destination(revision.portal_id)
         try:
-            return self._key_ring.open(revision.sealed_password, destination)
+            return self._key_ring.open(revision.sealed_password or b"", destination)
         except SealBrokenError as error:
             raise BrokenOffError(Code.PASSWORD_UNREADABLE, revision.number) from error
 

@@ -45,6 +45,7 @@ ERRORS = {
     "smarthost.cli.exit_codes.RefusedError": ExitCode.NO,
     "smarthost.audit.reading.model.NoSuchEventError": ExitCode.NO,
     "smarthost.mail_queue.accepted.model.NoSuchMessageError": ExitCode.NO,
+    "smarthost.relay_check.model.NothingToCheckError": ExitCode.NO,
     "smarthost.cli.exit_codes.UsageError": ExitCode.USAGE,
     "smarthost.mail.address.AddressError": ExitCode.USAGE,
     "smarthost.mail_queue.accepted.model.NotAcceptableError": ExitCode.USAGE,

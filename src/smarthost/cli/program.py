@@ -23,6 +23,7 @@ from smarthost.cli import (
     send,
     service,
     settings,
+    settings_check,
     settings_test,
     user,
 )
@@ -120,6 +121,11 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
                 ),
             ),
             ("reset", settings.reset, ("", "--if-revision 3")),
+            (
+                "check",
+                settings_check.check,
+                ("", f"{_WITH_LOGIN} --save", "--json"),
+            ),
             ("test", settings_test.send_test, ("", "--as anna@example.com", "--json")),
         ),
     ),

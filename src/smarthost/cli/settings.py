@@ -4,24 +4,27 @@
 the same settings, whatever was there before.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from smarthost.cli.exit_codes import UsageError
 from smarthost.cli.installation import run
 from smarthost.cli.options import AsJson, OnBehalf, PortalName
-from smarthost.cli.password_input import (
-    PasswordFile,
-    PasswordStdin,
-    ask_password,
-    can_ask,
-    given_password,
-)
+from smarthost.cli.password_input import PasswordFile, PasswordStdin, given_password
 from smarthost.cli.printing import print_json, print_table
+from smarthost.cli.typed_settings import (
+    Auth,
+    Host,
+    IfRevision,
+    Ntlm,
+    Port,
+    SenderAddress,
+    SenderDisplayName,
+    Ssl,
+    UserName,
+    faults_by_option,
+    only,
+    with_password,
+)
 
 if TYPE_CHECKING:
     from smarthost.app.parts import Parts
@@ -32,26 +35,6 @@ if TYPE_CHECKING:
     Shown = tuple[Revision, SmtpSettings | None, SmtpSettingsDto]
     """A revision, the default relay, and what the portal itself may see of the two."""
 
-_OPTIONS = {
-    "host": "--host",
-    "port": "--port",
-    "sender_address": "--sender-address",
-    "sender_display_name": "--sender-display-name",
-    "user_name": "--user-name",
-    "password": "--password-stdin or --password-file",
-    "enable_ssl": "--ssl",
-    "enable_auth": "--auth",
-    "use_ntlm": "--ntlm",
-}
-"""The fields of `SettingsInput` by the options that give them."""
-
-IfRevision = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", help="Only if revision N is in force, as `settings show` tells; else exit 4."
-    ),
-]
-
 
 def show(*, portal: PortalName = None, as_json: AsJson = False) -> None:
     """Show the settings in force; the password is never shown."""
@@ -60,33 +43,16 @@ def show(*, portal: PortalName = None, as_json: AsJson = False) -> None:
 
 def save(  # noqa: PLR0913 - one option for each field
     *,
-    host: Annotated[
-        str | None, typer.Option(metavar="HOST", help="The relay's host name or address.")
-    ] = None,
-    port: Annotated[
-        int | None, typer.Option(metavar="PORT", help="1 to 65535. [default: 25]")
-    ] = None,
-    sender_address: Annotated[
-        str | None, typer.Option(metavar="EMAIL", help="The address that mail is sent from.")
-    ] = None,
-    sender_display_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The name beside that address.")
-    ] = None,
-    user_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The login at the relay.")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
+    sender_address: SenderAddress = None,
+    sender_display_name: SenderDisplayName = None,
+    user_name: UserName = None,
     password_file: PasswordFile = None,
     password_stdin: PasswordStdin = False,
-    ssl: Annotated[
-        bool,
-        typer.Option(
-            help="Send over verified TLS or not at all. Ports 465 and 2465 begin with it."
-        ),
-    ] = False,
-    auth: Annotated[
-        bool | None, typer.Option(help="Log in. [default: if there is a --user-name]")
-    ] = None,
-    ntlm: Annotated[bool, typer.Option(help="Log in with NTLM and nothing else.")] = False,
+    ssl: Ssl = False,
+    auth: Auth = None,
+    ntlm: Ntlm = False,
     if_revision: IfRevision = None,
     portal: PortalName = None,
     as_user: OnBehalf = None,
@@ -111,10 +77,9 @@ def save(  # noqa: PLR0913 - one option for each field
         enable_auth=bool(user_name) if auth is None else auth,
         use_ntlm=ntlm,
     )
-    with _faults_by_option():
-        if typed.enable_auth and typed.password is None and can_ask():
-            typed = _ask(typed, portal)
-        saved = run(partial(_save, typed, portal, as_user, _only(if_revision)))
+    with faults_by_option():
+        typed = with_password(typed, portal)
+        saved = run(partial(_save, typed, portal, as_user, only(if_revision)))
     _print(saved, as_json=as_json)
 
 
@@ -132,7 +97,7 @@ def reset(
 
         chosen = await chosen_portal(config, parts, portal)
         by = await actor(parts, chosen, as_user)
-        revision = await parts.settings.reset(chosen.id, by, _only(if_revision))
+        revision = await parts.settings.reset(chosen.id, by, only(if_revision))
         return _shown(revision, config, parts)
 
     _print(run(work), as_json=as_json)
@@ -169,42 +134,6 @@ def _shown(revision: "Revision", config: "Config", parts: "Parts") -> "Shown":
 
     answer = settings_dto(revision, shown_default_relay(config))
     return revision, parts.default_relay, answer
-
-
-def _ask(typed: "SettingsInput", portal: str | None) -> "SettingsInput":
-    """Ask for the password, once nothing else is wrong. Raises `InvalidSettingsError`."""
-    import msgspec
-
-    from smarthost.smtp_settings.model import InvalidSettingsError
-    from smarthost.smtp_settings.rules import check
-
-    prompt = f"Password of {typed.user_name} at {typed.host} (empty: the stored one stays)"
-    in_force, *_ = run(partial(_current, portal))
-    try:
-        check(typed, in_force.settings)
-    except InvalidSettingsError as error:
-        if set(error.faults) != {"password"}:
-            raise
-        prompt = f"Password of {typed.user_name} at {typed.host}"
-    return msgspec.structs.replace(typed, password=ask_password(prompt))
-
-
-def _only(revision: int | None) -> frozenset[int] | None:
-    return None if revision is None else frozenset({revision})
-
-
-@contextmanager
-def _faults_by_option() -> Iterator[None]:
-    """Turn faults of the settings into a `UsageError` that names the options."""
-    from smarthost.smtp_settings.model import InvalidSettingsError
-
-    try:
-        yield
-    except InvalidSettingsError as error:
-        lines = (
-            f"{_OPTIONS[field]}: {' '.join(messages)}" for field, messages in error.faults.items()
-        )
-        raise UsageError("\n".join(lines)) from None
 
 
 def _print(shown: "Shown", *, as_json: bool) -> None:

@@ -7,12 +7,12 @@ once, with one mechanism.
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from smarthost.clock import MICROSECONDS
+from smarthost.delivery import certificates
 from smarthost.delivery.classify import Lack
 from smarthost.delivery.outcome import Code, Step
 from smarthost.delivery.progress import Progress, StepNotes, StoppedError
@@ -22,9 +22,9 @@ from smarthost.smtp.client import Client
 from smarthost.smtp.egress import Policy, Resolver, destinations
 from smarthost.smtp.errors import ConnectError, RefusedError, TimedOutError, TlsError
 from smarthost.smtp.extensions import Extensions
+from smarthost.smtp.tls import Certificate
 
 _ANYWHERE = Policy("any")
-_DAY = 86_400 * MICROSECONDS
 _ENDS_SOON_DAYS = 21
 _SHOWS_THE_PASSWORD = frozenset({"PLAIN", "LOGIN"})
 
@@ -60,7 +60,6 @@ def _seen(extensions: Extensions) -> dict[str, object]:
     }
     return {
         "extensions": [name for name, there in offered.items() if there],
-        "mechanisms": list(extensions.auth),
         "sizeLimit": extensions.size,
     }
 
@@ -111,11 +110,11 @@ class Opening:
         if self._settings.tls_from_the_first_byte:
             async with self._progress.step(Step.TLS) as notes:
                 client.deadline = self._progress.deadline(Step.TLS)
-                await client.implicit_tls(self._verified(), self._settings.host)
-                self._note_tls(client, notes)
+                shake = client.implicit_tls(self._verified(), self._settings.host)
+                await self._proved(client, shake, notes)
         async with self._progress.step(Step.GREETING) as notes:
             client.deadline = self._progress.deadline(Step.GREETING)
-            notes.seen["banner"] = (await client.greeting()).text
+            notes.seen["banner"] = self._progress.shown(await client.greeting())
         await self._introduce(client)
         return client
 
@@ -145,7 +144,9 @@ class Opening:
     async def _introduce(self, client: Client) -> None:
         async with self._progress.step(Step.EHLO) as notes:
             client.deadline = self._progress.deadline(Step.EHLO)
-            notes.seen |= _seen(await client.ehlo(self._settings.helo_name))
+            extensions = await client.ehlo(self._settings.helo_name)
+            notes.seen |= _seen(extensions)
+            notes.seen["mechanisms"] = self._progress.shown_mechanisms(extensions.auth)
 
     async def _after_starttls(self, client: Client) -> Client:
         if self._settings.enable_ssl:
@@ -163,8 +164,28 @@ class Opening:
             if not client.extensions.starttls:
                 raise StoppedError(Step.TLS, Lack.STARTTLS)
             client.deadline = self._progress.deadline(Step.TLS)
-            await client.start_tls(self._verified(), self._settings.host)
-            self._note_tls(client, notes)
+            shake = client.start_tls(self._verified(), self._settings.host)
+            await self._proved(client, shake, notes)
+
+    async def _proved(self, client: Client, shake: Awaitable[None], notes: StepNotes) -> None:
+        """Shake hands. Who only looks, and sends no mail, is shown what was refused."""
+        try:
+            await shake
+        except TlsError as error:
+            if error.reason in certificates.REFUSED and self._progress.until is not Step.DATA:
+                self._note_certificate(await self._refused(client), notes)
+            raise
+        self._note_tls(client, notes)
+
+    async def _refused(self, client: Client) -> Certificate | None:
+        progress = self._progress
+        return await certificates.refused_certificate(
+            client.address,
+            self._settings,
+            context=self._way_out.contexts.unverified(),
+            clock=progress.clock,
+            deadline=progress.deadline(Step.TLS),
+        )
 
     async def _try_tls(self, client: Client) -> bool:
         """Start TLS if that works; false where the connection is lost over it."""
@@ -176,7 +197,7 @@ class Opening:
             try:
                 await client.start_tls(self._way_out.contexts.unverified(), self._settings.host)
             except RefusedError as error:
-                notes.seen["reply"] = error.reply.text
+                notes.seen["reply"] = self._progress.shown(error.reply)
                 self._progress.warn(notes, Code.NOT_ENCRYPTED)
             except TlsError as error:
                 notes.seen["reason"] = error.reason
@@ -191,7 +212,7 @@ class Opening:
             await self._progress.skip(Step.AUTHENTICATE)
             return
         async with self._progress.step(Step.AUTHENTICATE) as notes:
-            notes.seen["mechanisms"] = list(client.extensions.auth)
+            notes.seen["mechanisms"] = self._progress.shown_mechanisms(client.extensions.auth)
             exchange = self._exchange(client)
             notes.seen["mechanism"] = exchange.mechanism
             self._warn_of_the_login(client, exchange.mechanism, notes)
@@ -231,13 +252,13 @@ class Opening:
             "cipher": client.cipher,
             "verified": client.tls_verified,
         }
-        certificate = client.certificate
-        if certificate is not None:
-            days_left = (certificate.expires_at - self._progress.clock.now()) // _DAY
-            notes.seen["certificate"] = {
-                "subject": certificate.subject,
-                "issuer": certificate.issuer,
-                "daysLeft": days_left,
-            }
-            if client.tls_verified and days_left < _ENDS_SOON_DAYS:
-                self._progress.warn(notes, Code.CERTIFICATE_ENDS_SOON)
+        self._note_certificate(client.certificate, notes)
+
+    def _note_certificate(self, certificate: Certificate | None, notes: StepNotes) -> None:
+        if certificate is None:
+            return
+        now = self._progress.clock.now()
+        notes.seen["certificate"] = certificates.seen(certificate, now)
+        proved = notes.seen.get("verified") is True
+        if proved and certificates.days_left(certificate, now) < _ENDS_SOON_DAYS:
+            self._progress.warn(notes, Code.CERTIFICATE_ENDS_SOON)

@@ -5,7 +5,7 @@ fail in two ways.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +16,7 @@ from smarthost.delivery.relay import RelaySettings
 from smarthost.secret import Secret
 from smarthost.smtp.egress import EgressError
 from smarthost.smtp.errors import ProtocolError, RefusedError, SmtpError
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.replies import Reply, hiding
 
 # From the greeting on at least what RFC 5321, section 4.5.3.2, asks for, since a shorter wait for
 # the reply to a message makes duplicates; the attempt's own deadline may come first.
@@ -139,11 +139,19 @@ class Progress:
 
     def shown(self, reply: Reply) -> str:
         """Return a reply as text, without the password, which a relay may repeat at any time."""
-        if self._settings.password is None:
-            return reply.text
+        return reply.hiding(self._spelled).text
+
+    def shown_mechanisms(self, names: Iterable[str]) -> list[str]:
+        """Return what a relay offers in the same way; these were brought to upper case."""
+        spelled = [text.upper() for text in self._spelled]
+        return [hiding(name, spelled) for name in names]
+
+    @property
+    def _spelled(self) -> tuple[str, ...]:
         if self._secrets is None:
-            self._secrets = _spellings(self._settings.user_name, self._settings.password)
-        return reply.hiding(self._secrets).text
+            user_name, password = self._settings.user_name, self._settings.password
+            self._secrets = () if password is None else _spellings(user_name, password)
+        return self._secrets
 
     def accepted(self, recipient: str, reply: str, *, relayed_untold: bool = False) -> Outcome:
         """Return the outcome of a recipient that the relay has the message for.

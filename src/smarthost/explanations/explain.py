@@ -41,7 +41,7 @@ def explain(facts: Facts) -> Failure:
         fix=_worded(fix, facts, words, provider),
         who=Who.OPERATOR if theirs else chosen.who,
         fields=() if theirs else chosen.fields,
-        link=_link(pattern, advised),
+        link=_link(pattern, provider if facts.recommended else advised),
         reply=None if facts.relay is None else facts.reply,
         permanent=facts.permanent,
     )
@@ -56,23 +56,31 @@ def _is_advised(facts: Facts, provider: Provider | None) -> bool:
     )
 
 
-def _link(pattern: Pattern | None, advised: Provider | None) -> str | None:
+def _link(pattern: Pattern | None, by: Provider | None) -> str | None:
     if pattern is not None and pattern.link is not None:
         return pattern.link
-    if advised is None or advised.source.startswith(_NO_PAGE):
+    if by is None or by.source.startswith(_NO_PAGE):
         return None
-    return advised.source
+    return by.source
+
+
+def _name(facts: Facts, provider: Provider | None) -> str:
+    if facts.recommended is not None:
+        return facts.recommended.provider
+    return "" if provider is None else provider.name
 
 
 def _worded(template: str, facts: Facts, words: Words, provider: Provider | None) -> str:
     relay = facts.relay
     server = words.sentences.hidden_relay if relay is None else relay.host
+    recommended = facts.recommended
     return template.format(
         server=server,
         Server=server if relay else server[0].upper() + server[1:],
         port="" if relay is None else relay.port,
         during=words.during[facts.step],
         code=facts.code,
-        provider="" if provider is None else provider.name,
+        provider=_name(facts, provider),
         first="" if provider is None else provider.first,
+        recommended="" if recommended is None else recommended.port,
     )

@@ -34,6 +34,14 @@ class RelayShown(msgspec.Struct, frozen=True, kw_only=True):
     use_ntlm: bool = False
 
 
+class Recommended(msgspec.Struct, frozen=True, kw_only=True):
+    """What the provider of a relay recommends; TLS always belongs to it."""
+
+    provider: str
+    """Its name."""
+    port: int
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a failure or a warning."""
 
@@ -48,6 +56,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The relay may have the message all the same: its end went out, and no reply followed."""
     tls: str | None = None
     """The version of TLS that stood; None: the connection was clear."""
+    recommended: Recommended | None = None
+    """There where other settings than the provider's are warned of."""
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,8 +10,11 @@ def relay_shown(revision: Revision, shown_default: SmtpSettings | None) -> Relay
     `shown_default` is what portals may see of the installation's relay, None for nothing.
     """
     settings = revision.settings or shown_default
-    if settings is None:
-        return None
+    return None if settings is None else shown(settings)
+
+
+def shown(settings: SmtpSettings) -> RelayShown:
+    """Return what may be said about a relay to whoever may see its settings."""
     return RelayShown(
         host=settings.host,
         port=settings.port,

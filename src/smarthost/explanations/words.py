@@ -3,7 +3,8 @@
 A `fix` names the settings in brackets as the API does, so that a person in a form and a program
 find the same field. Title and `why` never speak of single settings or the port: they are also
 shown where the relay is hidden. `{server}` is the relay, `{Server}` the same at the start of a
-sentence, `{port}` its port, `{during}` where the session was, `{provider}` whose relay it is.
+sentence, `{port}` its port, `{during}` where the session was, `{provider}` whose relay it is, and
+`{recommended}` the port that this one recommends.
 """
 
 from functools import cache

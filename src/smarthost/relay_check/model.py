@@ -1,6 +1,11 @@
-"""The values of the test: how far it is, and why it is not begun."""
+"""The values of the test and the check: how far each is, what it came to, why it is not begun."""
+
+from collections.abc import Mapping
 
 import msgspec
+
+from smarthost.delivery.outcome import Step, StepState
+from smarthost.explanations.failure import Failure
 
 
 class TrialState(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +29,34 @@ class WithoutRelay(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds since 1970, UTC."""
 
 
+class StepTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a check, as it begins or ends."""
+
+    step: Step
+    state: StepState
+    milliseconds: float | None
+    """How long it took, to one decimal; None as it begins."""
+    seen: Mapping[str, object]
+    """What it saw, as values that JSON knows; empty as it begins."""
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check came to."""
+
+    ok: bool
+    """True exactly when there is no failure; warnings alone leave it true."""
+    steps: tuple[StepTold, ...]
+    """Each run of a step once, as it ended, in the order in which it happened; then those that
+    were not reached, as skipped in no time, in the order of the vocabulary."""
+    failure: Failure | None
+    warnings: tuple[Failure, ...]
+    saved: bool
+    """The settings that were typed are in force now."""
+    revision: int | None
+    """Of what was saved, or of the stored settings that were checked; None: typed and not
+    saved."""
+
+
 class RelayCheckError(Exception):
     """Base of what this room refuses; the message is plain words for whoever asked."""
 
@@ -37,3 +70,13 @@ class TooManyTestsError(RelayCheckError):
             f"Too many test messages: at most {most} in {minutes} minutes. Wait and try again."
         )
         self.until = until
+
+
+class NothingToCheckError(RelayCheckError):
+    """The stored settings were to be checked, and the portal has none that it may read about."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is nothing to check: the portal has no settings of its own. "
+            "Enter a mail server and check that."
+        )

@@ -55,11 +55,10 @@ class Reply:
 
     def hiding(self, secrets: Iterable[str]) -> "Reply":
         """Give the reply without these texts, for relays that repeat what they were sent."""
-        lines = self.lines
-        for secret in secrets:
-            if len(secret) >= _SHORTEST_HIDDEN:
-                lines = tuple(line.replace(secret, _HIDDEN) for line in lines)
-        return replace(self, lines=lines)
+        secrets = tuple(secrets)
+        if not secrets:
+            return self
+        return replace(self, lines=tuple(hiding(line, secrets) for line in self.lines))
 
     def _without_enhanced(self, line: str) -> str:
         return line if self.enhanced is None else line.removeprefix(self.enhanced)
@@ -126,6 +125,14 @@ class ReplyReader:
             enhanced=enhanced[1] if enhanced and enhanced[1][0] == code[0] else None,
             lines=lines,
         )
+
+
+def hiding(text: str, secrets: Iterable[str]) -> str:
+    """Give a text without these others in it."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_HIDDEN:
+            text = text.replace(secret, _HIDDEN)
+    return text
 
 
 def _fault(line: bytes) -> Reason:

@@ -7,6 +7,7 @@ speak TLS 1.2 at least.
 
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -36,18 +37,22 @@ _BY_SSL_REASON = {
     "DH_KEY_TOO_SMALL": Reason.TOO_OLD,
 }
 _SHOWN_LIMIT = 200
+_NAMES_LIMIT = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Certificate:
     """What a relay's certificate says; verified only where the connection was.
 
-    `subject` and `issuer` are printable and at most 200 characters (RFC 4514); `expires_at` is
-    microseconds since the Unix epoch.
+    `subject` and `issuer` are printable and at most 200 characters (RFC 4514). `names` are the
+    first 20 that it is made for (RFC 5280, section 4.2.1.6), as printable. `starts_at` and
+    `expires_at` are microseconds since the Unix epoch.
     """
 
     subject: str
     issuer: str
+    names: tuple[str, ...]
+    starts_at: int
     expires_at: int
 
 
@@ -94,14 +99,37 @@ def read_certificate(der: bytes) -> Certificate | None:
         return Certificate(
             subject=_shown(certificate.subject),
             issuer=_shown(certificate.issuer),
-            expires_at=int(certificate.not_valid_after_utc.timestamp()) * MICROSECONDS,
+            names=_names(certificate),
+            starts_at=_moment(certificate.not_valid_before_utc),
+            expires_at=_moment(certificate.not_valid_after_utc),
         )
     except ValueError:
         return None
 
 
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    kind = x509.SubjectAlternativeName
+    try:
+        found = certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return ()
+    named = [
+        *found.get_values_for_type(x509.DNSName),
+        *map(str, found.get_values_for_type(x509.IPAddress)),
+    ]
+    return tuple(_printable(name) for name in named[:_NAMES_LIMIT])
+
+
+def _moment(at: datetime) -> int:
+    return int(at.timestamp()) * MICROSECONDS
+
+
 def _shown(name: x509.Name) -> str:
-    text = name.rfc4514_string()[:_SHOWN_LIMIT]
+    return _printable(name.rfc4514_string())
+
+
+def _printable(text: str) -> str:
+    text = text[:_SHOWN_LIMIT]
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 

@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 
 from smarthost.delivery.outcome import Code
-from smarthost.explanations.failure import Who
+from smarthost.explanations.failure import Facts, Who
 from smarthost.explanations.rule import Rule
+
+
+def _says_which(facts: Facts) -> bool:
+    return facts.relay is not None and facts.recommended is not None
+
 
 RULES: Mapping[Code, tuple[Rule, ...]] = {
     Code.NOT_ENCRYPTED: (Rule(id="not_encrypted", who=Who.ADMINISTRATOR, fields=("enableSSL",)),),
@@ -23,6 +28,12 @@ RULES: Mapping[Code, tuple[Rule, ...]] = {
         ),
     ),
     Code.PROVIDER_RECOMMENDS_OTHER: (
+        Rule(
+            id="provider_recommends_other.which",
+            who=Who.ADMINISTRATOR,
+            fields=("port", "enableSSL", "enableAuth"),
+            fits=_says_which,
+        ),
         Rule(
             id="provider_recommends_other",
             who=Who.ADMINISTRATOR,
