@@ -67,40 +67,52 @@ class Reading:
     enhanced: frozenset[str]
     """Every way to write its status code in a pattern."""
     words: str
-    grams: frozenset[str]
-    """All of its sequences of four characters: phrases are found by one that they have."""
 
     @classmethod
     def of(cls, reply: str | None) -> Self:
         """Read a cleaned reply, such as `535 5.7.8 Wrong password`."""
         if not reply:
-            return cls(None, frozenset(), "", frozenset())
+            return cls(None, frozenset(), "")
         first, _, rest = reply.partition(" ")
         code = int(first) if len(first) == 3 and first.isascii() and first.isdigit() else None
-        words = f" {reply.lower()} "
-        return cls(code, _forms(rest.partition(" ")[0]), words, _grams(words))
+        return cls(code, _forms(rest.partition(" ")[0]), f" {reply.lower()} ")
 
 
 class _OfCode:
-    """The patterns that refine one code, made ready to be looked for."""
+    """The patterns that refine one code, made ready to be looked for.
+
+    Each phrase is kept under the sequence of four characters in it that fewest others have. Only
+    phrases whose sequence is in the reply are looked at, and there are not many of those even in
+    a reply that is made of phrases.
+    """
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._patterns = patterns
         self._without_words = [place for place, one in enumerate(patterns) if not one.says]
         phrases = [(place, said) for place, one in enumerate(patterns) for said in one.says]
         often = Counter(gram for _, said in phrases for gram in _grams_of(said))
-        self._by_gram: defaultdict[str, list[tuple[int, list[str]]]] = defaultdict(list)
+        self._by_gram: defaultdict[str, list[tuple[int, str, list[str]]]] = defaultdict(list)
         for place, said in phrases:
             rarest = min(_grams_of(said), key=lambda gram: (often[gram], gram))
-            self._by_gram[rarest].append((place, said.split("*")))
+            first, *others = said.split("*")
+            self._by_gram[rarest].append((place, first, others))
 
     def first(self, facts: Facts, reading: Reading, provider: str | None) -> Pattern | None:
         """Return the first that fits."""
-        places = set(self._without_words)
-        for gram in self._by_gram.keys() & reading.grams:
-            places.update(p for p, parts in self._by_gram[gram] if _is_in(reading.words, parts))
+        places = {*self._without_words, *self._said(reading.words)}
         ordered = (self._patterns[place] for place in sorted(places))
         return next((one for one in ordered if _fits(one, facts, reading, provider)), None)
+
+    def _said(self, words: str) -> set[int]:
+        """Return the places of the patterns that have one of their phrases in the text."""
+        places: set[int] = set()
+        if not self._by_gram:
+            return places
+        for gram in self._by_gram.keys() & _grams(words):
+            for place, first, others in self._by_gram[gram]:
+                if place not in places and first in words and _follow(words, first, others):
+                    places.add(place)
+        return places
 
 
 class Patterns:
@@ -112,7 +124,8 @@ class Patterns:
         for pattern in self.all:
             for code in pattern.codes:
                 by_code[code].append(pattern)
-        self._by_code = {code: _OfCode(ones) for code, ones in by_code.items()}
+        self._by_code = dict(by_code)
+        self._ready: dict[Code, _OfCode] = {}
 
     @classmethod
     @cache
@@ -127,13 +140,18 @@ class Patterns:
         `provider` is the id of the relay's, if it is known. Where the relay is hidden, a pattern
         that is not for everybody would tell of it, and counts for nothing.
         """
-        of_code = self._by_code.get(facts.code)
-        if of_code is None:
+        if facts.code not in self._by_code:
             return None
-        found = of_code.first(facts, Reading.of(facts.reply), provider)
+        found = self._of_code(facts.code).first(facts, Reading.of(facts.reply), provider)
         if found is None or (facts.relay is None and not found.for_everybody):
             return None
         return found
+
+    def _of_code(self, code: Code) -> _OfCode:
+        # Made when it is asked for: all together they take longer than a loop should stand still.
+        if code not in self._ready:
+            self._ready[code] = _OfCode(self._by_code[code])
+        return self._ready[code]
 
 
 def _fits(one: Pattern, facts: Facts, reading: Reading, provider: str | None) -> bool:
@@ -163,12 +181,12 @@ def _grams_of(phrase: str) -> frozenset[str]:
     return frozenset().union(*map(_grams, phrase.split("*")))
 
 
-def _is_in(words: str, parts: Sequence[str]) -> bool:
-    """Tell whether the parts are in the text, one behind the other."""
-    start = 0
-    for part in parts:
-        start = words.find(part, start)
+def _follow(words: str, first: str, others: Sequence[str]) -> bool:
+    """Tell whether the others come behind the first part, one behind the other."""
+    end = words.find(first) + len(first)
+    for part in others:
+        start = words.find(part, end)
         if start < 0:
             return False
-        start += len(part)
+        end = start + len(part)
     return True
