@@ -35,6 +35,8 @@ def _when(pattern: Pattern) -> Iterator[str]:
         yield f"the provider is {_listed(sorted(pattern.providers))}"
     if pattern.ports:
         yield f"the port is {_listed(map(str, sorted(pattern.ports)))}"
+    if pattern.login is not None:
+        yield f"{'a' if pattern.login else 'no'} login is asked for"
     if pattern.reply_codes:
         yield f"the code is {_listed(map(str, sorted(pattern.reply_codes)))}"
     if pattern.enhanced:

@@ -194,6 +194,21 @@ def test_a_phrase_in_a_name_that_is_held_to_whole_words_is_none() -> None:
     assert found(at("mail.example.org", Code.MESSAGE_REFUSED, reply)) is None
 
 
+def test_who_has_logged_in_is_not_told_to_turn_the_login_on() -> None:
+    shown = RelayShown(host="mail.example.org", port=587, enable_ssl=True, enable_auth=True)
+    reply = "530 5.7.0 Authentication required"
+
+    failure = explain(Facts(step=Step.SENDER, code=Code.LOGIN_REQUIRED, reply=reply, relay=shown))
+
+    assert failure.title == "mail.example.org asks for a login although there was one"
+
+
+def test_a_name_that_ehlo_gave_is_not_taken_for_the_machine() -> None:
+    reply = "550 5.7.1 <app.example.org>: Helo command rejected: Host not found"
+
+    assert found(at("mail.example.org", Code.HELO_REFUSED, reply)) is None
+
+
 def test_parts_of_a_phrase_come_one_behind_the_other() -> None:
     pattern = next(one for one in ALL if one.id == "ses_not_allowed")
     right = "554 is not authorized to perform `ses:SendRawEmail`"

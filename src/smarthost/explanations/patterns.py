@@ -52,6 +52,8 @@ class Pattern(Choice, frozen=True, kw_only=True, forbid_unknown_fields=True):
     providers: frozenset[str] = frozenset()
     """Ids of `providers.json`, by the relay's host."""
     ports: frozenset[int] = frozenset()
+    login: bool | None = None
+    """Whether the settings ask for a login; None: as it may be."""
     link: str | None = None
     """A page for people, https."""
     example: Example
@@ -156,11 +158,13 @@ class Patterns:
 
 def _fits(one: Pattern, facts: Facts, reading: Reading, provider: str | None) -> bool:
     """Tell whether all holds but for the words, which have been looked for."""
+    relay = facts.relay
     return (
         (not one.reply_codes or reading.code in one.reply_codes)
         and (not one.steps or facts.step in one.steps)
         and (not one.providers or provider in one.providers)
-        and (not one.ports or (facts.relay is not None and facts.relay.port in one.ports))
+        and (not one.ports or (relay is not None and relay.port in one.ports))
+        and (one.login is None or (relay is not None and relay.enable_auth is one.login))
         and (not one.enhanced or not one.enhanced.isdisjoint(reading.enhanced))
     )
 
