@@ -44,6 +44,7 @@ PLACES = {"server", "Server", "port", "during"}
 RECOMMENDED = Recommended(provider="Example Mail", port=587)
 # What the contract fixes word by word has no room for a reason.
 WITHOUT_A_REASON = {"settings_changed"}
+SENTENCES = 5
 
 
 def situations() -> list[Facts]:
@@ -120,6 +121,7 @@ def test_a_text_says_what_why_and_what_to_do(choice: Choice, text: Text) -> None
     assert text.fix
     assert text.why or choice.id in WITHOUT_A_REASON
     assert not text.title.endswith(".")
+    assert len(re.findall(r"[.?!](?= |$)", f"{text.title}. {text.why} {text.fix}")) <= SENTENCES
     for sentence in filter(None, (text.why, text.fix)):
         assert sentence.endswith(".")
         assert "  " not in sentence
