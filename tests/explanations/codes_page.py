@@ -7,6 +7,7 @@ can meet goes through `classify`, and the catalogue words it.
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from smarthost.delivery.classify import Fault, Lack, Situation, classify
@@ -80,6 +81,7 @@ WARNINGS = {
 }
 
 
+@cache
 def met() -> Met:
     """Return where each code that is no warning can come from."""
     found: Met = defaultdict(lambda: defaultdict(set))
