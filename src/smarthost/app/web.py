@@ -1,5 +1,6 @@
 """Puts the HTTP application together from the parts of an installation."""
 
+import asyncio
 from functools import partial
 
 from smarthost.app.counting import MetricsReading
@@ -32,8 +33,11 @@ from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
 
 
-def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
-    """Return the application; `portal` is the one of a standalone installation."""
+def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Event) -> WebApp:
+    """Return the application; `portal` is the one of a standalone installation.
+
+    `stopped` is set before the server stops: what is told bit by bit ends then.
+    """
     clock = parts.clock
     # Apart, so that a flood of addresses leaves the users their own counters.
     users = RateLimit(clock, enforced=config.rate_limits)
@@ -43,7 +47,7 @@ def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
     operations = all_operations(config, parts)
     app = make_application(
         operations,
-        Pipeline(finder, authenticator, users, addresses, clock),
+        Pipeline(finder, authenticator, users, addresses, clock, stopped),
         Middleware(
             (EMAILS,),
             config.trusted_networks,
