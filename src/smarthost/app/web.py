@@ -17,12 +17,15 @@ from smarthost.web.api.authentication import AuthenticationApi
 from smarthost.web.api.keys import KeysApi
 from smarthost.web.api.metrics import MetricsPage
 from smarthost.web.api.service import Health, OpenApi, Ready
+from smarthost.web.api.smtp_check import SmtpCheckApi
 from smarthost.web.api.smtp_health import SmtpHealthApi
 from smarthost.web.api.smtp_settings import SmtpSettingsApi
 from smarthost.web.api.smtp_test import SmtpTestApi
+from smarthost.web.api.smtp_test_events import SmtpTestEventsApi
 from smarthost.web.api.webhook import WebhookApi
 from smarthost.web.application import Middleware, WebApp, make_application
 from smarthost.web.auth import Authenticator
+from smarthost.web.check_limit import CheckLimit
 from smarthost.web.emails.emails import EmailsApi
 from smarthost.web.emails.family import EMAILS
 from smarthost.web.emails.operations import operations as email_operations
@@ -70,6 +73,8 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
     return [
         *SmtpSettingsApi(parts.settings, shown_default_relay(config)).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
+        *SmtpTestEventsApi(parts.trial, parts.clock).operations(),
+        *_check(config, parts).operations(),
         *SmtpHealthApi(_health(config, parts)).operations(),
         *WebhookApi(parts.webhooks, webhook_policy(config)).operations(),
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
@@ -82,6 +87,10 @@ def _metrics(config: Config, parts: Parts) -> MetricsPage:
     census = CensusStore(parts.database, parts.clock)
     reading = MetricsReading(parts.metrics, census, parts.clock)
     return MetricsPage(reading.expose, config.metrics_networks, config.trusted_networks)
+
+
+def _check(config: Config, parts: Parts) -> SmtpCheckApi:
+    return SmtpCheckApi(parts.check, CheckLimit(parts.clock, enforced=config.rate_limits))
 
 
 def _health(config: Config, parts: Parts) -> RelayHealth:

@@ -25,6 +25,7 @@ _LONGEST_HEADER = 1024
 
 
 EVENTS = "text/event-stream"
+EVENTS_ALONE = "This is answered with events as they happen. Ask for text/event-stream in Accept."
 
 
 def answer_type(accept: str) -> str:
@@ -42,7 +43,7 @@ def check_takes_events(accept: str) -> None:
     if accept.strip() and not _weight_of(EVENTS, ranges)[0]:
         raise RequestError(
             HTTPStatus.NOT_ACCEPTABLE,
-            "This is answered with events as they happen. Ask for text/event-stream in Accept.",
+            EVENTS_ALONE,
         )
 
 

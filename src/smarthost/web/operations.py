@@ -93,6 +93,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """`If-Match` is honoured."""
     body_examples: dict[str, Example] = {}
     answer_examples: dict[str, Example] = {}
+    """Of an operation with events: of each the name and the value."""
     path_parameters: dict[str, Any] = {}
     """Name to type."""
     query_parameters: dict[str, Any] = {}

@@ -52,6 +52,7 @@ def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
     for body in _structs(bodies):
         sent[body.__name__]["required"] = _needed(body)
     answers = [operation.answer for operation in operations]
+    answers += [kind for operation in operations for kind in operation.events.values()]
     _, answered = _schemas([*answers, Success, Failure, EmailsFailure])
     for schema in answered.values():
         _require_what_is_always_there(schema)
@@ -61,7 +62,7 @@ def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
             envelope, operation
         )
         for operation in operations
-        if operation.family is CONTRACT
+        if operation.family is CONTRACT and not operation.events
     }
     return dict(sorted({**sent, **answered, **wrappers}.items()))
 
