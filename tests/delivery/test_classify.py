@@ -50,6 +50,8 @@ DEFERRED = (Result.DEFERRED, False)
 LASTING = (Result.DEFERRED, True)
 FINAL = (Result.REFUSED, True)
 
+ON_A_LIST = "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org"
+
 
 def reply(line: str) -> Reply:
     return next(iter(ReplyReader().feed(line.encode() + b"\r\n")))
@@ -66,6 +68,25 @@ REPLIES = [
     (Step.EHLO, CLEAR, "504 5.5.2 Need a full name", "helo_refused", LASTING),
     (Step.EHLO, CLEAR, "550 Who are you?", "helo_refused", LASTING),
     (Step.EHLO, CLEAR, "451 Later", "relay_unavailable", DEFERRED),
+    # This machine's address is on a list: nothing that waiting mail could not outlive.
+    (Step.EHLO, CLEAR, ON_A_LIST, "relay_unavailable", DEFERRED),
+    (Step.SENDER, LOGGED_IN, ON_A_LIST, "relay_unavailable", DEFERRED),
+    (Step.RECIPIENT, CLEAR, ON_A_LIST, "relay_unavailable", DEFERRED),
+    (Step.RECIPIENT, LOGGED_IN, ON_A_LIST, "relay_unavailable", DEFERRED),
+    (
+        Step.RECIPIENT,
+        LOGGED_IN,
+        "550 5.7.606 Access denied, banned sending IP [192.0.2.7].",
+        "relay_unavailable",
+        DEFERRED,
+    ),
+    (
+        Step.RECIPIENT,
+        LOGGED_IN,
+        f"550 5.1.1 <to@example.net>: host mx.example.net said: {ON_A_LIST}",
+        "recipient_refused",
+        FINAL,
+    ),
     (Step.TLS, CLEAR, "454 TLS not available", "tls_unavailable", DEFERRED),
     (Step.TLS, CLEAR, "500 What?", "tls_unavailable", LASTING),
     # The login.

@@ -40,7 +40,7 @@ from smarthost.mail_queue.store import QueueStore
 from smarthost.mail_queue.worker import Worker
 from smarthost.metrics.mail import Entrance, MailMetrics
 from smarthost.providers import Providers
-from smarthost.smtp.egress import Policy, SystemResolver
+from smarthost.smtp.egress import Policy, Resolver
 
 _LOCK_FILE = "delivery.lock"
 # How long a connection is kept for the next messages of the same portal.
@@ -58,14 +58,17 @@ class Delivery:
         stores: Stores,
         clock: Clock,
         ids: Ids,
+        resolver: Resolver,
         metrics: MailMetrics,
     ) -> None:
         self._clock = clock
         self._metrics = metrics
         self._quiet = False
-        policy, resolver = Policy(config.relay_networks), SystemResolver()
         self._connections = Pool(
-            policy=policy, resolver=resolver, clock=clock, idle_seconds=_IDLE_SECONDS
+            policy=Policy(config.relay_networks),
+            resolver=resolver,
+            clock=clock,
+            idle_seconds=_IDLE_SECONDS,
         )
         jumps = Jumps(clock)
         self.queue = QueueStore(

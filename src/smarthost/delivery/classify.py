@@ -159,7 +159,7 @@ _NO_RELAYING = frozenset({"7.54", "7.64", "7.68"})
 
 
 def _of_reply(step: Step, reply: Reply, situation: Situation) -> Verdict:
-    if reply.code in _NO_SERVICE:
+    if reply.code in _NO_SERVICE or _is_about_this_machine(reply):
         return Verdict(Code.RELAY_UNAVAILABLE)
     match step:
         case Step.EHLO:
@@ -172,6 +172,17 @@ def _of_reply(step: Step, reply: Reply, situation: Situation) -> Verdict:
             return _of_message(step, reply, situation)
         case _:
             return Verdict(Code.RELAY_UNAVAILABLE)
+
+
+def _is_about_this_machine(reply: Reply) -> bool:
+    """Whether this machine's address is on a list, which is not the fault of any mail.
+
+    Postfix says so at every step, Exchange Online with 5.7.606. What a relay passes on of another
+    server's answer ("said:") is about the relay's own address.
+    """
+    words = _words(reply)
+    on_a_list = ("client host [" in words and "] blocked" in words) or "banned sending ip" in words
+    return on_a_list and "said:" not in words
 
 
 def _of_ehlo(reply: Reply) -> Verdict:
