@@ -267,6 +267,22 @@ async def test_a_longer_body_is_a_failure_and_little_of_it_is_read(
     assert sent < 16 * 1024 * 1024
 
 
+@pytest.mark.parametrize(
+    ("head", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["tiny chunks", "100 without end"],
+)
+async def test_an_answer_that_is_mostly_work_is_given_up(
+    authority: trustme.CA, shown: ssl.SSLContext, head: bytes, again: bytes
+) -> None:
+    async with receiver(head + again * 60_000, tls=shown) as running:
+        asking = client(authority, octets=64 * 1024)
+        assert await failing(asking, running.url()) is Failure.BROKEN_OFF
+
+
 async def test_a_compressed_body_is_refused(authority: trustme.CA, shown: ssl.SSLContext) -> None:
     bomb = body(gzip.compress(b"\0" * 100_000), "Content-Encoding: gzip")
     async with receiver(bomb, tls=shown) as running:
