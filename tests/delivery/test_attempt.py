@@ -780,6 +780,24 @@ async def test_a_name_server_that_is_silent_fails_at_the_deadline() -> None:
     assert (outcome.step, outcome.code) == (Step.RESOLVE, Code.NAME_LOOKUP_FAILED)
 
 
+async def test_a_relay_that_offers_a_thousand_mechanisms_is_not_told_of_at_length() -> None:
+    async def script(peer: Peer) -> None:
+        offered = [
+            f"AUTH {' '.join(f'M{line}-{one}' for one in range(100))}" for line in range(10)
+        ]
+        await peer.greet(*offered, "AUTH PLAIN")
+        assert await peer.hear("AUTH PLAIN ")
+        await peer.say("535 5.7.8 No")
+
+    told = Told()
+    async with relay(script) as running:
+        await attempted(settings(running.port, auth=True), told=told)
+
+    for step in (Step.EHLO, Step.AUTHENTICATE):
+        assert told.seen(step)["mechanisms"] == [f"M0-{one}" for one in range(20)]
+    assert told.seen(Step.AUTHENTICATE)["mechanism"] == "PLAIN"
+
+
 async def test_a_forbidden_address_is_never_connected_to() -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()
