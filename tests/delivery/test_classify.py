@@ -107,6 +107,8 @@ REPLIES = [
     ),
     (Step.RECIPIENT, CLEAR, "550 5.1.1 <to@starttls.example>: No", "recipient_refused", FINAL),
     (Step.SENDER, CLEAR, "550 5.1.8 <starttls@example.org>: No", "sender_refused", FINAL),
+    (Step.SENDER, CLEAR, "550 No: starttls@example.org", "sender_refused", FINAL),
+    (Step.SENDER, CLEAR, '550 <"auth first"@example.org>: No', "sender_refused", FINAL),
     (Step.TLS, CLEAR, "454 TLS not available", "tls_unavailable", DEFERRED),
     (Step.TLS, CLEAR, "500 What?", "tls_unavailable", LASTING),
     # The login.

@@ -153,7 +153,7 @@ _SAYS_LOGIN_FIRST = (
     "authentication is required",  # NetEase, with 553
     "auth first",  # qmail, with 503
 )
-_ADDRESS = re.compile("<[^<>]*>")
+_IN_BRACKETS = re.compile("<[^<>]*>")
 # Those codes say nothing closer than that; others name what the words would be guessed from.
 _MAY_MEAN_LOGIN = frozenset({"", "5.1", "7.0", "7.1"})
 # Exchange's own: no relaying, no connector for this machine, direct send is off.
@@ -348,7 +348,7 @@ def _own_words(reply: Reply) -> str:
     is made of whatever words somebody liked.
     """
     own, _, _ = _words(reply).partition("said:")
-    return _ADDRESS.sub("<>", own)
+    return " ".join(word for word in _IN_BRACKETS.sub("", own).split(" ") if "@" not in word)
 
 
 def _words(reply: Reply) -> str:
