@@ -22,12 +22,13 @@ from smarthost.smtp_settings.model import SettingsInput
 from tests.broken_setups.apart import apart
 from tests.broken_setups.beside import running
 from tests.broken_setups.installation import SENDER, Installation, installation
-from tests.broken_setups.name_server import ZONE, look_up_at, name_server
+from tests.broken_setups.names import ZONE, look_up_at
 from tests.broken_setups.postfix_services import services, warm_up
 from tests.broken_setups.set_up import BrokenSetUp, Found, Place, World
 from tests.broken_setups.table import TABLE
 from tests.hostile_relays.quick import LoopClock, QuickLoop
 from tests.journeys.postfix import PASSWORD, USER_NAME, Postfix, folder_for_postfix, postfix
+from tests.name_server import Zone, name_server
 
 ASKED_QUICKLY = 30
 """So many times as quick as others time passes for check and test, which take half a minute."""
@@ -141,13 +142,13 @@ def _go(
     loop: Callable[[], asyncio.AbstractEventLoop],
     ways: Sequence[Way],
 ) -> list[Any]:
-    zone = {row.host: [("A", "127.0.0.1")], **ZONE}
+    zone: Zone = {row.host: {"A": ["127.0.0.1"]}, **ZONE}
 
     async def go() -> list[Any]:
         system = SystemClock()
         clock = LoopClock(system.now()) if row.slow else system
-        with name_server(zone) as port:
-            async with installation(folder, clock, look_up_at(port), row.environ) as portal:
+        with name_server(zone) as names:
+            async with installation(folder, clock, look_up_at(names.port), row.environ) as portal:
                 if row.slow:
                     return await asyncio.gather(*(way(portal, settings, row.to) for way in ways))
                 return [await way(portal, settings, row.to) for way in ways]

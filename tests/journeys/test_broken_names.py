@@ -20,9 +20,10 @@ import pytest
 from smarthost.smtp.egress import EgressError, SystemResolver
 from tests.broken_setups.apart import apart
 from tests.broken_setups.host_rows import HOST_ROWS
-from tests.broken_setups.name_server import ZONE, look_up_at, name_server
+from tests.broken_setups.names import ZONE, look_up_at
 from tests.broken_setups.set_up import BrokenSetUp
 from tests.cli.program import ADMIN, Program
+from tests.name_server import name_server
 
 pytestmark = pytest.mark.needs("ip", "unshare", "mount")
 
