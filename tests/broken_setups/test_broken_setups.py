@@ -19,7 +19,7 @@ from smarthost.explanations.failure import Failure
 from smarthost.relay_check.model import Checked
 from smarthost.secret import Secret
 from smarthost.smtp_settings.model import SettingsInput
-from tests.broken_setups.apart import apart
+from tests.apart import apart
 from tests.broken_setups.beside import running
 from tests.broken_setups.installation import SENDER, Installation, installation
 from tests.broken_setups.names import ZONE, look_up_at
@@ -35,7 +35,7 @@ ASKED_QUICKLY = 30
 SENT_QUICKLY = 100
 """The same for mail, which may take five minutes."""
 
-_OWN_NETWORK = ("ip",)
+_OWN_NETWORK = ("ip", "mount")
 
 
 @pytest.fixture(scope="module")
