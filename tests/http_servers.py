@@ -1,12 +1,10 @@
-"""Receivers of events: real HTTP servers with scripted answers, and a resolver for their names."""
+"""HTTP servers with scripted answers, real ones on a free port, and a resolver for their names."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-
-import trustme
 
 from smarthost.smtp.egress import RelayNotFoundError
 
@@ -33,7 +31,7 @@ Answering = Callable[[Received, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(kw_only=True)
-class Receiver:
+class HttpServer:
     """A server; `answers` are given one after the other, the last one again and again."""
 
     answers: Sequence[bytes | Answering] = (OK,)
@@ -44,10 +42,6 @@ class Receiver:
 
     def url(self, path: str = "/hook", scheme: str = "https", host: str = HOST) -> str:
         return f"{scheme}://{host}:{self.port}{path}"
-
-    @property
-    def ids(self) -> list[str]:
-        return [one.headers["webhook-id"] for one in self.received]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection; when cancelled, end as if it was over."""
@@ -87,11 +81,11 @@ async def _read(reader: asyncio.StreamReader) -> Received:
 
 
 @asynccontextmanager
-async def receiver(
+async def http_server(
     *answers: bytes | Answering, tls: ssl.SSLContext | None, host: str = "127.0.0.1"
-) -> AsyncIterator[Receiver]:
-    """Run a receiver on a free port of `host`; without `tls` it speaks clear text."""
-    running = Receiver(answers=answers or (OK,))
+) -> AsyncIterator[HttpServer]:
+    """Run a server on a free port of `host`; without `tls` it speaks clear text."""
+    running = HttpServer(answers=answers or (OK,))
     server = await asyncio.start_server(running.serve, host, 0, ssl=tls)
     running.port = server.sockets[0].getsockname()[1]
     try:
@@ -99,20 +93,6 @@ async def receiver(
     finally:
         server.close()
         await running.end()
-
-
-def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """What a server shows that is called so."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
-    return context
-
-
-def client_context(authority: trustme.CA) -> ssl.SSLContext:
-    """What proves servers of this authority."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    authority.configure_trust(context)
-    return context
 
 
 class Names:

@@ -20,6 +20,7 @@ from smarthost.relay_check.model import Checked
 from smarthost.secret import Secret
 from smarthost.smtp_settings.model import SettingsInput
 from tests.apart import apart
+from tests.authority import trust_everywhere
 from tests.broken_setups.beside import running
 from tests.broken_setups.installation import SENDER, Installation, installation
 from tests.broken_setups.names import ZONE, look_up_at
@@ -45,10 +46,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(autouse=True)
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the authority one of the machine's own."""
-    path = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    trust_everywhere(authority, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from functools import partial
 
 import trustme
 
+from tests.authority import showing
+
 NAME = "localhost"
 NOTHING = b".\r\n"
 """A message without any octet, with its end."""
@@ -140,9 +142,7 @@ class Relay:
         return self._authority.issue_cert(self.host)
 
     def context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.certificate().configure_cert(context)
-        return context
+        return showing(self.certificate())
 
     async def session(self, peer: Peer) -> None:
         await self.greet(peer)

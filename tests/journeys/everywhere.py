@@ -16,6 +16,7 @@ from typing import NamedTuple
 import trustme
 
 from tests import apart
+from tests.authority import showing
 
 PORTS = (22, 25, 80, 465, 587, 2465, 2525)
 
@@ -114,9 +115,7 @@ class _Server(socketserver.ThreadingTCPServer):
 @contextlib.contextmanager
 def running_everywhere(ca: trustme.CA, name: str) -> Iterator[Everywhere]:
     """Run these relays, with a certificate for `name` alone."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert(name).configure_cert(context)
-    everywhere = Everywhere(context)
+    everywhere = Everywhere(showing(ca.issue_cert(name)))
     with contextlib.ExitStack() as stack:
         for port in PORTS:
             server = stack.enter_context(_Server(port, everywhere))

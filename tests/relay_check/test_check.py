@@ -21,6 +21,7 @@ from smarthost.smtp_settings.model import (
     RevisionConflictError,
     SettingsInput,
 )
+from tests.authority import trust_everywhere
 from tests.clocks import START
 from tests.engines import executing
 from tests.hostile_relays.quick import LoopClock, QuickLoop
@@ -50,8 +51,7 @@ def ca() -> trustme.CA:
 @pytest.fixture
 def trusted(ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
     """An authority that this machine knows."""
-    ca.cert_pem.write_to_path(str(tmp_path / "authorities.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
+    trust_everywhere(ca, tmp_path, monkeypatch)
     return ca
 
 

@@ -17,11 +17,11 @@ from smarthost.relay_check.suggest import MOST_OF_A_SOURCE, Ask, Suggest
 from smarthost.relay_check.suggestions.model import Confidence, Found, Source, Suggestion
 from smarthost.relay_check.suggestions.records import by_mail_exchangers, by_services
 from smarthost.smtp.egress import NameLookupError, Policy, RelayNotFoundError
+from tests.http_servers import Answering, say_nothing
 from tests.name_server import NameServer, Trouble, Zone, name_server
 from tests.relay_check.suggestions.asking import ask
 from tests.relay_check.suggestions.conftest import authority, shown
 from tests.relay_check.suggestions.web_servers import DOMAIN, NOT_FOUND, Web, config, web
-from tests.webhooks.receivers import Answering, say_nothing
 
 __all__ = ["authority", "shown"]
 

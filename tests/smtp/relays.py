@@ -11,6 +11,7 @@ from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
 from smarthost.smtp.replies import Reply
 from smarthost.smtp.transaction import Transaction
+from tests.authority import showing
 
 HOST = "relay.example.com"
 SECONDS = 10.0  # a test that hangs fails sooner than the suite's own limit
@@ -163,6 +164,4 @@ async def until(true: Callable[[], bool]) -> None:
 def server_context(
     ca: trustme.CA, name: str = HOST, *, certificate: trustme.LeafCert | None = None
 ) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    (certificate or ca.issue_cert(name)).configure_cert(context)
-    return context
+    return showing(certificate or ca.issue_cert(name))
