@@ -58,6 +58,13 @@ class Peer:
         lines = [HOST, *keywords]
         await self.say(*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}")
 
+    async def forget(self) -> None:
+        """Be told to forget a message that has begun, and to end: so does a check."""
+        assert await self.hear("RSET") == ""
+        await self.say("250 2.0.0 Ok")
+        assert await self.hear("QUIT") == ""
+        await self.say("221 2.0.0 Bye")
+
     async def is_left(self) -> bool:
         """Wait for the client to close; false where it says something instead."""
         try:
