@@ -1,12 +1,10 @@
-"""HTTP servers with scripted answers, real ones on a free port, and a resolver for their names."""
+"""HTTP servers with scripted answers, real ones on a free port of loopback."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-
-from smarthost.smtp.egress import RelayNotFoundError
 
 HOST = "app.example.com"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -93,20 +91,6 @@ async def http_server(
     finally:
         server.close()
         await running.end()
-
-
-class Names:
-    """Gives one list of addresses after the other, the last one again and again."""
-
-    def __init__(self, *addresses: list[str]) -> None:
-        self.asked: list[str] = []
-        self._addresses = addresses
-
-    async def resolve(self, host: str) -> list[str]:
-        self.asked.append(host)
-        if not self._addresses:
-            raise RelayNotFoundError
-        return self._addresses[min(len(self.asked), len(self._addresses)) - 1]
 
 
 async def dribble(_request: Received, writer: asyncio.StreamWriter) -> None:

@@ -13,7 +13,6 @@ import trustme
 from smarthost.delivery.outcome import Code, Result, Step
 from tests.delivery.attempts import (
     PASSWORD,
-    Names,
     Told,
     attempted,
     pool,
@@ -21,6 +20,7 @@ from tests.delivery.attempts import (
     settings,
     take_message,
 )
+from tests.names import Names
 from tests.smtp.relays import HOST, Peer, Relay, Script, relay, server_context
 
 ADDRESS = "127.77.24.65"
@@ -155,7 +155,7 @@ async def test_a_certificate_that_proves_nothing_gets_no_login(
     context = proving_nothing(ca, code)
     async with running_relay(starttls(context), context, implicit=implicit) as running:
         to = settings(running.port, ssl=True, auth=True, ca_file=ca_file)
-        async with pool(Names(ADDRESS if implicit else "127.0.0.1")) as connections:
+        async with pool(Names([ADDRESS if implicit else "127.0.0.1"])) as connections:
             [outcome] = await attempted(to, connections=connections)
 
     assert (outcome.result, outcome.step, outcome.code) == (Result.DEFERRED, Step.TLS, code)
@@ -185,7 +185,7 @@ async def test_who_only_looks_is_shown_the_certificate_that_was_refused(
     told = Told()
     async with running_relay(starttls(context), context, implicit=implicit) as running:
         to = settings(running.port, ssl=True, auth=True, ca_file=ca_file)
-        async with pool(names := Names(ADDRESS if implicit else "127.0.0.1")) as connections:
+        async with pool(names := Names([ADDRESS if implicit else "127.0.0.1"])) as connections:
             [outcome] = await attempted(
                 to, connections=connections, told=told, until=Step.RECIPIENT, fresh=True
             )
@@ -350,7 +350,7 @@ async def test_tls_from_the_first_byte_comes_before_the_greeting(
     told = Told()
     async with (
         on_port_2465(script, tls=server_context(ca)) as running,
-        pool(Names(ADDRESS)) as connections,
+        pool(Names([ADDRESS])) as connections,
     ):
         to = settings(2465, ssl=True, auth=True, ca_file=ca_file)
         [outcome] = await attempted(to, connections=connections, told=told)
@@ -368,7 +368,7 @@ async def test_a_port_that_speaks_clear_where_tls_comes_first_is_named_so() -> N
         assert not await peer.is_left()  # the ClientHello, which no relay in clear understands
         await peer.say("500 What?")
 
-    async with on_port_2465(script, tls=None), pool(Names(ADDRESS)) as connections:
+    async with on_port_2465(script, tls=None), pool(Names([ADDRESS])) as connections:
         to = settings(2465, ssl=True, auth=True)
         [outcome] = await attempted(to, connections=connections)
 
@@ -384,7 +384,7 @@ async def test_a_port_where_tls_comes_first_says_nothing_to_settings_without_it(
 
     async with (
         on_port_2465(script, tls=server_context(ca)),
-        pool(Names(ADDRESS)) as connections,
+        pool(Names([ADDRESS])) as connections,
     ):
         [outcome] = await attempted(settings(2465), connections=connections, seconds=0.3)
 

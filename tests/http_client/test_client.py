@@ -15,7 +15,6 @@ from tests.http_servers import (
     HOST,
     Answering,
     HttpServer,
-    Names,
     Received,
     dribble,
     hang_up,
@@ -23,6 +22,7 @@ from tests.http_servers import (
     say_nothing,
     status,
 )
+from tests.names import Names
 
 LOOPBACK = Names(["127.0.0.1"])
 ALL_PORTS = range(1, 65536)

@@ -26,7 +26,6 @@ from tests.http_servers import (
     NO_CONTENT,
     OK,
     HttpServer,
-    Names,
     Received,
     http_server,
     say_nothing,
@@ -34,6 +33,7 @@ from tests.http_servers import (
 )
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.messages import BORIS
+from tests.names import Names
 from tests.processes import start_python
 from tests.suspending import Suspending
 from tests.webhooks.process import SOURCE

@@ -17,7 +17,6 @@ from tests.http_servers import (
     HOST,
     NO_CONTENT,
     OK,
-    Names,
     Received,
     dribble,
     hang_up,
@@ -25,6 +24,7 @@ from tests.http_servers import (
     say_nothing,
     status,
 )
+from tests.names import Names
 
 HEADERS = [(b"webhook-id", b"0197a1b2")]
 PAYLOAD = '{"subject":"Grüße"}'.encode()

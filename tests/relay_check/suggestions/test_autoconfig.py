@@ -11,7 +11,6 @@ from smarthost.relay_check.suggestions.model import Confidence
 from smarthost.smtp.egress import Policy
 from tests.http_servers import (
     Answering,
-    Names,
     Received,
     dribble,
     hang_up,
@@ -19,6 +18,7 @@ from tests.http_servers import (
     say_nothing,
     status,
 )
+from tests.names import Names
 from tests.relay_check.suggestions.web_servers import DOMAIN, NOT_FOUND, config, page, web
 
 LOOPBACK = Names(["127.0.0.1"])
