@@ -136,7 +136,11 @@ class Relay:
             raise self.faults[0]
 
     async def listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return await asyncio.start_server(self._serve, *self.place())
+
+    def place(self) -> tuple[str, int]:
+        """Return where to listen; where that is another address, it is the host too."""
+        return "127.0.0.1", 0
 
     def certificate(self) -> trustme.LeafCert:
         return self._authority.issue_cert(self.host)

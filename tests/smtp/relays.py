@@ -1,10 +1,13 @@
 """Relays that do what a script says: real servers on a free port of loopback."""
 
 import asyncio
+import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+import pytest
 import trustme
 
 from smarthost.clock import SystemClock
@@ -14,6 +17,7 @@ from smarthost.smtp.transaction import Transaction
 from tests.authority import showing
 
 HOST = "relay.example.com"
+TLS_PORT = 2465  # TLS from the first byte is a matter of the port
 SECONDS = 10.0  # a test that hangs fails sooner than the suite's own limit
 
 
@@ -129,6 +133,15 @@ async def relay(
         with suppress(TimeoutError):
             async with asyncio.timeout(SECONDS):
                 await asyncio.gather(*running._tasks, return_exceptions=True)
+
+
+def free_tls_address() -> str:
+    """Return an address of loopback whose port for TLS from the first byte is free."""
+    for _ in range(100):
+        address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+        with suppress(OSError), socket.create_server((address, TLS_PORT)):
+            return address
+    pytest.skip(f"no address of loopback has port {TLS_PORT} to give")
 
 
 async def connected(relay: Relay, *, seconds: float = SECONDS) -> Client:
