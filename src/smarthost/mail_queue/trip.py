@@ -96,10 +96,11 @@ class Trip:
                 fresh=self.claim.kind is not Kind.MAIL,
             )
         )
+        self._watch.begin(self)
         try:
-            with self._watch.over(self):
-                await asyncio.wait((attempting,))
+            await asyncio.wait((attempting,))
         finally:
+            self._watch.end(self)
             if not attempting.done():
                 attempting.cancel()
                 await asyncio.gather(attempting, return_exceptions=True)
