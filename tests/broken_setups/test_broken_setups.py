@@ -19,22 +19,24 @@ from smarthost.explanations.failure import Failure
 from smarthost.relay_check.model import Checked
 from smarthost.secret import Secret
 from smarthost.smtp_settings.model import SettingsInput
-from tests.broken_setups.apart import apart
+from tests.apart import apart
+from tests.authority import trust_everywhere
 from tests.broken_setups.beside import running
 from tests.broken_setups.installation import SENDER, Installation, installation
-from tests.broken_setups.name_server import ZONE, look_up_at, name_server
+from tests.broken_setups.names import ZONE, look_up_at
 from tests.broken_setups.postfix_services import services, warm_up
 from tests.broken_setups.set_up import BrokenSetUp, Found, Place, World
 from tests.broken_setups.table import TABLE
 from tests.hostile_relays.quick import LoopClock, QuickLoop
 from tests.journeys.postfix import PASSWORD, USER_NAME, Postfix, folder_for_postfix, postfix
+from tests.name_server import Zone, name_server
 
 ASKED_QUICKLY = 30
 """So many times as quick as others time passes for check and test, which take half a minute."""
 SENT_QUICKLY = 100
 """The same for mail, which may take five minutes."""
 
-_OWN_NETWORK = ("ip",)
+_OWN_NETWORK = ("ip", "mount")
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +46,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(autouse=True)
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the authority one of the machine's own."""
-    path = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    trust_everywhere(authority, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -141,13 +140,13 @@ def _go(
     loop: Callable[[], asyncio.AbstractEventLoop],
     ways: Sequence[Way],
 ) -> list[Any]:
-    zone = {row.host: [("A", "127.0.0.1")], **ZONE}
+    zone: Zone = {row.host: {"A": ["127.0.0.1"]}, **ZONE}
 
     async def go() -> list[Any]:
         system = SystemClock()
         clock = LoopClock(system.now()) if row.slow else system
-        with name_server(zone) as port:
-            async with installation(folder, clock, look_up_at(port), row.environ) as portal:
+        with name_server(zone) as names:
+            async with installation(folder, clock, look_up_at(names.port), row.environ) as portal:
                 if row.slow:
                     return await asyncio.gather(*(way(portal, settings, row.to) for way in ways))
                 return [await way(portal, settings, row.to) for way in ways]

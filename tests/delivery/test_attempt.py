@@ -16,7 +16,6 @@ from tests.delivery.attempts import (
     PASSWORD,
     SENDER,
     TO,
-    Names,
     Told,
     attempted,
     envelope,
@@ -25,6 +24,7 @@ from tests.delivery.attempts import (
     settings,
     take_message,
 )
+from tests.names import Names
 from tests.smtp.relays import HOST, Peer, relay
 
 SIGNED = (
@@ -750,7 +750,7 @@ async def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
         await peer.greet()
         await take_message(peer)
 
-    async with relay(script) as running, pool(Names("127.0.0.2", "127.0.0.1")) as connections:
+    async with relay(script) as running, pool(Names(["127.0.0.2", "127.0.0.1"])) as connections:
         [outcome] = await attempted(settings(running.port), connections=connections)
 
     assert outcome.result is Result.ACCEPTED
@@ -804,7 +804,7 @@ async def test_a_forbidden_address_is_never_connected_to() -> None:
 
     async with (
         relay(script) as running,
-        pool(Names("192.0.2.1", "127.0.0.1"), policy=Policy("public")) as connections,
+        pool(Names(["192.0.2.1", "127.0.0.1"]), policy=Policy("public")) as connections,
     ):
         [outcome] = await attempted(settings(running.port), connections=connections)
 
