@@ -24,7 +24,7 @@ class EventType(StrEnum):
 
 
 class NotTaken(StrEnum):
-    """Why a receiver has not taken an event."""
+    """Why a receiver has not taken an event; the first ones are named as `http_client` does."""
 
     NOT_FOUND = "not_found"
     LOOKUP_FAILED = "lookup_failed"

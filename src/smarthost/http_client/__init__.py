@@ -1,0 +1,1 @@
+"""HTTP to the outside: one bounded request, out by the egress gate."""
