@@ -63,6 +63,7 @@ _REPLIES = (
     "452 4.5.3 Too many recipients",
     "552 5.3.4 Message size exceeds fixed limit",
 )
+_ROWS = ("no TLS, no login", "STARTTLS and AUTH PLAIN")
 _SAID_IN = (Step.AUTHENTICATE, Step.SENDER, Step.RECIPIENT, Step.DATA)
 
 
@@ -74,17 +75,17 @@ class Times(msgspec.Struct):
 
 
 async def _answer(
-    context: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    context: ssl.SSLContext | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Be a relay that says yes."""
+    """Be a relay that says yes, and without `context` knows no TLS."""
     secure = False
     writer.write(b"220 relay.example.com ESMTP\r\n")
     while line := await reader.readline():
         match line[:4]:
             case b"EHLO":
                 more = ("AUTH PLAIN LOGIN",) if secure else ("STARTTLS",)
-                writer.write(_ehlo((*_EXTENSIONS, *more)))
-            case b"STAR":
+                writer.write(_ehlo((*_EXTENSIONS, *(more if context else ()))))
+            case b"STAR" if context:
                 writer.write(b"220 2.0.0 Go on\r\n")
                 await writer.start_tls(context)
                 secure = True
@@ -108,19 +109,21 @@ async def _serve(authority: Path) -> None:
     authority_made.cert_pem.write_to_path(authority)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority_made.issue_cert(_ADDRESS).configure_cert(context)
-    server = await asyncio.start_server(partial(_answer, context), _ADDRESS, 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    clear = await asyncio.start_server(partial(_answer, None), _ADDRESS, 0)
+    secure = await asyncio.start_server(partial(_answer, context), _ADDRESS, 0)
+    print(*(one.sockets[0].getsockname()[1] for one in (clear, secure)), flush=True)
+    await asyncio.gather(clear.serve_forever(), secure.serve_forever())
 
 
 @contextmanager
-def relay(authority: Path) -> Iterator[int]:
-    """Run the relay in its own process; gives its port."""
+def relay(authority: Path) -> Iterator[tuple[int, int]]:
+    """Run the relay in its own process; gives its ports, the one without TLS first."""
     command = [sys.executable, "-m", "benchmarks.check", "--relay", str(authority)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield int(process.stdout.readline())
+            clear, secure = process.stdout.readline().split()
+            yield int(clear), int(secure)
         finally:
             process.terminate()
 
@@ -274,8 +277,9 @@ def main() -> None:
         os.environ["SSL_CERT_FILE"] = str(authority)
         print("| a check of | bare p50 ms | check p50 ms | adds p50 ms | adds p95 ms |")
         print("|---|---|---|---|---|")
-        with relay(authority) as port:
-            for words, secure in (("no TLS, no login", False), ("STARTTLS and AUTH PLAIN", True)):
+        with relay(authority) as ports:
+            for words, port in zip(_ROWS, ports, strict=True):
+                secure = port == ports[-1]
                 _row(words, uvloop.run(measure(folder, port, given.rounds, secure=secure)))
     facts = facts_of(examples())
     microseconds = statistics.median(explaining(facts, given.rounds))

@@ -1,9 +1,10 @@
-"""The test message against a real Postfix: save, test, read what the administrator is told.
+"""Test and check against a real Postfix: save, test, read what the administrator is told.
 
 One service and one Postfix are there for all: each test saves settings of its own, as an
 administrator does who tries until it works.
 """
 
+import asyncio
 import contextlib
 import socket
 import time
@@ -18,6 +19,10 @@ from typing import Any
 import pytest
 import trustme
 
+from smarthost.app.parts import open_parts
+from smarthost.audit.model import OPERATOR, Actor
+from smarthost.config import load_config
+from smarthost.relay_check.model import Checked
 from tests.cli.program import ADMIN, Program
 from tests.contract.process import Process
 from tests.contract.service import SETTINGS
@@ -102,6 +107,7 @@ def _certificate(folder: Path, name: str, certificate: trustme.LeafCert) -> dict
 class Desk:
     """Where an administrator sits: the program that is tried, and the relay it is tried with."""
 
+    program: Program
     client: Process
     relay: Postfix
 
@@ -124,6 +130,12 @@ class Desk:
         assert PASSWORD not in state["error"]
         return state
 
+    def checked(self) -> Checked:
+        """Check the settings that were saved last, beside the service, as a command does."""
+        found = asyncio.run(_checked(self.program))
+        assert PASSWORD not in repr(found)
+        return found
+
     def arrived(self, state: Mapping[str, object]) -> EmailMessage:
         """Return the message of a test that went well."""
         assert (state["error"], state["percents"]) == ("", 100)
@@ -137,6 +149,19 @@ class Desk:
             "response"
         ]
         return state
+
+
+async def _checked(program: Program) -> Checked:
+    config = load_config(
+        program.environment({}),
+        working_directory=program.folder,
+        machine_name=str,
+        stderr_is_terminal=False,
+    )
+    async with open_parts(config, create=False) as parts:
+        [portal] = await parts.portals.portals(at_most=2)
+        prepared = await parts.check.prepare(portal, None, ADMIN, by=Actor(name=OPERATOR))
+        return await parts.check.run(prepared)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +178,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         key = program.init()
         # OpenSSL's own way to say what this machine trusts.
         served = stack.enter_context(serving(program, SSL_CERT_FILE=str(authorities)))
-        yield Desk(client=served.client(key), relay=relay)
+        here = stack.enter_context(pytest.MonkeyPatch.context())
+        here.setenv("SSL_CERT_FILE", str(authorities))
+        yield Desk(program=program, client=served.client(key), relay=relay)
         assert PASSWORD not in "\n".join(served.log)
 
 
@@ -282,6 +309,41 @@ def test_what_goes_wrong_is_told_in_words_that_name_the_setting(
     assert state["error"].startswith(f"{title} ")
     assert advice in state["error"]
     assert state["percents"] < 100
+    # A check finds the same, and says the same.
+    failure = desk.checked().failure
+    assert failure is not None
+    assert failure.text == state["error"]
+
+
+@pytest.mark.parametrize(
+    ("service", "names"),
+    [("untrusted", ["localhost"]), ("wrong name", [f"mail.{DOMAIN}"]), ("expired", ["localhost"])],
+)
+def test_a_check_shows_the_certificate_that_it_refuses(
+    desk: Desk, service: str, names: list[str]
+) -> None:
+    desk.tried(service, TLS | LOGIN)
+    [tls] = [step for step in desk.checked().steps if step.step == "tls"]
+    certificate = tls.seen["certificate"]
+    assert isinstance(certificate, dict)
+    assert certificate["names"] == names
+    assert (certificate["daysLeft"] < 0) is (service == "expired")
+
+
+@pytest.mark.parametrize("service", ["implicit", "starttls"])
+def test_a_check_of_settings_that_work_passes_and_leaves_no_message(
+    desk: Desk, service: str
+) -> None:
+    desk.arrived(desk.tried(service, TLS | LOGIN))
+    checked = desk.checked()
+    assert (checked.ok, checked.warnings) == (True, ())
+    assert [step.state for step in checked.steps] == ["ok"] * len(checked.steps)
+    until = time.monotonic() + _PATIENCE
+    while " mail=1 rcpt=1 rset=1 quit=1 " not in desk.relay.log:
+        assert time.monotonic() < until, desk.relay.log
+        time.sleep(0.02)
+    assert desk.relay.is_idle()
+    assert not list((desk.relay.folder / "inbox/new").glob("*"))
 
 
 def test_members_only_are_let_in_with_the_login(desk: Desk) -> None:

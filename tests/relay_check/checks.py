@@ -10,6 +10,7 @@ import msgspec
 from smarthost.app.parts import Parts, open_parts
 from smarthost.app.relays import Relays, default_settings
 from smarthost.audit.model import Actor
+from smarthost.clock import Clock
 from smarthost.config import load_config
 from smarthost.delivery.outcome import StepState
 from smarthost.delivery.pool import Pool
@@ -66,7 +67,12 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    folder: Path, *, policy: Policy | None = None, hidden: bool = False, **environ: str
+    folder: Path,
+    *,
+    policy: Policy | None = None,
+    hidden: bool = False,
+    clock: Clock | None = None,
+    **environ: str,
 ) -> AsyncIterator[Bench]:
     """An installation in which every name is loopback's."""
     given = {"DATA_DIR": "data", "HELO_NAME": "smarthost.example.com"} | environ
@@ -76,7 +82,7 @@ async def bench(
         machine_name=str,
         stderr_is_terminal=False,
     )
-    async with open_parts(config, create=True) as parts:
+    async with open_parts(config, create=True, clock=clock) as parts:
         names = Names("127.0.0.1")
         check = Check(
             settings=parts.settings,

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import trustme
 
 from smarthost.delivery.outcome import Code, Step, StepState
+from smarthost.relay_check.check import DEADLINE_SECONDS
 from smarthost.relay_check.model import Checked, NothingToCheckError
 from smarthost.secret import Secret
 from smarthost.smtp.egress import Policy
@@ -18,7 +21,9 @@ from smarthost.smtp_settings.model import (
     RevisionConflictError,
     SettingsInput,
 )
+from tests.clocks import START
 from tests.engines import executing
+from tests.hostile_relays.quick import LoopClock, QuickLoop
 from tests.relay_check.checks import (
     BY,
     SENDER,
@@ -494,6 +499,25 @@ async def test_a_check_that_is_given_up_leaves_no_connection(tmp_path: Path) -> 
         with pytest.raises(asyncio.CancelledError):
             await checking
         await running.finished()
+
+
+def test_a_check_has_half_a_minute(tmp_path: Path) -> None:
+    async def checking(port: int) -> tuple[Checked, float]:
+        clock = LoopClock(START)
+        async with bench(tmp_path, clock=clock) as desk:
+            began = clock.monotonic()
+            checked = await desk.check(typed(port))
+            return checked, clock.monotonic() - began
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        asyncio.Runner(loop_factory=partial(QuickLoop, 20)) as runner,
+    ):
+        checked, seconds = runner.run(checking(silent.getsockname()[1]))
+    assert checked.failure is not None
+    assert (checked.failure.step, checked.failure.code) == (Step.GREETING, Code.TIMED_OUT)
+    assert DEADLINE_SECONDS == 30
+    assert 30 <= seconds < 35
 
 
 async def test_who_no_longer_wants_to_hear_ends_the_check(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from smarthost.smtp import tls
 from smarthost.smtp.client import Client
@@ -383,6 +387,48 @@ def test_keys_of_a_session_are_not_written_down(
 ) -> None:
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     assert tls.verified().keylog_filename is None
+
+
+def made(*names: x509.GeneralName, subject: str = HOST) -> tls.Certificate:
+    """What is read of a certificate that was made with these names."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC))
+        .not_valid_after(dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC))
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    signed = builder.sign(key, hashes.SHA256())
+    certificate = tls.read_certificate(signed.public_bytes(serialization.Encoding.DER))
+    assert certificate is not None
+    return certificate
+
+
+def test_a_certificate_tells_its_names_and_dates() -> None:
+    address = x509.IPAddress(ipaddress.ip_address("192.0.2.25"))
+    certificate = made(x509.DNSName("a.example.com"), address, x509.RFC822Name("a@example.com"))
+    assert certificate.names == ("a.example.com", "192.0.2.25")
+    assert (certificate.subject, certificate.issuer) == (f"CN={HOST}", f"CN={HOST}")
+    assert certificate.starts_at == 1_767_323_045_000_000
+    assert certificate.expires_at == 253_402_300_799_000_000
+
+
+def test_a_certificate_without_names_has_none() -> None:
+    assert made().names == ()
+
+
+def test_what_a_certificate_tells_is_printable_and_bounded() -> None:
+    names = [x509.DNSName(f"{number}\x1b.example.com") for number in range(50)]
+    certificate = made(*names, x509.DNSName("x" * 300), subject="\x1b[2J")
+    assert len(certificate.names) == 20
+    assert certificate.names[0] == "0\ufffd.example.com"
+    assert certificate.subject.isprintable()
 
 
 @pytest.mark.parametrize("der", [b"", b"\x30", b"\x30\x03\x02\x01\x01", b"x" * 1000])

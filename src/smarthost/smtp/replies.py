@@ -56,6 +56,8 @@ class Reply:
     def hiding(self, secrets: Iterable[str]) -> "Reply":
         """Give the reply without these texts, for relays that repeat what they were sent."""
         secrets = tuple(secrets)
+        if not secrets:
+            return self
         return replace(self, lines=tuple(hiding(line, secrets) for line in self.lines))
 
     def _without_enhanced(self, line: str) -> str:

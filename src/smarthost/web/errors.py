@@ -17,7 +17,7 @@ from smarthost.database.engine import (
 from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError, SuspendedError
 from smarthost.portals.model import ConflictError, NotFoundError
 from smarthost.portals.sign_in.model import TooManyFailuresError
-from smarthost.relay_check.model import TooManyTestsError
+from smarthost.relay_check.model import NothingToCheckError, TooManyTestsError
 from smarthost.smtp_settings.model import NoSuchRevisionError, RevisionConflictError
 
 RETRY_STORE_SECONDS = 5
@@ -90,6 +90,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     NoSuchRevisionError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    NothingToCheckError: HTTPStatus.CONFLICT,
     RevisionConflictError: HTTPStatus.PRECONDITION_FAILED,
     TooManyFailuresError: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyTestsError: HTTPStatus.TOO_MANY_REQUESTS,
