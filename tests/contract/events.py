@@ -51,6 +51,16 @@ def streaming(
     connection = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
     given = {"Host": service.host(service.portal), "Authorization": service.key}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    with streamed(connection, method, path, body, given) as stream:
+        yield stream
+
+
+@contextmanager
+def streamed(
+    connection: HTTPConnection, method: str, path: str, body: object, headers: dict[str, str]
+) -> Iterator[Stream]:
+    """Ask over this connection, which is closed at the end."""
+    given = dict(headers)
     octets = None if body is None else json.dumps(body).encode()
     if octets is not None:
         given["Content-Type"] = "application/json"

@@ -10,7 +10,7 @@ import pytest
 
 from smarthost.portals.model import Permission, Role
 from tests.contract.events import steps, streaming
-from tests.contract.relays import running_relay
+from tests.contract.relays import Silent, refuse_login, running_relay
 from tests.contract.service import (
     ADMIN_EMAIL,
     BASE_DOMAIN,
@@ -52,27 +52,6 @@ class Asked:
         await peer.say("250 2.0.0 Ok")
         await peer.hear("QUIT")
         await peer.say("221 2.0.0 Bye")
-
-
-class Silent:
-    """A relay's script that says nothing until its client is gone."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self.left = threading.Event()
-
-    async def __call__(self, peer: Peer) -> None:
-        self.reached.set()
-        await peer.is_left()
-        self.left.set()
-
-
-async def refuse_login(peer: Peer) -> None:
-    await peer.greet("AUTH PLAIN")
-    await peer.hear("AUTH PLAIN ")
-    await peer.say("535 5.7.8 Authentication failed")
-    await peer.hear("QUIT")
-    await peer.say("221 2.0.0 Bye")
 
 
 def typed(port: int, **changes: object) -> dict[str, object]:

@@ -136,3 +136,13 @@ def test_whoever_may_read_the_settings_may_follow(service: Service) -> None:
     refused = service.ask("GET", EVENTS, key=reader, headers={"Accept": "application/json"})
     assert refused.status == 406
     assert refused.json()["error"]["type"] == "notAcceptable"
+
+
+def test_a_portals_test_is_not_shown_to_another(make: MakeService) -> None:
+    service = make(BASE_DOMAIN=BASE_DOMAIN)
+    other = service.open_portal("other")
+    admin = service.open_user("o@example.org", Role.ADMINISTRATOR, portal=other)
+    start(service)
+    told = service.ask("GET", EVENTS, key=service.open_key(admin), portal=other)
+    assert told.body == b"event: result\ndata: null\n\n"
+    assert service.ask("GET", EVENTS, key=service.key, portal=other).status == 401

@@ -6,33 +6,19 @@ is not told.
 """
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from smarthost.clock import Clock
 from smarthost.delivery.outcome import Step, StepState
 from smarthost.relay_check.model import StepTold, TrialState
 from smarthost.relay_check.steps import TellStep
+from smarthost.relay_check.trial import Trial
 
 LONGEST_SECONDS = 45.0
 """Above the time after which every test reads as ended."""
 LOOK_SECONDS = 0.2
 
 
-class Followed(Protocol):
-    """What tells of tests: `Trial`."""
-
-    async def status(self, portal_id: str) -> TrialState | None:
-        """Return the state of the portal's last test."""
-        ...
-
-    async def path(self, portal_id: str, state: TrialState) -> tuple[Step, ...]:
-        """Return the steps that this test takes in any case, in their order."""
-        ...
-
-
-async def follow(
-    trial: Followed, portal_id: str, clock: Clock, told: TellStep
-) -> TrialState | None:
+async def follow(trial: Trial, portal_id: str, clock: Clock, told: TellStep) -> TrialState | None:
     """Tell the steps of the portal's last test until it has ended, and return its state then.
 
     One that ended before is told at once, and another that starts meanwhile from its beginning.
@@ -42,7 +28,7 @@ async def follow(
     followed = None
     while (state := await trial.status(portal_id)) is not None:
         if followed != state.id:
-            way = _Way(await trial.path(portal_id, state))
+            way = Way(await trial.path(portal_id, state))
             followed = state.id
         for step in way.news(state):
             await told(step)
@@ -52,8 +38,8 @@ async def follow(
     return state
 
 
-class _Way:
-    """The steps of one test, and how far they were told."""
+class Way:
+    """The steps of one test that `path` names, and how far they were told."""
 
     def __init__(self, path: tuple[Step, ...]) -> None:
         self._path = path

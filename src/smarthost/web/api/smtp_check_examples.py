@@ -13,7 +13,7 @@ def _skipped(*steps: str) -> list[dict[str, Any]]:
     return [_step(step, "skipped", 0.0) for step in steps]
 
 
-_EXTENSIONS = ["AUTH PLAIN LOGIN", "PIPELINING", "SIZE 52428800"]
+_EXTENSIONS = ["8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES"]
 _CERTIFICATE = {
     "subject": "CN=mail.example.com",
     "issuer": "CN=Example CA,O=Example",
@@ -35,7 +35,7 @@ _OPENED = [
         verified=True,
         certificate=_CERTIFICATE,
     ),
-    _step("greeting", "ok", 11.9, banner="mail.example.com ESMTP"),
+    _step("greeting", "ok", 11.9, banner="220 mail.example.com ESMTP"),
     _step(
         "ehlo",
         "ok",
@@ -61,14 +61,17 @@ _FAILURE = {
     "step": "authenticate",
     "code": "login_refused",
     "title": "mail.example.com refused the login",
-    "why": "It does not accept this user name with this password.",
-    "fix": "Check the user name (credentialsUserName) and the password (credentialsUserPassword).",
+    "why": "It does not know this user name with this password, or does not let this account log "
+    "in so.",
+    "fix": "Type the password again (credentialsUserPassword) and check the user name "
+    "(credentialsUserName), which is often the whole e-mail address. Where the account has "
+    "two-step sign-in, the provider gives out an app password for this.",
     "who": "administrator",
-    "fields": ["credentialsUserName", "credentialsUserPassword"],
+    "fields": ["credentialsUserPassword", "credentialsUserName"],
     "reply": "535 5.7.8 Authentication failed",
     "permanent": True,
 }
-_REFUSED_LOGIN = _step("authenticate", "failed", 2041.7, **_LOGIN, reply=_FAILURE["reply"])
+_REFUSED_LOGIN = _step("authenticate", "failed", 2041.7, **_LOGIN)
 _FAILED = {
     "ok": False,
     "steps": [*_OPENED, _REFUSED_LOGIN, *_skipped("sender", "recipient")],
