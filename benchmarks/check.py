@@ -21,9 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import trustme
@@ -36,6 +34,7 @@ from smarthost.delivery.classify import Situation, classify
 from smarthost.delivery.outcome import Step
 from smarthost.explanations.explain import explain
 from smarthost.explanations.failure import Facts, RelayShown
+from smarthost.explanations.patterns import Patterns
 from smarthost.portals.model import Portal
 from smarthost.secret import Secret
 from smarthost.smtp.errors import ProtocolError
@@ -50,19 +49,6 @@ _SENDER, _RECIPIENT = "sender@example.com", "ann@example.com"
 _USER, _PASSWORD = "sender@example.com", "Correct-Horse-7"
 _SECONDS = 30.0
 _EXTENSIONS = ("PIPELINING", "8BITMIME", "SIZE 100000000")
-# What real relays say, measured as long as the catalogue has no examples of its own.
-_REPLIES = (
-    "535-5.7.8 Username and Password not accepted. For more information, go to the help pages",
-    "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant",
-    "530 5.7.0 Must issue a STARTTLS command first",
-    "550 5.7.1 Relaying denied",
-    "554 5.7.1 <ann@example.com>: Relay access denied",
-    "553 5.7.1 <sender@example.com>: Sender address rejected: not owned by user postman",
-    "450 4.2.0 <ann@example.com>: Recipient address rejected: Greylisted",
-    "421 4.7.0 Too many connections, try again later",
-    "452 4.5.3 Too many recipients",
-    "552 5.3.4 Message size exceeds fixed limit",
-)
 _ROWS = ("no TLS, no login", "STARTTLS and AUTH PLAIN")
 _SAID_IN = (Step.AUTHENTICATE, Step.SENDER, Step.RECIPIENT, Step.DATA)
 
@@ -233,24 +219,9 @@ def explaining(facts: Sequence[Facts], rounds: int) -> list[float]:
 
 
 def examples() -> list[str]:
-    """Give the examples of the catalogue's patterns, or the replies that stand here."""
-    file = resources.files("smarthost.explanations") / "patterns.json"
-    if not file.is_file():
-        return list(_REPLIES)
-    return list(_examples(msgspec.json.decode(file.read_bytes())))
-
-
-def _examples(value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever JSON has
-    """Find every `example` and all `examples`, however deep."""
-    if isinstance(value, list):
-        for one in value:
-            yield from _examples(one)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if name in {"example", "examples"}:
-                yield from [inner] if isinstance(inner, str) else inner
-            else:
-                yield from _examples(inner)
+    """Give the examples of all patterns that a reply is part of."""
+    replies = (pattern.example.reply for pattern in Patterns.load().all)
+    return [reply for reply in replies if reply is not None]
 
 
 def _reply(text: str) -> Reply | None:

@@ -54,6 +54,8 @@ class Provider:
     """Whether each use of a refresh token makes a new one, and the old one void."""
     instead: bytes | Callable[[asyncio.StreamWriter], Awaitable[None]] | None = None
     """What is answered in place of any token."""
+    token_octets: int = 600
+    """Of chance in an access token; those of the big providers are about as long."""
     mailboxes: frozenset[str] = frozenset({"notify@example.com"})
     received: list[dict[str, str]] = field(default_factory=list)
     refresh_tokens: set[str] = field(default_factory=set)
@@ -119,7 +121,7 @@ class Provider:
         return self._issue(grant(form))
 
     def _issue(self, refresh: str | None) -> dict[str, object]:
-        token = f"access-{secrets.token_urlsafe(600)}"
+        token = f"access-{secrets.token_urlsafe(self.token_octets)}"
         life = 300.0 if self.expires_in is None else self.expires_in
         self._issued[token] = self.clock.monotonic() + life
         granted: dict[str, object] = {"access_token": token, "token_type": "Bearer"}

@@ -49,6 +49,7 @@ def test_a_failure_is_1_and_explained(installed: Program) -> None:
         told = installed(*TEST)
         state = installed(*TEST, "--json")
     assert (told.code, state.code) == (1, 1)
+    assert told.err == ""
     assert told.out.strip() == state.json()["error"]
     assert "535 5.7.8" in told.out
     assert "CANARY" not in told.out + told.err

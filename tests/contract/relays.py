@@ -76,6 +76,19 @@ class Pausing:
         self._let_go.set()
 
 
+class Silent:
+    """A relay's script that says nothing until its client is gone."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.left = threading.Event()
+
+    async def __call__(self, peer: Peer) -> None:
+        self.reached.set()
+        await peer.is_left()
+        self.left.set()
+
+
 async def refuse_login(peer: Peer) -> None:
     """Play a relay that knows nobody."""
     await peer.greet("AUTH PLAIN")

@@ -9,7 +9,7 @@ import http.client
 import json
 import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -205,6 +205,7 @@ class _Thread(threading.Thread):
         self.service: Service | None = None
         self._config = config
         self._server: Server | None = None
+        self._stopped = asyncio.Event()
 
     def run(self) -> None:
         try:
@@ -214,7 +215,9 @@ class _Thread(threading.Thread):
             self.ready.set()
 
     def stop(self) -> None:
-        if self._server is not None:
+        if self._server is not None and self.service is not None:
+            with suppress(RuntimeError):  # the loop has ended already
+                self.service.loop.call_soon_threadsafe(self._stopped.set)
             self._server.stop()
 
     async def _serve(self) -> None:
@@ -223,7 +226,8 @@ class _Thread(threading.Thread):
             async with open_parts(self._config, create=True) as parts:
                 first = await initialise(parts, ADMIN_EMAIL)
                 await _give_password(parts, first)
-                self._server = make_server(make_web(self._config, parts, first.portal))
+                web = make_web(self._config, parts, first.portal, self._stopped)
+                self._server = make_server(web)
                 self.service = Service(
                     config=self._config,
                     parts=parts,

@@ -6,6 +6,9 @@ from tests.contract.service import AUTHENTICATION, EMAILS, KEYS, SETTINGS, Servi
 
 TAKEN = {
     SETTINGS: {"GET", "HEAD", "POST", "DELETE", "OPTIONS"},
+    f"{SETTINGS}/check": {"POST", "OPTIONS"},
+    f"{SETTINGS}/check/events": {"POST", "OPTIONS"},
+    f"{SETTINGS}/test/events": {"GET", "HEAD", "OPTIONS"},
     AUTHENTICATION: {"GET", "HEAD", "POST", "OPTIONS"},
     f"{AUTHENTICATION}/logout": {"POST", "OPTIONS"},
     KEYS: {"GET", "HEAD", "POST", "OPTIONS"},

@@ -35,6 +35,7 @@ RESTORE = f"{SETTINGS}/history/{{revision}}/restore"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 BODY_TYPES = {"application/json", "application/*+json", "text/json"}
 ANSWER_TYPES = {"application/json", "text/json", "text/plain"}
+EVENT_TYPES = {"text/event-stream"}
 
 Document = dict[str, Any]
 
@@ -142,6 +143,21 @@ def test_each_status_is_an_answer_of_some_operation(document: Document) -> None:
             "patch",
             {200, 400, 401, 403, 404, 405, 406, 413, 415, 422, 429, 500, 503, 507},
         ),
+        (
+            f"{SETTINGS}/check",
+            "post",
+            {200, 400, 401, 402, 403, 404, 405, 406, 409, 412, 413, 415, 429, 500, 503},
+        ),
+        (
+            f"{SETTINGS}/check/events",
+            "post",
+            {200, 400, 401, 402, 403, 404, 405, 406, 409, 412, 413, 415, 429, 500, 503},
+        ),
+        (
+            f"{SETTINGS}/test/events",
+            "get",
+            {200, 400, 401, 402, 403, 404, 405, 406, 429, 500, 503},
+        ),
         ("/readyz", "get", {200, 400, 405, 500, 503}),
     ],
 )
@@ -171,7 +187,8 @@ def test_each_answer_has_its_headers(document: Document) -> None:
 def test_bodies_and_answers_have_all_their_content_types(document: Document) -> None:
     for (path, _), operation in described(document).items():
         if path.startswith(("/api/", EMAILS)):
-            assert set(operation["responses"]["200"]["content"]) == ANSWER_TYPES
+            types = EVENT_TYPES if path.endswith("/events") else ANSWER_TYPES
+            assert set(operation["responses"]["200"]["content"]) == types
         if "requestBody" in operation:
             assert set(operation["requestBody"]["content"]) == BODY_TYPES
 
@@ -250,6 +267,30 @@ def test_every_example_fits_its_schema(document: Document) -> None:
         assert [error.message for error in validator.iter_errors(value)] == [], pointer
         seen += 1
     assert seen > 60
+
+
+def test_the_data_of_every_event_that_is_shown_fits_its_schema(document: Document) -> None:
+    resource = DRAFT202012.create_resource(document)
+    registry: Registry[Any] = Registry().with_resource("urn:document", resource)
+    seen = []
+    for (path, _), operation in described(document).items():
+        content = operation["responses"]["200"]["content"].get("text/event-stream")
+        if content is None:
+            continue
+        events = [kind["properties"] for kind in content["schema"]["oneOf"]]
+        of_data = {one["event"]["const"]: one["data"]["contentSchema"] for one in events}
+        assert of_data.keys() == {"step", "result", "error"}, path
+        for example in content["examples"].values():
+            event, data = example["value"]["event"], json.loads(example["value"]["data"])
+            validator = Draft202012Validator(absolute(of_data[event]), registry=registry)
+            assert [error.message for error in validator.iter_errors(data)] == [], path
+            seen.append(event)
+    assert set(seen) == {"step", "result"}
+
+
+def absolute(schema: Any) -> Any:
+    """Have references point into the document, of which this is a part."""
+    return json.loads(json.dumps(schema).replace('"#/', '"urn:document#/'))
 
 
 def examples(value: Any, pointer: str) -> Iterator[tuple[str, Any]]:
@@ -455,6 +496,25 @@ def test_the_refusal_of_a_suspended_portal_is_the_one_that_is_told(
     reply = suspended(fresh_service, SETTINGS)
     assert reply.status == 403
     assert reply.json() == told(refusal(document, "Forbidden"), "suspended")
+
+
+def test_the_other_refusals_that_are_shown_are_told(
+    fresh_service: Service, document: Document
+) -> None:
+    check = f"{SETTINGS}/check"
+    nothing = fresh_service.ask("POST", check, key=fresh_service.key)
+    assert (nothing.status, nothing.json()) == (
+        409,
+        told(refusal(document, "Conflict"), "nothingToCheck"),
+    )
+    json_alone = {"Accept": "application/json"}
+    refused = fresh_service.ask(
+        "POST", f"{check}/events", key=fresh_service.key, headers=json_alone
+    )
+    assert (refused.status, refused.json()) == (
+        406,
+        told(refusal(document, "NotAcceptable"), "events"),
+    )
 
 
 def test_the_refusal_of_no_request_at_all_is_the_one_that_is_told(

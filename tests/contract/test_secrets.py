@@ -23,6 +23,9 @@ USER_PASSWORD = "CANARY of a user"
 PATHS = (
     SETTINGS,
     f"{SETTINGS}/test",
+    f"{SETTINGS}/test/events",
+    f"{SETTINGS}/check",
+    f"{SETTINGS}/check/events",
     f"{SETTINGS}/health",
     f"{SETTINGS}/history",
     WEBHOOK,

@@ -50,6 +50,8 @@ DEFERRED = (Result.DEFERRED, False)
 LASTING = (Result.DEFERRED, True)
 FINAL = (Result.REFUSED, True)
 
+ON_A_LIST = "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org"
+
 
 def reply(line: str) -> Reply:
     return next(iter(ReplyReader().feed(line.encode() + b"\r\n")))
@@ -66,6 +68,25 @@ REPLIES = [
     (Step.EHLO, CLEAR, "504 5.5.2 Need a full name", "helo_refused", LASTING),
     (Step.EHLO, CLEAR, "550 Who are you?", "helo_refused", LASTING),
     (Step.EHLO, CLEAR, "451 Later", "relay_unavailable", DEFERRED),
+    # This machine's address is on a list: nothing that waiting mail could not outlive.
+    (Step.EHLO, CLEAR, ON_A_LIST, "relay_unavailable", DEFERRED),
+    (Step.SENDER, LOGGED_IN, ON_A_LIST, "relay_unavailable", DEFERRED),
+    (Step.RECIPIENT, CLEAR, ON_A_LIST, "relay_unavailable", DEFERRED),
+    (Step.RECIPIENT, LOGGED_IN, ON_A_LIST, "relay_unavailable", DEFERRED),
+    (
+        Step.RECIPIENT,
+        LOGGED_IN,
+        "550 5.7.606 Access denied, banned sending IP [192.0.2.7].",
+        "relay_unavailable",
+        DEFERRED,
+    ),
+    (
+        Step.RECIPIENT,
+        LOGGED_IN,
+        f"550 5.1.1 <to@example.net>: host mx.example.net said: {ON_A_LIST}",
+        "recipient_refused",
+        FINAL,
+    ),
     (Step.TLS, CLEAR, "454 TLS not available", "tls_unavailable", DEFERRED),
     (Step.TLS, CLEAR, "500 What?", "tls_unavailable", LASTING),
     # The login.
@@ -74,6 +95,16 @@ REPLIES = [
     (Step.AUTHENTICATE, TLS, "550 5.7.1 Not you", "login_refused", LASTING),
     (Step.AUTHENTICATE, TLS, "501 5.5.2 Not base64", "login_refused", LASTING),
     (Step.AUTHENTICATE, TLS, "432 4.7.12 Transition needed", "login_refused", LASTING),
+    (Step.AUTHENTICATE, TLS, "432 A password transition is needed", "login_refused", LASTING),
+    (Step.AUTHENTICATE, TLS, "432 4.3.2 Too busy", "temporarily_refused", DEFERRED),
+    (
+        Step.AUTHENTICATE,
+        TLS,
+        "432 4.3.2 Concurrent connections limit exceeded.",
+        "rate_limited",
+        DEFERRED,
+    ),
+    (Step.AUTHENTICATE, TLS, "525 5.7.13 User account disabled", "login_refused", LASTING),
     (Step.AUTHENTICATE, TLS, "530 5.7.0 No", "login_refused", LASTING),
     (Step.AUTHENTICATE, TLS, "504 5.5.4 Unknown mechanism", "login_not_offered", LASTING),
     (Step.AUTHENTICATE, TLS, "502 No AUTH here", "login_not_offered", LASTING),
@@ -89,6 +120,24 @@ REPLIES = [
     (Step.DATA, TLS, "530 5.7.0 Authentication required", "login_required", LASTING),
     (Step.SENDER, CLEAR, "530 5.7.0 Must issue a STARTTLS command", "tls_required", LASTING),
     (Step.SENDER, CLEAR, "523 5.7.10 Encrypt", "tls_required", LASTING),
+    (Step.SENDER, CLEAR, "550 5.7.1 Must issue STARTTLS first", "tls_required", LASTING),
+    (Step.SENDER, TLS, "550 5.7.1 Must issue STARTTLS first", "sender_refused", FINAL),
+    (Step.SENDER, CLEAR, "451 4.7.1 Try STARTTLS", "temporarily_refused", DEFERRED),
+    # An account that is closed is mended there, and its mail is not to blame.
+    (Step.SENDER, LOGGED_IN, "525 5.7.13 User account disabled", "login_refused", LASTING),
+    (Step.SENDER, LOGGED_IN, "525 5.7.1 Unauthorized IP address", "login_refused", LASTING),
+    # Relays that have no code for it, or keep to none.
+    (Step.SENDER, TLS, "550 Authentication required", "login_required", LASTING),
+    (Step.SENDER, TLS, "553 authentication is required,smtp5", "login_required", LASTING),
+    (Step.SENDER, TLS, "503 AUTH first (#5.5.1)", "login_required", LASTING),
+    (Step.SENDER, LOGGED_IN, "550 Authentication required", "sender_refused", FINAL),
+    (
+        Step.RECIPIENT,
+        TLS,
+        "550 5.7.133 Group; authentication required; Not authenticated",
+        "recipient_refused",
+        FINAL,
+    ),
     (Step.SENDER, TLS, "421 4.7.0 Bye", "relay_unavailable", DEFERRED),
     (Step.DATA, TLS, "521 Bye", "relay_unavailable", DEFERRED),
     (Step.RECIPIENT, TLS, "504 5.5.2 <APP.example.org>: Helo rejected", "helo_refused", LASTING),
@@ -142,6 +191,16 @@ REPLIES = [
     (Step.RECIPIENT, TLS, "554 5.7.1 <to@example.net>: Relay denied", "relaying_denied", LASTING),
     (Step.RECIPIENT, TLS, "454 4.7.1 <to@example.net>: Relay denied", "relaying_denied", DEFERRED),
     (Step.RECIPIENT, TLS, "450 4.7.1 Greylisted", "temporarily_refused", DEFERRED),
+    (Step.RECIPIENT, TLS, "550 relay not permitted", "relaying_denied", LASTING),
+    (Step.RECIPIENT, LOGGED_IN, "554 5.7.1 Relay access denied", "relaying_denied", LASTING),
+    (Step.RECIPIENT, LOGGED_IN, "550 5.7.54 SMTP; Unable to relay", "relaying_denied", LASTING),
+    (Step.RECIPIENT, TLS, "550 5.7.64 TenantAttribution", "relaying_denied", LASTING),
+    (Step.RECIPIENT, TLS, "450 4.7.1 Relaying denied", "temporarily_refused", DEFERRED),
+    # RFC 5321, section 4.5.3.1.10: even as an error for good.
+    (Step.RECIPIENT, TLS, "552 5.5.3 Too many recipients", "temporarily_refused", DEFERRED),
+    # RFC 7372: about the message, whichever command it answers.
+    (Step.RECIPIENT, LOGGED_IN, "550 5.7.23 SPF", "message_refused", FINAL),
+    (Step.RECIPIENT, LOGGED_IN, "550 5.7.26 Neither SPF nor DKIM", "message_refused", FINAL),
     # The message.
     (Step.DATA, TLS, "554 5.7.1 Spam", "message_refused", FINAL),
     (Step.DATA, TLS, "550 No", "message_refused", FINAL),
@@ -149,11 +208,24 @@ REPLIES = [
     (Step.DATA, TLS, "552 5.2.3 Too big", "message_too_large", FINAL),
     (Step.DATA, TLS, "552 Too big", "message_too_large", FINAL),
     (Step.DATA, TLS, "552 5.2.2 Full", "recipient_refused", FINAL),
+    (Step.DATA, TLS, "550 5.1.1 No such user", "recipient_refused", FINAL),
+    (Step.SENDER, TLS, "550 5.1.1 No such user", "sender_refused", FINAL),
+    (Step.DATA, TLS, "554 5.2.252 SendAsDenied", "sender_refused", FINAL),
+    (Step.DATA, TLS, "550 5.7.60 May not send as this sender", "sender_refused", FINAL),
     (Step.DATA, TLS, "451 4.3.0 Later", "temporarily_refused", DEFERRED),
     # Too much at once, also where a relay says it as an error for good.
     (Step.SENDER, TLS, "550 5.4.5 Daily quota", "rate_limited", DEFERRED),
     (Step.DATA, TLS, "450 4.7.28 Unusual rate", "rate_limited", DEFERRED),
     (Step.RECIPIENT, LOGGED_IN, "550 5.7.28 Flood", "rate_limited", DEFERRED),
+    (Step.SENDER, TLS, "550 5.2.2 Submission quota exceeded", "rate_limited", DEFERRED),
+    (Step.DATA, TLS, "550 5.7.1 Over your daily sending limit", "rate_limited", DEFERRED),
+    (
+        Step.DATA,
+        TLS,
+        "454 Throttling failure: Daily message quota exceeded",
+        "rate_limited",
+        DEFERRED,
+    ),
     # A class that contradicts the code counts for nothing (RFC 2034).
     (Step.DATA, TLS, "450 5.7.1 No", "temporarily_refused", DEFERRED),
 ]

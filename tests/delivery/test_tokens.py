@@ -1,122 +1,24 @@
 """Tokens of a real HTTPS server that plays a provider of OAuth2."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import trustme
 
-from smarthost.clock import MICROSECONDS, Clock, SystemClock
-from smarthost.delivery.bearer_token import NoToken, NoTokenError, OAuth2Login
-from smarthost.delivery.relay import RelaySettings
-from smarthost.delivery.tokens import LARGEST_ANSWER, TokenNews, Tokens
-from smarthost.http_client.client import HttpClient
-from smarthost.secret import Secret
+from smarthost.clock import MICROSECONDS, SystemClock
+from smarthost.delivery.bearer_token import NoToken
 from smarthost.smtp.egress import Policy
-from smarthost.smtp_settings.oauth2 import Grant, OAuth2, OAuth2Secrets
+from smarthost.smtp_settings.oauth2 import Grant
 from tests.clocks import START, FakeClock
-from tests.oauth2_provider import ACCOUNT, CLIENT_ID, CLIENT_SECRET, SCOPE, Provider, page
-from tests.webhooks.receivers import Names, client_context, receiver, server_context
-
-HOST = "login.example.com"
-ALL_PORTS = range(1, 65536)
+from tests.delivery.bearers import ALL_PORTS, HOST, running
+from tests.oauth2_provider import page
+from tests.webhooks.receivers import server_context
 
 
 @pytest.fixture(scope="module")
 def ca() -> trustme.CA:
     return trustme.CA()
-
-
-@dataclass
-class Kept:
-    """What was written down, and what the next request is made with."""
-
-    news: list[TokenNews] = field(default_factory=list)
-    fails: bool = False
-
-    async def __call__(self, _settings: RelaySettings, news: TokenNews) -> None:
-        if self.fails:
-            raise NoTokenError(NoToken.UNAVAILABLE, "The token could not be written down.")
-        self.news.append(news)
-
-
-@dataclass
-class Running:
-    provider: Provider
-    tokens: Tokens
-    kept: Kept
-
-    def settings(
-        self, grant: Grant = Grant.CLIENT_CREDENTIALS, revision: int = 7, **changed: Any
-    ) -> RelaySettings:
-        account = grant is Grant.SERVICE_ACCOUNT
-        known: Mapping[str, Any] = {
-            "client_id": ACCOUNT if account else CLIENT_ID,
-            "token_url": self.provider.token_url,
-            "scope": SCOPE,
-            "client_secret": CLIENT_SECRET,
-        }
-        said = {**known, **changed}
-        secrets = {
-            name: Secret(said.pop(name))
-            for name in ("client_secret", "refresh_token", "private_key")
-            if name in said
-        }
-        return RelaySettings(
-            portal_id="portal-1",
-            revision=revision,
-            host="relay.example.com",
-            port=587,
-            enable_ssl=True,
-            enable_auth=True,
-            user_name="notify@example.com",
-            oauth2=OAuth2Login(
-                oauth2=OAuth2(grant=grant, **said), secrets=OAuth2Secrets(**secrets)
-            ),
-            helo_name="app.example.org",
-        )
-
-    async def token(self, settings: RelaySettings) -> str:
-        return (await self.tokens.token(settings)).reveal()
-
-    async def fails(self, settings: RelaySettings) -> NoTokenError:
-        with pytest.raises(NoTokenError) as caught:
-            await self.tokens.token(settings)
-        return caught.value
-
-
-@asynccontextmanager
-async def running(
-    ca: trustme.CA,
-    *,
-    clock: Clock | None = None,
-    policy: Policy | None = None,
-    tls: ssl.SSLContext | None = None,
-    seconds: float = 5.0,
-    **behaving: Any,
-) -> AsyncIterator[Running]:
-    clock = clock or FakeClock()
-    provider = Provider(clock=clock, **behaving)
-    async with receiver(provider, tls=tls or server_context(ca, HOST)) as server:
-        provider.token_url = server.url("/token", host=HOST)
-        http = HttpClient(
-            policy or Policy("any"),
-            Names(["127.0.0.1"]),
-            lambda: client_context(ca),
-            deadline_seconds=seconds,
-            largest_body=LARGEST_ANSWER,
-            ports=ALL_PORTS,
-        )
-        kept = Kept()
-        tokens = Tokens(http, clock, kept)
-        try:
-            yield Running(provider, tokens, kept)
-        finally:
-            await tokens.close()
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ can meet goes through `classify`, and the catalogue words it.
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from smarthost.delivery.classify import Fault, Lack, Situation, classify
 from smarthost.delivery.outcome import Code, Step
-from smarthost.explanations.catalogue import CATALOGUE
+from smarthost.explanations.catalogue import CATALOGUE, rule_of
 from smarthost.explanations.failure import Facts, Recommended, RelayShown
-from smarthost.explanations.text import Text
+from smarthost.explanations.rule import Rule
+from smarthost.explanations.words import Words
 from smarthost.smtp.egress import (
     DestinationForbiddenError,
     NameLookupError,
@@ -79,6 +81,7 @@ WARNINGS = {
 }
 
 
+@cache
 def met() -> Met:
     """Return where each code that is no warning can come from."""
     found: Met = defaultdict(lambda: defaultdict(set))
@@ -126,7 +129,7 @@ def _faults() -> Iterator[tuple[Step, Fault]]:
 def _replies() -> Iterator[Reply]:
     """Return every refusal that there is, with words and details that change what it means."""
     details = ["", *(f"{subject}.{detail}" for subject in range(8) for detail in range(31))]
-    words = ["STARTTLS first", f"<{_SENDER}>: no", f"<{_HELO}>: no"]
+    words = ["STARTTLS first", "Relay access denied", f"<{_SENDER}>: no", f"<{_HELO}>: no"]
     for code in (*range(400, 460), *range(500, 560)):
         for detail in details:
             yield _reply(code, detail, "no")
@@ -158,36 +161,37 @@ def rows() -> list[str]:
     lines = []
     for code in Code:
         where = {WARNINGS[code]: {(False, False)}} if code in WARNINGS else found[code]
-        for text in CATALOGUE[code]:
+        for rule in CATALOGUE[code]:
             used = [
                 (step, permanent)
                 for step in Step
                 for permanent, logged_in in where.get(step, ())
-                if _is_used(text, step, code, logged_in=logged_in)
+                if _is_used(rule, step, code, logged_in=logged_in)
             ]
-            lines.append(_row(code, text, used))
+            lines.append(_row(code, rule, used))
     # Two ways to word one thing can have all of this in common.
     return list(dict.fromkeys(lines))
 
 
-def _is_used(text: Text, step: Step, code: Code, *, logged_in: bool) -> bool:
-    return any(
-        text is next(one for one in CATALOGUE[code] if one.fits(facts))
-        for facts in _shown(step, code, logged_in=logged_in)
-    )
+def _is_used(rule: Rule, step: Step, code: Code, *, logged_in: bool) -> bool:
+    return any(rule is rule_of(facts) for facts in _shown(step, code, logged_in=logged_in))
 
 
-def _row(code: Code, text: Text, used: list[tuple[Step, bool]]) -> str:
-    title = text.title.format(
-        server="the mail server",
-        Server="The mail server",
-        during="at this step",
-        provider="The provider",
+def _row(code: Code, rule: Rule, used: list[tuple[Step, bool]]) -> str:
+    title = (
+        Words.load()
+        .codes[rule.id]
+        .title.format(
+            server="the mail server",
+            Server="The mail server",
+            during="at this step",
+            provider="The provider",
+        )
     )
-    fields = ", ".join(f"`{field}`" for field in text.fields)
+    fields = ", ".join(f"`{field}`" for field in rule.fields)
     steps = list(dict.fromkeys(step for step, _ in used))
     waiting = "warning" if code in WARNINGS else _waiting({permanent for _, permanent in used})
-    cells = (f"`{code}`", title, _steps(steps), waiting, text.who, fields)
+    cells = (f"`{code}`", title, _steps(steps), waiting, rule.who, fields)
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.explain import explain
-from smarthost.explanations.failure import Facts, RelayShown, Who
+from smarthost.explanations.failure import Facts, Recommended, RelayShown, Who
 
 RELAY = RelayShown(host="mail.example.org", port=587, enable_ssl=True, enable_auth=True)
 REPLY = "535 5.7.8 Username and password not accepted by mx7.example.org [192.0.2.7]"
@@ -108,7 +108,7 @@ def relay(port: int, *, ssl: bool, auth: bool = True, ntlm: bool = False) -> Rel
 @pytest.mark.parametrize(
     ("step", "code", "to", "says"),
     [
-        (Step.CONNECT, Code.TIMED_OUT, relay(25, ssl=False), "25: try 587"),
+        (Step.CONNECT, Code.TIMED_OUT, relay(25, ssl=False), "587 (port), now 25"),
         (Step.GREETING, Code.TIMED_OUT, relay(465, ssl=False), "Turn on TLS (enableSSL)"),
         (Step.GREETING, Code.TIMED_OUT, relay(587, ssl=True), "465 is usual for TLS from"),
         (Step.GREETING, Code.TIMED_OUT, relay(25, ssl=False), "is no mail server"),
@@ -162,3 +162,19 @@ def test_what_a_host_is_called_is_never_read_as_a_template() -> None:
     failure = explain(Facts(step=Step.RESOLVE, code=Code.RELAY_NOT_FOUND, relay=odd))
 
     assert failure.title == "{port} cannot be found"
+
+
+def test_what_a_provider_recommends_has_its_page() -> None:
+    gmail = RelayShown(host="smtp.gmail.com", port=25, enable_ssl=False, enable_auth=False)
+    failure = explain(
+        Facts(
+            step=Step.CONNECT,
+            code=Code.PROVIDER_RECOMMENDS_OTHER,
+            relay=gmail,
+            recommended=Recommended(provider="Gmail", port=465),
+        )
+    )
+
+    assert failure.title == "Gmail recommends other settings for smtp.gmail.com"
+    assert "port 465" in failure.fix
+    assert failure.link == "https://support.google.com/mail/answer/185833"

@@ -83,10 +83,10 @@ Your message was not delivered to:
 
     anna@example.org
 
-mail.example.com does not accept the recipient. The mailbox may not
-exist or be full, or take no mail from this sender.
+The recipient's address does not exist. The receiving side has no such
+mailbox.
 
-What to do: Check the address of the recipient, and ask the recipient.
+What to do: Correct the recipient's address, or remove it.
 
 The mail server said:
 

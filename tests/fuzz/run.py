@@ -20,11 +20,12 @@ LEFT_OUT = "needs atheris, which has no wheel for this Python or this kind of ma
 SLOW_SECONDS = 10
 """One input that takes longer is a finding."""
 MOST_MEGABYTES = 1_024
-# Our own code, and the libraries that read what a relay sends.
+# Our own code, and the libraries that read what others send.
 FOLLOWED = [
     "smarthost.smtp",
     "smarthost.mail",
     "smarthost.submission.session",
+    "smarthost.relay_check.suggestions.autoconfig_reader",
     "scramp",
     "spnego._ntlm",
     "spnego._ntlm_raw",

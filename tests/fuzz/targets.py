@@ -17,6 +17,13 @@ from smarthost.mail.header_reader import (
     is_header_name,
     read_headers,
 )
+from smarthost.mail.host import parse_host
+from smarthost.relay_check.suggestions.autoconfig_reader import (
+    MOST_SERVERS,
+    NoConfigError,
+    read_autoconfig,
+)
+from smarthost.relay_check.suggestions.model import LONGEST_TEXT, Confidence
 from smarthost.secret import Secret
 from smarthost.smtp import commands
 from smarthost.smtp.authentication import ROUNDS_LIMIT, Authentication
@@ -298,6 +305,31 @@ _NTLM_CHALLENGE = bytes.fromhex(
     "4e544c4d53535000 02000000 00000000 38000000 33828ae2 0123456789abcdef"
     "0000000000000000 0400 0400 38000000 0a00614a0000000f 00000000"
 )
+
+
+# What a domain's web server says of its mail servers.
+
+
+def check_autoconfig(data: bytes) -> None:
+    try:
+        found = read_autoconfig(data, "example.com", Confidence.MEDIUM)
+    except NoConfigError:
+        return
+    assert len(found) <= MOST_SERVERS
+    for one in found:
+        assert parse_host(one.host) == one.host
+        assert 1 <= one.port <= 65535
+        assert (one.confidence is Confidence.LOW) == (not one.enable_ssl)
+        name = one.user_name
+        assert name is None or (name.isprintable() and 0 < len(name) <= LONGEST_TEXT)
+
+
+_AUTOCONFIG = (
+    b'<clientConfig><emailProvider><outgoingServer type="smtp"><hostname>mail.%EMAILDOMAIN%'
+    b"</hostname><port>465</port><socketType>SSL</socketType><username>%EMAILADDRESS%</username>"
+    b"<authentication>OAuth2</authentication><authentication>plain</authentication>"
+    b"</outgoingServer></emailProvider></clientConfig>"
+)
 _ENDS = (b"\r\n", b"\r", b"\n", b"\0")
 
 
@@ -378,6 +410,17 @@ TARGETS = {
             at(0, b"A: bbb\xfe\x7c\r\n"),
         ),
         words=(b": ", GROWS + b"\x7c", b"\r\n ", b"\r\n\t", b"\r\n\r\n", *_ENDS),
+    ),
+    "autoconfig": Target(
+        check=check_autoconfig,
+        seeds=(
+            _AUTOCONFIG,
+            b'<?xml version="1.0" encoding="ISO-8859-1"?>' + _AUTOCONFIG,
+            b'<!DOCTYPE a [<!ENTITY b "c">]>' + _AUTOCONFIG,
+            _AUTOCONFIG.decode().encode("utf-16"),
+        ),
+        words=(b"<outgoingServer", b"</", b"<!DOCTYPE", b"<!ENTITY", b"&#x202e;", b"<![CDATA["),
+        runs=5_000,
     ),
     **SUBMISSION_TARGETS,
 }

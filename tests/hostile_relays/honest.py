@@ -137,7 +137,7 @@ class Relay:
         return await asyncio.start_server(self._serve, "127.0.0.1", 0)
 
     def certificate(self) -> trustme.LeafCert:
-        return self._authority.issue_cert(NAME)
+        return self._authority.issue_cert(self.host)
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -14,6 +14,7 @@ import trustme
 from smarthost.web.emails.family import LARGEST_BODY
 from tests.cli.program import Program
 from tests.contract.service import EMAILS, SETTINGS, Reply
+from tests.journeys.live import watch_a_check
 from tests.journeys.proxy import Proxy, free_port, running_nginx
 from tests.journeys.served import PATIENCE, Served, serving
 
@@ -186,3 +187,7 @@ def test_http_2_is_spoken_with_clients(line: Line) -> None:
         check=True,
     )
     assert done.stdout == "2 200"
+
+
+def test_a_check_is_watched_live(line: Line) -> None:
+    watch_a_check(line.connect(), {"Host": HOST, "Authorization": line.key})

@@ -287,14 +287,14 @@ FAILURES: dict[str, tuple[str, Settings, str, str]] = {
     "sender of another account": (
         "own addresses",
         LOGIN | {"senderAddress": SOMEBODY_ELSE},
-        "localhost does not accept the sender address.",
+        "The sender address has to belong to the login.",
         "(senderAddress)",
     ),
     "refused recipient": (
         "no such mailbox",
         {},
-        "localhost does not accept the recipient.",
-        "Check the address of the recipient",
+        "The recipient's address does not exist.",
+        "Correct the recipient's address",
     ),
 }
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import apsw
@@ -14,6 +15,8 @@ import pytest
 
 from tests.cli.program import ADMIN, Program
 from tests.contract.bodies import LOGIN
+from tests.contract.events import steps, streamed
+from tests.contract.relays import Silent, running_relay
 from tests.contract.service import SETTINGS
 from tests.journeys.served import PATIENCE, Served, serving, started
 
@@ -67,6 +70,23 @@ def test_a_request_that_never_ends_is_cut_off_after_the_grace(program: Program, 
         assert GRACE_SECONDS - 1 < time.monotonic() - before < GRACE_SECONDS + 3
         assert not _read_to_end(connection).startswith(b"HTTP/1.1 200")
     assert program("settings", "show", "--json").json()["isDefaultSettings"] is True
+
+
+def test_a_stream_of_events_ends_at_once_and_says_why(program: Program, key: str) -> None:
+    silent = Silent()
+    with running_relay(silent) as relay, serving(program) as service:
+        body = {"host": "127.0.0.1", "port": relay.port, "senderAddress": "notify@example.com"}
+        connection = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
+        path, given = f"{SETTINGS}/check/events", {"Authorization": key}
+        with streamed(connection, "POST", path, body, given) as stream:
+            while steps([stream.next()]) != ["greeting begin"]:
+                pass
+            before = time.monotonic()
+            service.stop()
+            assert time.monotonic() - before < GRACE_SECONDS - 1
+            (last,) = list(stream)
+        assert silent.left.wait(PATIENCE)
+    assert (last.name, last.value["statusCode"]) == ("error", 503)
 
 
 def test_a_stop_while_the_start_waits_for_the_store_is_in_order(

@@ -55,7 +55,7 @@ def delivering(
         pace=pace,
         clock=clock,
         luck=luck,
-        ended=lambda _attempted: None,
+        ended=lambda *_: None,
     )
     recovery = Recovery(LeaseStore(database, clock), holds, jumps)
     return Delivering(store, holds, pace, courier, recovery)

@@ -61,7 +61,7 @@ class World:
         asked: list[Ask] = [
             partial(by_services, name_servers),
             self.web.ask(self._authority, Hosts()).ask,
-            partial(by_mail_exchangers, name_servers, Providers.load()),
+            partial(by_mail_exchangers, name_servers),
         ]
         return Suggest(
             asked,
@@ -87,7 +87,7 @@ async def world(
 
 
 def told(found: Sequence[Suggestion]) -> list[tuple[str, int, str, str]]:
-    return [(one.host, one.port, one.source.value, one.confidence.word) for one in found]
+    return [(one.host, one.port, one.source.value, one.confidence.value) for one in found]
 
 
 async def test_each_source_has_its_say_and_the_likeliest_goes_first(

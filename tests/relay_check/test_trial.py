@@ -137,7 +137,7 @@ async def test_a_message_that_was_taken_is_100_percent(
     await end(queue, portal)
     state = await status(trial, portal)
     assert state == TrialState(
-        id=started.id, completed=True, percents=100, status="Send test message"
+        id=started.id, completed=True, percents=100, status="Send test message", revision=1
     )
 
 

@@ -2,8 +2,8 @@ import pytest
 
 from smarthost.database.engine import Database, Transaction
 from smarthost.delivery.outcome import Code
-from smarthost.explanations.explain import HIDDEN_RELAY
 from smarthost.explanations.failure import Who
+from smarthost.explanations.words import hidden_relay
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
@@ -96,5 +96,5 @@ async def test_the_default_relay_shows_as_the_operator_wants(
     failure = (await health.of(portal.id)).failure
     assert failure is not None
     assert (HOST in failure.text) == (shown is not None)
-    assert (HIDDEN_RELAY in failure.text.lower()) == (shown is None)
+    assert (hidden_relay() in failure.text.lower()) == (shown is None)
     assert ("535" in failure.text) == (shown is not None)

@@ -77,3 +77,11 @@ def test_settings_without_a_relay_have_a_notice_too() -> None:
 @pytest.mark.parametrize("code", list(Code))
 def test_each_failure_has_a_notice(code: Code) -> None:
     assert "Nothing is lost" in text(written(hold("0197", START, code=code)))
+
+
+def test_it_has_the_link_that_says_more() -> None:
+    held = hold("0197", START, reply="534 5.7.9 Application-specific password required.")
+    said = text(written(held))
+    assert "Google wants an app password." in said
+    assert "More about it: https://support.google.com/accounts/answer/185833" in said.splitlines()
+    assert "More about it" not in text(written())

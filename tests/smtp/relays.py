@@ -104,10 +104,12 @@ class Relay:
 
 
 @asynccontextmanager
-async def relay(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Relay]:
+async def relay(
+    script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Relay]:
     """Run a relay; at the end every script has to have come to its own."""
     running = Relay(script)
-    server = await asyncio.start_server(running.serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(running.serve, host, port, ssl=tls)
     running.port = server.sockets[0].getsockname()[1]
     try:
         yield running

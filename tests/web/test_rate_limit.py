@@ -53,6 +53,17 @@ def test_the_next_minute_begins_anew(clock: Stopped) -> None:
     assert not limit.take("a").exceeded
 
 
+def test_a_window_may_be_longer_than_a_minute(clock: Stopped) -> None:
+    limit = RateLimit(clock, enforced=True, limit=1, window_seconds=900)
+    reset = limit.take("a").reset
+    assert reset % 900 == 0
+
+    clock.time = reset * MICROSECONDS - 1
+    assert limit.take("a").exceeded
+    clock.time += 1
+    assert not limit.take("a").exceeded
+
+
 def test_a_clock_that_is_set_back_refuses_nobody(clock: Stopped) -> None:
     limit = RateLimit(clock, enforced=True, limit=1)
     limit.take("a")

@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from functools import partial
 
+from smarthost.app.attempt_log import log_attempt
 from smarthost.app.counting import count_attempts, count_call
 from smarthost.app.relays import Relays
 from smarthost.app.telling import Queue, Stores, failure_notices, notices, webhook_delivery
@@ -30,7 +31,7 @@ from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.load import Limits
 from smarthost.mail_queue.lock import DeliveryLock
-from smarthost.mail_queue.model import Kind
+from smarthost.mail_queue.model import Attempted, Claim, Kind
 from smarthost.mail_queue.pace import Pace
 from smarthost.mail_queue.recovery import Recovery
 from smarthost.mail_queue.retention import Keep, Retention
@@ -39,7 +40,7 @@ from smarthost.mail_queue.store import QueueStore
 from smarthost.mail_queue.worker import Worker
 from smarthost.metrics.mail import Entrance, MailMetrics
 from smarthost.providers import Providers
-from smarthost.smtp.egress import Policy, SystemResolver
+from smarthost.smtp.egress import Policy, Resolver
 
 _LOCK_FILE = "delivery.lock"
 # How long a connection is kept for the next messages of the same portal.
@@ -57,12 +58,17 @@ class Delivery:
         stores: Stores,
         clock: Clock,
         ids: Ids,
+        resolver: Resolver,
         metrics: MailMetrics,
     ) -> None:
         self._clock = clock
-        policy, resolver = Policy(config.relay_networks), SystemResolver()
+        self._metrics = metrics
+        self._quiet = False
         self._connections = Pool(
-            policy=policy, resolver=resolver, clock=clock, idle_seconds=_IDLE_SECONDS
+            policy=Policy(config.relay_networks),
+            resolver=resolver,
+            clock=clock,
+            idle_seconds=_IDLE_SECONDS,
         )
         jumps = Jumps(clock)
         self.queue = QueueStore(
@@ -93,7 +99,7 @@ class Delivery:
                 pace=pace,
                 clock=clock,
                 luck=random.random,
-                ended=partial(count_attempts, metrics),
+                ended=self._ended,
             ),
             recovery=Recovery(LeaseStore(database, clock, stores.note), self.holds, jumps),
             pace=pace,
@@ -118,8 +124,12 @@ class Delivery:
             config, stores.webhooks, resolver, clock, is_ours, partial(count_call, metrics)
         )
 
-    async def run(self) -> None:
-        """Deliver until `stop`; the connections are closed when the worker has ended."""
+    async def run(self, *, quiet: bool = False) -> None:
+        """Deliver until `stop`; the connections are closed when the worker has ended.
+
+        `quiet` leaves attempts out of the log, for whoever follows them at a terminal.
+        """
+        self._quiet = quiet
         calling = asyncio.create_task(self._webhooks.run())
         beside = {
             asyncio.create_task(self._retention.run()),
@@ -140,6 +150,13 @@ class Delivery:
         """Take nothing new, give attempts under way a few seconds, and let `run` return."""
         self._worker.stop()
         self._webhooks.stop()
+
+    def _ended(
+        self, claim: Claim, relay: RelaySettings | None, attempted: Sequence[Attempted]
+    ) -> None:
+        count_attempts(self._metrics, attempted)
+        if not self._quiet:
+            log_attempt(claim, relay, attempted)
 
     async def _attempt(
         self,

@@ -41,7 +41,7 @@ from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
 from smarthost.sending.prepare import Sending
-from smarthost.smtp.egress import Policy, SystemResolver
+from smarthost.smtp.egress import Policy, Resolver, SystemResolver
 from smarthost.smtp_settings.binding.store import BindingStore
 from smarthost.smtp_settings.binding.tokens.store import TokenStore
 from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring
@@ -92,13 +92,17 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def open_parts(
-    config: Config, *, create: bool, clock: Clock | None = None
+    config: Config,
+    *,
+    create: bool,
+    clock: Clock | None = None,
+    resolver: Resolver | None = None,
 ) -> AsyncIterator[Parts]:
     """Open the installation that `config` names, and close it at the end.
 
-    With `create` a missing data directory, database and key ring are made. Of a back-up that is
-    opened for the first time nothing goes out by itself. Raises
-    `NotInitialisedError`, `StoreUnavailableError`, `KeyRingError`.
+    With `create` a missing data directory, database and key ring are made. `resolver` takes the
+    place of the machine's own. Of a back-up that is opened for the first time nothing goes out by
+    itself. Raises `NotInitialisedError`, `StoreUnavailableError`, `KeyRingError`.
     """
     clock = clock or SystemClock()
     prepare_folder(config, create=create)
@@ -107,7 +111,7 @@ async def open_parts(
     try:
         await migrate(database, clock)
         key_ring = await _key_ring(config, database)
-        parts = _build(config, database, key_ring, clock, metrics)
+        parts = _build(config, database, key_ring, clock, resolver or SystemResolver(), metrics)
         await parts.settings.note_active_key()
         await _first_opening(parts).see_to()
         try:
@@ -167,7 +171,12 @@ def _is_there(path: Path) -> bool:
 
 
 def _build(
-    config: Config, database: Database, key_ring: LiveKeyRing, clock: Clock, metrics: Metrics
+    config: Config,
+    database: Database,
+    key_ring: LiveKeyRing,
+    clock: Clock,
+    resolver: Resolver,
+    metrics: Metrics,
 ) -> Parts:
     ids = Ids(clock)
     audit = AuditLog(clock, ids)
@@ -192,7 +201,7 @@ def _build(
         webhooks=WebhookStore(database, audit, clock, ids, key_ring),
         failure_notices=FailureNoticeStore(database),
     )
-    delivery = Delivery(config, database, relays, stores, clock, ids, metrics.mail)
+    delivery = Delivery(config, database, relays, stores, clock, ids, resolver, metrics.mail)
     trials = TrialStore(database, clock, ids)
     return Parts(
         clock=clock,
@@ -228,7 +237,7 @@ def _build(
             settings=settings,
             default=default_in_force,
             relays=relays,
-            connections=_for_checks(config, clock),
+            connections=_for_checks(config, clock, resolver),
             clock=clock,
             ids=ids,
         ),
@@ -237,11 +246,11 @@ def _build(
     )
 
 
-def _for_checks(config: Config, clock: Clock) -> Pool:
+def _for_checks(config: Config, clock: Clock, resolver: Resolver) -> Pool:
     """Return the way out of checks: the policy of mail, and no session that mail has used."""
     return Pool(
         policy=Policy(config.relay_networks),
-        resolver=SystemResolver(),
+        resolver=resolver,
         clock=clock,
         idle_seconds=0,
     )

@@ -81,7 +81,7 @@ async def serve(config: Config, announce: Announce, manager: ServiceManager = UN
             first = await _first_start(config, parts)
             portal = first.portal if first else await _standalone_portal(config, parts)
             tls = certificate.http_context if certificate and config.http_tls else None
-            server = make_server(make_web(config, parts, portal), tls=tls)
+            server = make_server(make_web(config, parts, portal, stopped), tls=tls)
             _measure(parts.metrics, server, certificate)
             shown = certificate.smtp_context if certificate else _no_certificate
             listener = make_listener(config, parts, shown)
@@ -164,6 +164,7 @@ async def _until_stopped(
     watching = asyncio.create_task(_watch(certificate))
     tasks = {serving, failing, stopping, noting, delivering, watching}
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    stopped.set()  # whatever it was that ended it
     server.stop()
     await asyncio.gather(serving, listener.stop())
     parts.delivery.stop()

@@ -1,10 +1,12 @@
 """Puts the HTTP application together from the parts of an installation."""
 
+import asyncio
 from functools import partial
 
 from smarthost.app.counting import MetricsReading
 from smarthost.app.parts import Parts
 from smarthost.app.relays import shown_default_relay
+from smarthost.app.suggesting import suggest
 from smarthost.app.telling import webhook_policy
 from smarthost.config import Config
 from smarthost.mail_queue.census.store import CensusStore
@@ -16,13 +18,17 @@ from smarthost.web.api.authentication import AuthenticationApi
 from smarthost.web.api.keys import KeysApi
 from smarthost.web.api.metrics import MetricsPage
 from smarthost.web.api.service import Health, OpenApi, Ready
+from smarthost.web.api.smtp_check import SmtpCheckApi
 from smarthost.web.api.smtp_health import SmtpHealthApi
 from smarthost.web.api.smtp_history import SmtpHistoryApi
 from smarthost.web.api.smtp_settings import SmtpSettingsApi
+from smarthost.web.api.smtp_suggest import SmtpSuggestApi
 from smarthost.web.api.smtp_test import SmtpTestApi
+from smarthost.web.api.smtp_test_events import SmtpTestEventsApi
 from smarthost.web.api.webhook import WebhookApi
 from smarthost.web.application import Middleware, WebApp, make_application
 from smarthost.web.auth import Authenticator
+from smarthost.web.check_limit import CheckLimit
 from smarthost.web.emails.emails import EmailsApi
 from smarthost.web.emails.family import EMAILS
 from smarthost.web.emails.operations import operations as email_operations
@@ -33,8 +39,11 @@ from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
 
 
-def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
-    """Return the application; `portal` is the one of a standalone installation."""
+def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Event) -> WebApp:
+    """Return the application; `portal` is the one of a standalone installation.
+
+    `stopped` is set before the server stops: what is told bit by bit ends then.
+    """
     clock = parts.clock
     # Apart, so that a flood of addresses leaves the users their own counters.
     users = RateLimit(clock, enforced=config.rate_limits)
@@ -44,7 +53,7 @@ def make_web(config: Config, parts: Parts, portal: Portal) -> WebApp:
     operations = all_operations(config, parts)
     app = make_application(
         operations,
-        Pipeline(finder, authenticator, users, addresses, clock),
+        Pipeline(finder, authenticator, users, addresses, clock, stopped),
         Middleware(
             (EMAILS,),
             config.trusted_networks,
@@ -68,7 +77,12 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
         *SmtpSettingsApi(parts.settings, shown_default_relay(config)).operations(),
         *SmtpHistoryApi(parts.settings, shown_default_relay(config)).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
+        *SmtpTestEventsApi(parts.trial, parts.clock).operations(),
+        *_check(config, parts).operations(),
         *SmtpHealthApi(_health(config, parts)).operations(),
+        *SmtpSuggestApi(
+            suggest(config, parts.clock), parts.clock, limited=config.rate_limits
+        ).operations(),
         *WebhookApi(parts.webhooks, webhook_policy(config)).operations(),
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
         *KeysApi(parts.keys, parts.last_use, parts.clock).operations(),
@@ -80,6 +94,10 @@ def _metrics(config: Config, parts: Parts) -> MetricsPage:
     census = CensusStore(parts.database, parts.clock)
     reading = MetricsReading(parts.metrics, census, parts.clock)
     return MetricsPage(reading.expose, config.metrics_networks, config.trusted_networks)
+
+
+def _check(config: Config, parts: Parts) -> SmtpCheckApi:
+    return SmtpCheckApi(parts.check, CheckLimit(parts.clock, enforced=config.rate_limits))
 
 
 def _health(config: Config, parts: Parts) -> RelayHealth:

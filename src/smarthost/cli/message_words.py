@@ -138,6 +138,8 @@ def _attempt(shown: ShownAttempt) -> Iterator[str]:
     )
     if shown.failure is not None:
         yield f"     {shown.failure.text}"
+        if shown.failure.link:
+            yield f"     More about it: {shown.failure.link}"
     elif attempted.reply:
         yield f"     {attempted.reply}"
 

@@ -25,6 +25,7 @@ from smarthost.cli import (
     settings,
     settings_check,
     settings_history,
+    settings_suggest,
     settings_test,
     user,
 )
@@ -122,6 +123,11 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
                 ),
             ),
             ("reset", settings.reset, ("", "--if-revision 3")),
+            (
+                "suggest",
+                settings_suggest.suggest,
+                ("anna@gmail.com", "anna@example.com --json"),
+            ),
             (
                 "check",
                 settings_check.check,

@@ -56,7 +56,7 @@ def say(line: str, *, error: bool = False) -> None:
 @asynccontextmanager
 async def delivering(parts: "Parts") -> AsyncIterator[None]:
     """Carry mail meanwhile, if no other process does."""
-    running = asyncio.create_task(parts.delivery.run())
+    running = asyncio.create_task(parts.delivery.run(quiet=True))
     try:
         yield
     finally:

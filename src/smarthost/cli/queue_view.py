@@ -136,6 +136,8 @@ def _words(rows: "Sequence[QueueRow]") -> Iterator[str]:
         yield f"  {failure.title}. {failure.why}"
         if failure.fix:
             yield f"  {failure.fix}"
+        if failure.link:
+            yield f"  More about it: {failure.link}"
         if failure.reply:
             yield f"  The mail server said: {failure.reply}"
 

@@ -135,15 +135,43 @@ _NO_SERVICE = frozenset({421, 521})
 # to blame.
 _MISUNDERSTOOD = frozenset({500, 502, 503, 504, 555})
 _WANTS_LOGIN = frozenset({530, 534, 535})  # RFC 4954, sections 4 and 6
+_ACCOUNT_DISABLED = 525  # RFC 5248, with X.7.13: about whoever logs in, not about the mail
 _WANTS_TLS = frozenset({523, 538})  # RFC 5248 and RFC 2554
 _WANTS_TLS_DETAILS = frozenset({"7.10", "7.11"})
 # RFC 3463 and its registry: congestion, and mail flood detected. With 5yz these are a day's quota,
 # which passes too.
 _TOO_MANY = frozenset({"4.5", "7.28"})
+# Words decide only towards keeping the mail: where they are wrong, it is tried in vain for some
+# days, and a refusal that was taken for final would have lost it. Each of these is what a widely
+# used server says when the fault is one of the account or of the settings.
+_SAYS_TOO_MANY = (
+    "submission quota exceeded",  # Exchange Online, with 5.2.2
+    "daily sending limit",  # iCloud, with 5.7.1
+    "daily message quota exceeded",  # Amazon SES
+    "sending rate exceeded",  # Amazon SES
+    "concurrent connections limit exceeded",  # Exchange Online, with 4.3.2
+    "mail send limit exceeded",  # IONOS
+    "unusual sending activity",  # Zoho, with 5.4.6
+)
+_SAYS_NO_RELAYING = (
+    "relay access denied",  # Postfix
+    "relay not permitted",  # Exim, without an enhanced code
+    "relaying denied",  # sendmail
+    "unable to relay",  # Exchange
+)
+_SAYS_LOGIN_FIRST = (
+    "authentication required",  # Exim
+    "authentication is required",  # NetEase, with 553
+    "auth first",  # qmail, with 503
+)
+# Those codes say nothing closer than that; others name what the words would be guessed from.
+_MAY_MEAN_LOGIN = frozenset({"", "5.1", "7.0", "7.1"})
+# Exchange's own: no relaying, no connector for this machine, direct send is off.
+_NO_RELAYING = frozenset({"7.54", "7.64", "7.68"})
 
 
 def _of_reply(step: Step, reply: Reply, situation: Situation) -> Verdict:
-    if reply.code in _NO_SERVICE:
+    if reply.code in _NO_SERVICE or _is_about_this_machine(reply):
         return Verdict(Code.RELAY_UNAVAILABLE)
     match step:
         case Step.EHLO:
@@ -158,6 +186,17 @@ def _of_reply(step: Step, reply: Reply, situation: Situation) -> Verdict:
             return Verdict(Code.RELAY_UNAVAILABLE)
 
 
+def _is_about_this_machine(reply: Reply) -> bool:
+    """Whether this machine's address is on a list, which is not the fault of any mail.
+
+    Postfix says so at every step, Exchange Online with 5.7.606. What a relay passes on of another
+    server's answer ("said:") is about the relay's own address.
+    """
+    words = _words(reply)
+    on_a_list = ("client host [" in words and "] blocked" in words) or "banned sending ip" in words
+    return on_a_list and "said:" not in words
+
+
 def _of_ehlo(reply: Reply) -> Verdict:
     if reply.code < 500:
         return Verdict(Code.RELAY_UNAVAILABLE)
@@ -169,8 +208,12 @@ def _of_ehlo(reply: Reply) -> Verdict:
 def _of_login(reply: Reply, situation: Situation) -> Verdict:
     if _wants_tls(reply, situation) or (reply.code == 530 and not situation.tls):
         return _lasting(Code.TLS_REQUIRED)
-    if reply.code == 432:  # RFC 4954, section 6: the password has to be renewed first
+    # RFC 4954, section 6: the password has to be renewed first. Exchange Online says it of a
+    # mailbox with too many connections as well, with 4.3.2.
+    if reply.code == 432 and _detail(reply) in {"", "7.12"}:
         return _lasting(Code.LOGIN_REFUSED)
+    if _says(reply, _SAYS_TOO_MANY):
+        return Verdict(Code.RATE_LIMITED)
     if reply.code < 500:
         return Verdict(Code.TEMPORARILY_REFUSED)
     if reply.code in _MISUNDERSTOOD:
@@ -184,9 +227,10 @@ def _of_message(step: Step, reply: Reply, situation: Situation) -> Verdict:
         return verdict
     if _is_relaying_denied(step, reply, situation):
         return Verdict(Code.RELAYING_DENIED, permanent=reply.code >= 500)
-    if _detail(reply) in _TOO_MANY:
+    if _detail(reply) in _TOO_MANY or _says(reply, _SAYS_TOO_MANY):
         return Verdict(Code.RATE_LIMITED)
-    if reply.code < 500:
+    # RFC 5321, section 4.5.3.1.10: too many recipients is to be taken for temporary always.
+    if reply.code < 500 or (step is Step.RECIPIENT and _detail(reply) == "5.3"):
         return Verdict(Code.TEMPORARILY_REFUSED)
     return _final(_refused(step, reply, situation))
 
@@ -195,7 +239,9 @@ def _of_session(reply: Reply, situation: Situation) -> Verdict | None:
     """Judge what was only now said about the session itself; None: it is about the mail."""
     if _wants_tls(reply, situation):
         return _lasting(Code.TLS_REQUIRED)
-    if reply.code in _WANTS_LOGIN:
+    if reply.code == _ACCOUNT_DISABLED:
+        return _lasting(Code.LOGIN_REFUSED)
+    if reply.code in _WANTS_LOGIN or _wants_login_in_words(reply, situation):
         # After a login, 530 contradicts the relay's own 235.
         return Verdict(Code.LOGIN_REQUIRED, permanent=not situation.logged_in)
     if _names(reply, situation.helo_name):
@@ -208,23 +254,37 @@ def _of_session(reply: Reply, situation: Situation) -> Verdict | None:
 def _wants_tls(reply: Reply, situation: Situation) -> bool:
     if situation.tls:
         return False
-    # RFC 3207, section 4, has 530 for "Must issue a STARTTLS command first".
-    starttls_first = reply.code == 530 and "STARTTLS" in " ".join(reply.lines).upper()
-    wanted = reply.code in _WANTS_TLS or _detail(reply) in _WANTS_TLS_DETAILS
-    return starttls_first or (wanted and reply.code >= 500)
+    # RFC 3207, section 4, has 530 for "Must issue a STARTTLS command first"; others are met too.
+    wanted = (
+        reply.code in _WANTS_TLS
+        or _detail(reply) in _WANTS_TLS_DETAILS
+        or "starttls" in _words(reply)
+    )
+    return wanted and reply.code >= 500
+
+
+def _wants_login_in_words(reply: Reply, situation: Situation) -> bool:
+    return (
+        not situation.logged_in
+        and reply.code >= 500
+        and _detail(reply) in _MAY_MEAN_LOGIN
+        and _says(reply, _SAYS_LOGIN_FIRST)
+    )
 
 
 def _is_relaying_denied(step: Step, reply: Reply, situation: Situation) -> bool:
-    """Whether a relay that knows nobody here refuses to deliver elsewhere.
+    """Whether a relay refuses to deliver elsewhere, for the sake of who is asking.
 
-    RFC 3463 has X.7.1, delivery not authorized; of the temporary codes only 454, since 450 4.7.1
-    is what relays with grey lists say.
+    RFC 3463 has X.7.1, delivery not authorized: that is meant where the relay knows nobody here.
+    Of the temporary codes only 454, since 450 4.7.1 is what relays with grey lists say.
     """
+    if step is not Step.RECIPIENT or (reply.code < 500 and reply.code != 454):
+        return False
+    if _says(reply, _SAYS_NO_RELAYING) or _detail(reply) in _NO_RELAYING:
+        return True
     return (
-        step is Step.RECIPIENT
-        and not situation.logged_in
+        not situation.logged_in
         and _detail(reply) == "7.1"
-        and (reply.code >= 500 or reply.code == 454)
         and not _is_about_sender(reply, situation)
     )
 
@@ -234,23 +294,38 @@ _STEP_CODES: Mapping[Step, Code] = {
     Step.RECIPIENT: Code.RECIPIENT_REFUSED,
     Step.DATA: Code.MESSAGE_REFUSED,
 }
-# RFC 3463, RFC 6531 (6.7, 6.9), RFC 7505 (7.27).
+# RFC 3463, RFC 6531 (6.7, 6.9), RFC 7372 (7.20 to 7.26), RFC 7505 (7.27), RFC 8617 (7.29).
+# Exchange's own: 2.252 and 7.60, the login may not send as this sender.
 _DETAIL_CODES: Mapping[str, Code] = {
     "1.7": Code.SENDER_REFUSED,
     "1.8": Code.SENDER_REFUSED,
     "7.27": Code.SENDER_REFUSED,
+    "7.60": Code.SENDER_REFUSED,
+    "2.252": Code.SENDER_REFUSED,
+    "7.20": Code.MESSAGE_REFUSED,
+    "7.21": Code.MESSAGE_REFUSED,
+    "7.22": Code.MESSAGE_REFUSED,
+    "7.23": Code.MESSAGE_REFUSED,
+    "7.24": Code.MESSAGE_REFUSED,
+    "7.25": Code.MESSAGE_REFUSED,
+    "7.26": Code.MESSAGE_REFUSED,
+    "7.29": Code.MESSAGE_REFUSED,
     "2.2": Code.RECIPIENT_REFUSED,
     "2.3": Code.MESSAGE_TOO_LARGE,
     "3.4": Code.MESSAGE_TOO_LARGE,
     "6.7": Code.SMTPUTF8_UNSUPPORTED,
     "6.9": Code.SMTPUTF8_UNSUPPORTED,
 }
+# RFC 3463 and RFC 7505 (1.10): about the destination, also where a relay says it of the message.
+_OF_THE_DESTINATION = frozenset({"1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.1"})
 
 
 def _refused(step: Step, reply: Reply, situation: Situation) -> Code:
     detail = _detail(reply)
     if detail in _DETAIL_CODES:
         return _DETAIL_CODES[detail]
+    if step is Step.DATA and detail in _OF_THE_DESTINATION:
+        return Code.RECIPIENT_REFUSED
     # RFC 1870, section 6; behind RCPT it is the mailbox that has no room (RFC 5321, 4.2.2).
     if reply.code == 552 and not detail and step is not Step.RECIPIENT:
         return Code.MESSAGE_TOO_LARGE
@@ -271,6 +346,11 @@ def _is_about_sender(reply: Reply, situation: Situation) -> bool:
 
 def _names(reply: Reply, what: str) -> bool:
     return bool(what) and f"<{what}>".casefold() in _words(reply)
+
+
+def _says(reply: Reply, phrases: tuple[str, ...]) -> bool:
+    words = _words(reply)
+    return any(phrase in words for phrase in phrases)
 
 
 def _words(reply: Reply) -> str:

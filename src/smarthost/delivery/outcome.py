@@ -63,7 +63,8 @@ class Code(StrEnum):
     PROTOCOL_ERROR = "protocol_error"
     """What came back is not SMTP, or the relay rejects a command that SMTP obliges it to know."""
     RELAY_UNAVAILABLE = "relay_unavailable"
-    """The relay says that it gives no service: 421 anywhere, a greeting other than 220."""
+    """The relay says that it gives no service: 421 anywhere, a greeting other than 220. Or none to
+    this machine, whose address is on a list."""
     HELO_REFUSED = "helo_refused"
     """The relay does not take the name that Smarthost greets with."""
 

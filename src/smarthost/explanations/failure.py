@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from smarthost.delivery.outcome import Code, Step
+from smarthost.explanations.words import Words
 
 
 class Who(StrEnum):
@@ -70,6 +71,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     who: Who
     fields: tuple[str, ...]
     """Names of the body that saves settings: what to look at there."""
+    link: str | None = None
+    """A page that says more, https."""
     reply: str | None = None
     permanent: bool
 
@@ -78,5 +81,5 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The same as one plain text: title, why, fix, and the reply."""
         parts = [f"{self.title}.", self.why, self.fix]
         if self.reply:
-            parts.append(f"The mail server said: {self.reply}")
+            parts.append(Words.load().sentences.reply.format(reply=self.reply))
         return " ".join(part for part in parts if part)

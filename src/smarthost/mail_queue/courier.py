@@ -72,11 +72,11 @@ class Courier:
         pace: Pace,
         clock: Clock,
         luck: Callable[[], float],
-        ended: Callable[[Sequence[Attempted]], None],
+        ended: Callable[[Claim, RelaySettings | None, Sequence[Attempted]], None],
     ) -> None:
         """`relays` tells how the relay of each kind of message is found.
 
-        `ended` is told what each attempt came to, before it is recorded.
+        `ended` is told what each attempt came to, before it is recorded, and by which relay.
         """
         self._store = store
         self._holds = holds
@@ -166,14 +166,14 @@ class Courier:
             goes_on = False
         except asyncio.CancelledError:
             batch.hurry()
-            await self._record(batch, claim, trip.broken_off(Code.INTERRUPTED), Verdict())
+            await self._record(batch, trip, trip.broken_off(Code.INTERRUPTED), Verdict())
             raise
         except Exception:
             log.exception("attempt failed by a fault of our own", **names(claim))
             attempted = trip.broken_off(Code.INTERNAL)
         verdict = self._judge(batch, trip, attempted)
         goes_on = goes_on and not (verdict.breaks_off or batch.is_stuck or self._stopping)
-        await self._record(batch, claim, attempted, verdict, goes_on=goes_on)
+        await self._record(batch, trip, attempted, verdict, goes_on=goes_on)
         return goes_on
 
     async def _waits_with_others(self, batch: _Batch, claim: Claim, relay: RelaySettings) -> bool:
@@ -214,13 +214,14 @@ class Courier:
     async def _record(
         self,
         batch: _Batch,
-        claim: Claim,
+        trip: Trip,
         attempted: list[Attempted],
         verdict: Verdict,
         *,
         goes_on: bool = False,
     ) -> None:
-        self._ended(attempted)
+        claim = trip.claim
+        self._ended(claim, trip.relay, attempted)
         await self._finish_recording(batch)
         then = batch.waiting[0] if goes_on and batch.waiting else None
         batch.recording = Recording(

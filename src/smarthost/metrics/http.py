@@ -24,7 +24,7 @@ class HttpMetrics:
         )
         durations = Histogram(
             "smarthost_http_request_duration_seconds",
-            "From the end of a request's head to its answer.",
+            "From the end of a request's head to its answer, of events to the last one.",
             ("route",),
             buckets=_SECONDS,
             registry=registry,

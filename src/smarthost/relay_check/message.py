@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import NamedTuple
 
-from smarthost.explanations.explain import HIDDEN_RELAY
+from smarthost.explanations.words import hidden_relay
 from smarthost.mail.address import Address
 from smarthost.mail.compose import compose
 from smarthost.mail.draft import Draft
@@ -96,7 +96,7 @@ def trial_message(
 
 def _relay(relay: ShownRelay | None) -> str:
     if relay is None:
-        return HIDDEN_RELAY
+        return hidden_relay()
     return f"{relay.host}, port {relay.port}"
 
 

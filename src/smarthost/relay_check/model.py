@@ -17,8 +17,17 @@ class TrialState(msgspec.Struct, frozen=True, kw_only=True):
     """0 to 100; 100 exactly when the relay has the message."""
     status: str
     """The name of the stage that it is in, or ended in."""
-    error: str = ""
-    """Why it failed, in plain words; empty as long as it has not."""
+    step: Step | None = None
+    """The step that it is in, as far as that is recorded; None when it has ended."""
+    failure: Failure | None = None
+    """Why it failed; None as long as it has not."""
+    revision: int | None = None
+    """Of the portal's settings that it is for; None: no relay was in force."""
+
+    @property
+    def error(self) -> str:
+        """Why it failed, as one plain text; empty as long as it has not."""
+        return "" if self.failure is None else self.failure.text
 
 
 class WithoutRelay(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ a test; so a test that is read is at the making of its message or further on.
 from typing import NamedTuple
 
 from smarthost.delivery.outcome import Step
+from smarthost.delivery.relay import IMPLICIT_TLS_PORTS
+from smarthost.smtp_settings.model import SmtpSettings
 
 
 class Stage(NamedTuple):
@@ -39,3 +41,13 @@ _OF_STEPS = {
 def stage_of(step: Step | None) -> Stage:
     """Return the stage of a step; None: no attempt has begun."""
     return MESSAGE if step is None else _OF_STEPS[step]
+
+
+def path_of(relay: SmtpSettings) -> tuple[Step, ...]:
+    """Return the steps that an attempt with these settings takes in any case, in their order."""
+    tls = (Step.TLS,) if relay.enable_ssl else ()
+    greeted = (Step.GREETING, Step.EHLO)
+    opened = (*tls, *greeted) if relay.port in IMPLICIT_TLS_PORTS else (*greeted, *tls)
+    login = (Step.AUTHENTICATE,) if relay.enable_auth else ()
+    envelope = (Step.SENDER, Step.RECIPIENT)
+    return (Step.RESOLVE, Step.CONNECT, *opened, *login, *envelope, Step.DATA)

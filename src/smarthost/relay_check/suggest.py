@@ -15,7 +15,13 @@ from smarthost.clock import Clock
 from smarthost.providers import Providers
 from smarthost.relay_check.suggestions.domains import may_be_asked
 from smarthost.relay_check.suggestions.memory import Looked, Memory
-from smarthost.relay_check.suggestions.model import Found, Source, Suggestion, suggestion
+from smarthost.relay_check.suggestions.model import (
+    Confidence,
+    Found,
+    Source,
+    Suggestion,
+    suggestion,
+)
 from smarthost.relay_check.suggestions.table import by_domain, completed
 from smarthost.smtp.egress import EgressError, Policy, Resolver, destinations
 
@@ -29,7 +35,7 @@ MOST_OF_A_SOURCE = 8
 Ask = Callable[[str], Awaitable[Sequence[Found]]]
 """Asks one source about a domain in A-labels; it raises nothing that can be expected."""
 
-_RANKS = {source: rank for rank, source in enumerate(Source)}
+_RANKS = {one: rank for kind in (Confidence, Source) for rank, one in enumerate(kind)}
 
 
 class Suggest:
@@ -104,7 +110,7 @@ class _Proved(NamedTuple):
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        return self.found.confidence, _RANKS[self.found.source], self.place
+        return _RANKS[self.found.confidence], _RANKS[self.found.source], self.place
 
 
 def _merged(proved: Iterable[_Proved]) -> Sequence[Found]:

@@ -23,7 +23,7 @@ from smarthost.mail_queue.model import LastTest, State
 from smarthost.portals.model import Portal
 from smarthost.relay_check.message import ShownRelay, trial_message
 from smarthost.relay_check.model import TrialState, WithoutRelay
-from smarthost.relay_check.stages import DONE, SETUP, Stage, stage_of
+from smarthost.relay_check.stages import DONE, SETUP, Stage, path_of, stage_of
 from smarthost.relay_check.store import TrialStore
 from smarthost.smtp_settings.model import Revision, SmtpSettings
 from smarthost.smtp_settings.store import SettingsStore
@@ -77,7 +77,7 @@ class Trial:
         test = await self._messages.last_test(portal.id)
         if test is None or test.message_id != message_id:
             # Ended, and followed by another one, within this moment.
-            return _running(message_id, stage_of(None))
+            return _running(message_id, None, revision.number)
         return await self._state(portal.id, test)
 
     async def status(self, portal_id: str) -> TrialState | None:
@@ -87,6 +87,14 @@ class Trial:
         if without is not None and (test is None or test.accepted_at < without.at):
             return _without_relay(without)
         return None if test is None else await self._state(portal_id, test)
+
+    async def path(self, portal_id: str, state: TrialState) -> tuple[Step, ...]:
+        """Return the steps that this test of the portal takes in any case, in their order."""
+        if state.revision is None:
+            return ()
+        revision = await self._settings.revision(portal_id, state.revision)
+        relay = revision.settings or self._default.settings
+        return () if relay is None else path_of(relay)
 
     def _message(
         self, portal: Portal, revision: Revision, relay: SmtpSettings, to: str
@@ -107,14 +115,18 @@ class Trial:
     async def _state(self, portal_id: str, test: LastTest) -> TrialState:
         over = schedule.is_over(test.accepted_at, self._clock.now())
         if test.state in _UNDER_WAY and not over:
-            return _running(test.message_id, stage_of(test.step))
+            return _running(test.message_id, test.step, test.revision)
         if test.state is State.SENT:
             return TrialState(
-                id=test.message_id, completed=True, percents=DONE.percents, status=DONE.status
+                id=test.message_id,
+                completed=True,
+                percents=DONE.percents,
+                status=DONE.status,
+                revision=test.revision,
             )
         reached = test.step if test.attempt is None else test.attempt.step
         relay = self._shown(await self._settings.revision(portal_id, test.revision))
-        return _failed(test.message_id, stage_of(reached), _facts(test, relay))
+        return _failed(test.message_id, stage_of(reached), _facts(test, relay), test.revision)
 
     def _shown(self, revision: Revision) -> RelayShown | None:
         """Return what the portal may read about the relay that a test was for."""
@@ -145,17 +157,26 @@ def _facts(test: LastTest, relay: RelayShown | None) -> Facts:
     )
 
 
-def _running(message_id: str, stage: Stage) -> TrialState:
-    return TrialState(id=message_id, completed=False, percents=stage.percents, status=stage.status)
+def _running(message_id: str, step: Step | None, revision: int) -> TrialState:
+    stage = stage_of(step)
+    return TrialState(
+        id=message_id,
+        completed=False,
+        percents=stage.percents,
+        status=stage.status,
+        step=step,
+        revision=revision,
+    )
 
 
-def _failed(test_id: str, stage: Stage, facts: Facts) -> TrialState:
+def _failed(test_id: str, stage: Stage, facts: Facts, revision: int | None = None) -> TrialState:
     return TrialState(
         id=test_id,
         completed=True,
         percents=stage.percents,
         status=stage.status,
-        error=explain(facts).text,
+        failure=explain(facts),
+        revision=revision,
     )
 
 

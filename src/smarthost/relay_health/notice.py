@@ -29,7 +29,7 @@ Mail from the portal {portal} does not go out just now.
 What to do
 {fix}
 {who}
-{reply}
+{link}{reply}
 Mail server:    {relay}
 Settings:       revision {revision}
 Waiting since:  {since}
@@ -66,6 +66,7 @@ def notice(
         why=failure.why,
         fix=failure.fix,
         who=_WHO[failure.who],
+        link=f"More about it: {failure.link}\n" if failure.link else "",
         reply=f"The mail server said: {failure.reply}\n" if failure.reply else "",
         relay=f"{hold.relay_host}, port {hold.relay_port}" if hold.relay_host else "none",
         revision=hold.revision,

@@ -7,9 +7,10 @@ shows.
 
 import msgspec
 
-from smarthost.explanations.explain import HIDDEN_RELAY, explain
+from smarthost.explanations.explain import explain
 from smarthost.explanations.failure import Facts, Failure, RelayShown
 from smarthost.explanations.relay_shown import relay_shown
+from smarthost.explanations.words import hidden_relay
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.model import Attempted
 from smarthost.smtp_settings.model import Revision, SmtpSettings
@@ -61,7 +62,7 @@ class Attempts:
         hidden = bool(attempted.default_relay) and relay is None
         return ShownAttempt(
             attempted=attempted,
-            relay=HIDDEN_RELAY if hidden else _host_and_port(attempted),
+            relay=hidden_relay() if hidden else _host_and_port(attempted),
             hidden=hidden,
             failure=_failure(attempted, relay),
         )

@@ -7,6 +7,7 @@ and Falcon's own, leave by one door in the shape of the family that the path bel
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -15,33 +16,21 @@ import falcon.asgi
 import structlog
 
 from smarthost.clock import Clock
-from smarthost.database.engine import StoreUnavailableError
 from smarthost.ids import Ids
 from smarthost.network import rate_key
-from smarthost.web.errors import Refusal
 from smarthost.web.exchange import Exchange
 from smarthost.web.family import Family, family_of
 from smarthost.web.operations import Operation
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.proxies import Networks, forwarded
 from smarthost.web.rate_limit import RateLimit
+from smarthost.web.refusing import refused
+from smarthost.web.request import Request
 from smarthost.web.resource import Resource
 
 Responder = Callable[..., Awaitable[None]]
-WebApp = falcon.asgi.App[falcon.asgi.Request, falcon.asgi.Response]
+WebApp = falcon.asgi.App[Request, falcon.asgi.Response]
 log = structlog.get_logger("smarthost.web")
-
-_WORDS = {
-    HTTPStatus.NOT_FOUND: "There is nothing at this path. GET /openapi.json lists what there is.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take this method; the header Allow lists "
-    "those that it takes.",
-    HTTPStatus.BAD_REQUEST: "This request cannot be understood.",
-}
-_OWN_FAULT = Refusal(
-    status=HTTPStatus.INTERNAL_SERVER_ERROR,
-    message="Something went wrong here. The operator finds it in the log by the X-Request-Id.",
-)
-
 
 Answered = Callable[[str, str | None, int, float], None]
 """Is told of each request: method, template of its path if there is one, status, seconds."""
@@ -109,7 +98,7 @@ class Middleware:
         _resource: object,
         _succeeded: bool,
     ) -> None:
-        """Set the headers that all answers have, and write the log line."""
+        """Set the headers that all answers have, and write the log line, a stream's at its end."""
         exchange = Exchange.of(request)
         quota = exchange.quota or self._addresses.take(rate_key(exchange.client.address))
         headers = {
@@ -119,13 +108,14 @@ class Middleware:
             "X-Request-Id": exchange.request_id,
         }
         response.set_headers(headers)
-        status, seconds = response.status_code, self._clock.monotonic() - exchange.started
-        self._answered(request.method, request.uri_template, status, seconds)
-        self._note(exchange, request, status, seconds)
+        if exchange.stream is None:
+            self._note(exchange, request, response.status_code)
+        else:
+            exchange.stream.at_end(partial(self._note, exchange, request, response.status_code))
 
-    def _note(
-        self, exchange: Exchange, request: falcon.asgi.Request, status: int, seconds: float
-    ) -> None:
+    def _note(self, exchange: Exchange, request: falcon.asgi.Request, status: int) -> None:
+        seconds = self._clock.monotonic() - exchange.started
+        self._answered(request.method, request.uri_template, status, seconds)
         # Pages poll once a second: a read that went well is a line for debugging alone.
         is_news = status >= HTTPStatus.BAD_REQUEST or request.method not in ("GET", "HEAD")
         if not is_news and not self._debugging:
@@ -148,7 +138,7 @@ def make_application(
     operations: Iterable[Operation], pipeline: Pipeline, middleware: Middleware, clock: Clock
 ) -> WebApp:
     """Return the ASGI application that serves `operations`."""
-    app: WebApp = falcon.asgi.App(middleware=[middleware])
+    app: WebApp = falcon.asgi.App(request_type=Request, middleware=[middleware])
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
         by_path[operation.path].append(operation)
@@ -164,9 +154,7 @@ def make_application(
 def _responder(operation: Operation, pipeline: Pipeline) -> Responder:
     decode = None if operation.body is None else operation.family.decoder(operation.body)
 
-    async def respond(
-        request: falcon.asgi.Request, response: falcon.asgi.Response, **path: str
-    ) -> None:
+    async def respond(request: Request, response: falcon.asgi.Response, **path: str) -> None:
         await pipeline.run(operation, decode, request, response, path)
 
     return respond
@@ -189,27 +177,10 @@ def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
         _params: dict[str, Any],
     ) -> None:
         exchange = Exchange.of(request)
-        refusal = _of_falcon(error) or exchange.family.refusal_of(error, clock.now())
-        request_id = exchange.request_id
-        if refusal is None:
-            log.error("internal error", request_id=request_id, exc_info=error)
-            refusal = _OWN_FAULT
-        elif isinstance(error, StoreUnavailableError):
-            log.error("store unavailable", request_id=request_id, reason=str(error))
+        refusal = refused(exchange, error, clock)
         response.status = refusal.status
         response.content_type = "application/json"
         response.data = exchange.family.failure(refusal)
         response.set_headers(refusal.headers)
 
     return handle
-
-
-def _of_falcon(error: Exception) -> Refusal | None:
-    if not isinstance(error, falcon.HTTPError):
-        return None
-    status = HTTPStatus(error.status_code)
-    return Refusal(
-        status=status,
-        message=_WORDS.get(status, status.description or status.phrase),
-        headers=dict(error.headers or {}),
-    )

@@ -24,6 +24,10 @@ _LONGEST_HEADER = 1024
 """Characters of a header that are read, which also bounds what the caches here hold."""
 
 
+EVENTS = "text/event-stream"
+EVENTS_ALONE = "This is answered with events as they happen. Ask for text/event-stream in Accept."
+
+
 def answer_type(accept: str) -> str:
     """Return the Content-Type for an answer to a request with this `Accept`.
 
@@ -31,6 +35,16 @@ def answer_type(accept: str) -> str:
     Raises `RequestError` (406) when nothing that we answer is acceptable.
     """
     return _chosen(accept[:_LONGEST_HEADER])
+
+
+def check_takes_events(accept: str) -> None:
+    """Return if events are acceptable to this `Accept`; otherwise raise `RequestError` (406)."""
+    ranges = [_range(item) for item in accept[:_LONGEST_HEADER].split(",")]
+    if accept.strip() and not _weight_of(EVENTS, ranges)[0]:
+        raise RequestError(
+            HTTPStatus.NOT_ACCEPTABLE,
+            EVENTS_ALONE,
+        )
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 import falcon.asgi
 
 from smarthost.portals.model import Caller
+from smarthost.web.event_stream import EventStream
 from smarthost.web.family import Family
 from smarthost.web.proxies import Client
 from smarthost.web.rate_limit import Quota
@@ -15,7 +16,16 @@ class Exchange:
     handler are called apart.
     """
 
-    __slots__ = ("caller", "client", "family", "quota", "request_id", "started", "url")
+    __slots__ = (
+        "caller",
+        "client",
+        "family",
+        "quota",
+        "request_id",
+        "started",
+        "stream",
+        "url",
+    )
 
     def __init__(
         self, *, family: Family, client: Client, request_id: str, url: str, started: float
@@ -30,6 +40,8 @@ class Exchange:
         """Seconds of the monotonic clock."""
         self.caller: Caller | None = None
         self.quota: Quota | None = None
+        self.stream: EventStream | None = None
+        """The events that it is answered with."""
 
     @staticmethod
     def of(request: falcon.asgi.Request) -> "Exchange":

@@ -21,6 +21,9 @@ class FailureDto(msgspec.Struct, frozen=True, kw_only=True):
     fields: Annotated[
         tuple[str, ...], Meta(description="Names of the body that saves settings: look there.")
     ]
+    link: Annotated[str | msgspec.UnsetType, Meta(description="A page that says more, https.")] = (
+        msgspec.UNSET
+    )
     reply: Annotated[
         str | msgspec.UnsetType, Meta(description="What the relay said, cleaned.")
     ] = msgspec.UNSET
@@ -37,6 +40,7 @@ def failure_dto(failure: Failure) -> FailureDto:
         fix=failure.fix,
         who=failure.who,
         fields=failure.fields,
+        link=failure.link or msgspec.UNSET,
         reply=failure.reply or msgspec.UNSET,
         permanent=failure.permanent,
     )

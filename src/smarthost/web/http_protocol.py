@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 from smarthost.web.answer import OWN_FAULT, Answer, Exit, refusal_octets
 from smarthost.web.limits import Limits
 from smarthost.web.request_head import Refusal, RefusedError, check_head, has_body
+from smarthost.web.unread import UnreadWatch
 
 _MALFORMED = Refusal(
     status=HTTPStatus.BAD_REQUEST, message="This is not a well-formed HTTP request."
@@ -86,6 +87,7 @@ class Connection(HttpToolsProtocol):
         """Start the first request's time, or turn the connection away."""
         super().connection_made(transport)
         self._exit = Exit(transport, finish=self._finish, left=self._left)
+        self._unread = UnreadWatch(transport, self._limits.unread_seconds)
         if len(self.connections) > 2 * self._limits.connections:
             transport.abort()
         elif len(self.connections) > self._limits.connections:
@@ -96,6 +98,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything that waits for this connection."""
         self._disarm()
+        self._unread.end()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
@@ -121,8 +124,21 @@ class Connection(HttpToolsProtocol):
             return False
         whole = self._answering() and self._part is not _Part.BODY
         if whole and self._current is not None:
+            if self._current.response_started:
+                # An answer that is told bit by bit goes on for as long as somebody listens.
+                self.transport.abort()
             self._current.keep_alive = False
         return whole or self._leaving
+
+    def pause_writing(self) -> None:
+        """Give a client that does not read its answer some time to do so."""
+        super().pause_writing()
+        self._unread.begin()
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        super().resume_writing()
+        self._unread.end()
 
     def shutdown(self) -> None:
         """Close now, or after the answer in flight."""

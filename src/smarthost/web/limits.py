@@ -16,9 +16,10 @@ class Limits:
     body that has come at `body_rate` octets a second or faster gets as long again, up to
     `body_longest_seconds`: e-mails have large files. `idle_seconds` is how long a connection stays
     open between requests: above the 60 seconds that are common in reverse proxies, so that the
-    proxy ends it first. `drain_octets` and `linger_seconds` bound what is read and dropped of a
-    body that was answered before its end. `stop_seconds` is what requests in flight get when the
-    server stops.
+    proxy ends it first. `unread_seconds` is how long a client may read nothing of an answer that
+    does not fit into the buffers. `drain_octets` and `linger_seconds` bound what is read and
+    dropped of a body that was answered before its end. `stop_seconds` is what requests in flight
+    get when the server stops.
     """
 
     handshake_seconds: float = 10.0
@@ -29,6 +30,7 @@ class Limits:
     body_rate: int = 32_768
     body_longest_seconds: float = 300.0
     idle_seconds: float = 65.0
+    unread_seconds: float = 30.0
     drain_octets: int = 16 << 20
     linger_seconds: float = 5.0
     connections: int = 2_000

@@ -1,7 +1,7 @@
 """What an end point is: one row of a table that routing, decoding and OpenAPI are made from.
 
 An end point's function gets a `Call`, in which everything about the request has been decided,
-and returns an `Answer`; it never sees HTTP's own objects.
+and returns an `Answer`, or `Events` where it answers bit by bit; it never sees HTTP's own objects.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,13 +12,14 @@ import msgspec
 from smarthost.audit.model import Actor
 from smarthost.portals.access import Action
 from smarthost.portals.model import Caller, Portal
+from smarthost.web.event_stream import Work
 from smarthost.web.family import CONTRACT, Family
 from smarthost.web.proxies import Client
 
 C = TypeVar("C", bound=Caller | None)
 
 NEEDED = {"needed": True}
-"""`Meta.extra` of a field that the rules, not its type, ask for."""
+"""`Meta.extra` of a field or parameter that the rules, not its type, ask for."""
 
 
 class Call(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
@@ -29,7 +30,8 @@ class Call(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     actor: Actor
     client: Client
     body: Any
-    """What the family's decoder makes of it; None for an operation without one."""
+    """What the family's decoder makes of it; None for an operation without one, and where an
+    optional one is missing."""
     if_match: frozenset[int] | None
     """The revisions that `If-Match` names; None: any."""
     path: dict[str, str]
@@ -45,6 +47,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     value: Any
     headers: dict[str, str] = {}
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent back bit by bit. Whatever can be refused before has been."""
+
+    work: Work
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,25 +73,31 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     description: str
     tag: str
-    handler: Callable[[Call[Any]], Awaitable[Answer]]
+    handler: Callable[[Call[Any]], Awaitable[Answer | Events]]
+    """Gives `Events` exactly where `events` is not empty."""
     action: Action | None
     """What the caller must be allowed to do; None: anybody may ask."""
     answer: Any
     """The type of the answer's value."""
+    events: dict[str, Any] = {}
+    """In place of an answer: the names of events, to the types of their values."""
     may_be_absent: bool = False
     """There may be no value to answer: then the envelope has no `response`."""
     body: Any = None
     """The type of the request's body; None: a body is not looked at."""
+    body_optional: bool = False
+    """A request without a body has a meaning of its own."""
     entity_tagged: bool = False
     """The answer has an ETag."""
     conditional: bool = False
     """`If-Match` is honoured."""
     body_examples: dict[str, Example] = {}
     answer_examples: dict[str, Example] = {}
+    """Of an operation with events: of each the name and the value."""
     path_parameters: dict[str, Any] = {}
     """Name to type."""
     query_parameters: dict[str, Any] = {}
-    """Name to type; none is needed."""
+    """Name to type; none is needed that has not `NEEDED`."""
     header_parameters: dict[str, Any] = {}
     """Likewise."""
     may_conflict: bool = False

@@ -5,28 +5,30 @@ Portal by host name (404), credentials (401), rate limit (429), permission and c
 point run. What any of these raises is answered by `application.py`.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
 
 import falcon.asgi
 
 from smarthost.audit.model import Actor
-from smarthost.clock import MICROSECONDS, Clock
+from smarthost.clock import Clock
 from smarthost.network import rate_key
 from smarthost.portals.access import authorize
 from smarthost.portals.model import Caller, Portal
 from smarthost.web.auth import Authenticator, Shown, cookie_of
 from smarthost.web.body_room import BodyRoom
-from smarthost.web.content import answer_type
+from smarthost.web.content import EVENTS, answer_type, check_takes_events
 from smarthost.web.cross_site import check_same_origin
-from smarthost.web.errors import RequestError, seconds_until
+from smarthost.web.event_stream import EventStream
 from smarthost.web.exchange import Exchange
 from smarthost.web.family import Decode
-from smarthost.web.operations import Call, Operation
+from smarthost.web.operations import Call, Events, Operation
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.preconditions import revisions_that_match
 from smarthost.web.rate_limit import Quota, RateLimit
 from smarthost.web.reading import octets_to_come, read_body
+from smarthost.web.refusing import refused
+from smarthost.web.request import Request
 
 
 class Pipeline:
@@ -39,19 +41,22 @@ class Pipeline:
         users: RateLimit,
         addresses: RateLimit,
         clock: Clock,
+        stopped: asyncio.Event,
     ) -> None:
+        """Take what is set when the service stops: streams of events end then."""
         self._portals = portals
         self._authenticator = authenticator
         self._users = users
         self._addresses = addresses
         self._clock = clock
+        self._stopped = stopped
         self._room = BodyRoom()
 
     async def run(
         self,
         operation: Operation,
         decode: Decode | None,
-        request: falcon.asgi.Request,
+        request: Request,
         response: falcon.asgi.Response,
         path: dict[str, str],
     ) -> None:
@@ -59,13 +64,16 @@ class Pipeline:
         exchange = Exchange.of(request)
         portal = await self._portals.find(exchange.client.host)
         caller = await self._caller(operation, portal, request, exchange)
-        content_type = answer_type(request.get_header("Accept", default=""))
+        content_type = _answer_type(operation, request.get_header("Accept", default=""))
         family = operation.family
         to_come = 0 if decode is None else octets_to_come(request, family.largest_body)
         async with self._room.taken(to_come):
             body = None
             if decode is not None:
-                body = decode(await read_body(request, family.largest_body))
+                octets = await read_body(
+                    request, family.largest_body, optional=operation.body_optional
+                )
+                body = decode(octets) if octets else None
             call = Call(
                 portal=portal,
                 caller=caller,
@@ -79,11 +87,34 @@ class Pipeline:
             )
             answer = await operation.handler(call)
         response.content_type = content_type
+        if isinstance(answer, Events):
+            self._stream(answer, exchange, request, response)
+            return
         # HEAD has the Content-Length that GET would have (RFC 9110 section 8.6).
         action = "GET" if request.method == "HEAD" else request.method
         response.data = family.success(answer.value, exchange.url, action)
         for name, value in answer.headers.items():
             response.set_header(name, value)
+
+    def _stream(
+        self,
+        events: Events,
+        exchange: Exchange,
+        request: Request,
+        response: falcon.asgi.Response,
+    ) -> None:
+        def failure(error: Exception) -> bytes:
+            return exchange.family.failure(refused(exchange, error, self._clock))
+
+        stream = EventStream(
+            events.work, receive=request.receive, stopped=self._stopped, failure=failure
+        )
+        response.stream = stream
+        # nginx would keep events until it has a page of them.
+        response.set_header("X-Accel-Buffering", "no")
+        # HEAD has the headers alone: nobody reads the stream, so that no work begins.
+        if request.method != "HEAD":
+            exchange.stream = stream
 
     async def _caller(
         self,
@@ -116,13 +147,14 @@ class Pipeline:
 
     def _admit(self, quota: Quota, exchange: Exchange) -> None:
         exchange.quota = quota
-        if quota.exceeded:
-            wait = seconds_until(quota.reset * MICROSECONDS, self._clock.now())
-            raise RequestError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"Too many requests: at most {quota.limit} a minute. Wait {wait} seconds.",
-                headers={"Retry-After": str(wait)},
-            )
+        quota.check(self._clock.now())
+
+
+def _answer_type(operation: Operation, accept: str) -> str:
+    if not operation.events:
+        return answer_type(accept)
+    check_takes_events(accept)
+    return EVENTS
 
 
 def _all_cookies(request: falcon.asgi.Request) -> str:

@@ -16,8 +16,10 @@ def octets_to_come(request: falcon.asgi.Request, largest: int) -> int:
     return min(length, largest)
 
 
-async def read_body(request: falcon.asgi.Request, largest: int) -> bytes:
-    """Return the body's octets, `largest` of them at most.
+async def read_body(
+    request: falcon.asgi.Request, largest: int, *, optional: bool = False
+) -> bytes:
+    """Return the body's octets, `largest` of them at most; none if it is `optional` and missing.
 
     Raises `RequestError`: 415 for a type that is not JSON, 413 for one that is too large, 400 for
     none or one that was cut off (RFC 9112 section 8). The type is looked at first, as the contract
@@ -37,6 +39,8 @@ async def read_body(request: falcon.asgi.Request, largest: int) -> bytes:
     # The stream of a client that went away, or took too long, ends like a whole one.
     if length is not None and len(body) < length:
         raise RequestError(HTTPStatus.BAD_REQUEST, "The body was cut off. Send the whole of it.")
+    if optional and not body:
+        return body
     if not body.strip():
         raise RequestError(HTTPStatus.BAD_REQUEST, "The body is missing. Send one JSON object.")
     return body

@@ -1,6 +1,7 @@
 import time
 
 import pytest
+import uvloop
 from dns.resolver import NoResolverConfiguration
 
 from smarthost.relay_check.suggestions.dns import MOST_RECORDS, NameServers, Srv
@@ -93,6 +94,17 @@ async def test_of_an_answer_that_is_too_long_nothing_is_read(count: int) -> None
     async with name_server({(SERVICE, "SRV"): records}) as server:
         assert await server.ask(1.0).services(SERVICE) == []
     assert server.asked[1] == ("tcp", SERVICE, "SRV")
+
+
+def test_it_works_under_the_event_loop_that_the_service_has() -> None:
+    async def ask() -> list[list[str]]:
+        records = [f"{at} relay-{at}.example.com." for at in range(60)]
+        async with name_server({("example.com", "MX"): records}, silent=["a.example"]) as server:
+            asked = (("example.com", 4.0), ("a.example", 0.2))
+            return [await server.ask(seconds).exchangers(name) for name, seconds in asked]
+
+    found, none = uvloop.run(ask())
+    assert (len(found), none) == (MOST_RECORDS, [])
 
 
 async def test_a_name_too_long_for_dns_is_not_asked_about() -> None:

@@ -1,9 +1,7 @@
-from smarthost.providers import Providers
 from smarthost.relay_check.suggestions.model import Confidence, Source
 from smarthost.relay_check.suggestions.records import by_mail_exchangers, by_services
 from tests.relay_check.suggestions.name_servers import Records, name_server
 
-TABLE = Providers.load()
 ENCRYPTED = ("_submissions._tcp.example.com", "SRV")
 UPGRADED = ("_submission._tcp.example.com", "SRV")
 
@@ -51,7 +49,7 @@ async def test_a_target_that_is_no_host_of_ours_is_passed_over() -> None:
 async def test_the_mail_exchanger_tells_whose_relay_it_is() -> None:
     zone = {("example.com", "MX"): ["20 aspmx.l.google.com.", "10 alt1.aspmx.l.google.com."]}
     async with name_server(zone) as server:
-        found = await by_mail_exchangers(server.ask(), TABLE, "example.com")
+        found = await by_mail_exchangers(server.ask(), "example.com")
     assert [(one.place, one.source, one.confidence) for one in found] == [
         (("smtp.gmail.com", 465, True), Source.MX, Confidence.MEDIUM),
         (("smtp.gmail.com", 587, True), Source.MX, Confidence.MEDIUM),
@@ -62,11 +60,11 @@ async def test_the_mail_exchanger_tells_whose_relay_it_is() -> None:
 async def test_a_mail_exchanger_of_nobody_known_tells_nothing() -> None:
     zone = {("example.com", "MX"): ["10 mail.example.com.", "20 notgoogle.com."]}
     async with name_server(zone) as server:
-        assert await by_mail_exchangers(server.ask(), TABLE, "example.com") == []
+        assert await by_mail_exchangers(server.ask(), "example.com") == []
 
 
 async def test_the_first_exchanger_that_is_known_counts() -> None:
     records = ["10 filter.example.net.", "20 example-com.mail.protection.outlook.com."]
     async with name_server({("example.com", "MX"): records}) as server:
-        found = await by_mail_exchangers(server.ask(), TABLE, "example.com")
+        found = await by_mail_exchangers(server.ask(), "example.com")
     assert [one.place for one in found] == [("smtp.office365.com", 587, True)]

@@ -28,7 +28,9 @@ def told() -> dict[str, list[dict[str, Any]]]:
         [sys.executable, PROGRAM], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
+    printed = json.loads(done.stdout)
+    assert printed["loaded"] == []
+    found: dict[str, list[dict[str, Any]]] = printed["told"]
     return found
 
 

@@ -1,5 +1,6 @@
 """The end points under /emails in an application of their own: no server, no worker, one store."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -198,6 +199,7 @@ async def _make(database: Database, passwords: Passwords) -> World:
         users,
         addresses,
         clock,
+        asyncio.Event(),
     )
     middleware = Middleware((EMAILS,), (), addresses, clock, ids, lambda *_: None)
     world = World(

@@ -5,7 +5,7 @@ until the end, so that what was found serves everybody of the domain.
 """
 
 import re
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 
 import msgspec
 
@@ -30,17 +30,12 @@ class Source(StrEnum):
     MX = "mx"
 
 
-class Confidence(IntEnum):
-    """How far a suggestion can be relied on; the less, the greater the number."""
+class Confidence(StrEnum):
+    """How far a suggestion can be relied on; the most first."""
 
-    HIGH = 0
-    MEDIUM = 1
-    LOW = 2
-
-    @property
-    def word(self) -> str:
-        """Return it as it is shown."""
-        return self.name.lower()
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

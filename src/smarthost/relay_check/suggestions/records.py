@@ -25,11 +25,9 @@ async def by_services(name_servers: NameServers, domain: str) -> list[Found]:
     return [found for one in named if (found := _found(one)) is not None]
 
 
-async def by_mail_exchangers(
-    name_servers: NameServers, providers: Providers, domain: str
-) -> list[Found]:
+async def by_mail_exchangers(name_servers: NameServers, domain: str) -> list[Found]:
     """Return the relays of the provider that takes the mail of `domain`."""
-    return by_exchangers(providers, domain, await name_servers.exchangers(domain))
+    return by_exchangers(Providers.load(), domain, await name_servers.exchangers(domain))
 
 
 def _found(one: Srv) -> Found | None:

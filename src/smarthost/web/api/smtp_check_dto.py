@@ -10,6 +10,9 @@ from smarthost.delivery.outcome import Step, StepState
 from smarthost.relay_check.model import Checked, StepTold
 from smarthost.web.failure_dto import FailureDto, failure_dto
 
+# Its own type: msgspec takes no bound for a field that may be unset.
+Milliseconds = Annotated[float, Meta(ge=0)]
+
 
 class CheckStepDto(msgspec.Struct, frozen=True, kw_only=True):
     """A step of a check, as it begins or as it ended."""
@@ -20,8 +23,8 @@ class CheckStepDto(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="`begin` in events alone; `skipped`: not asked for, or not reached."),
     ]
     milliseconds: Annotated[
-        float | UnsetType,
-        Meta(ge=0, description="How long it took, to one decimal; absent as it begins."),
+        Milliseconds | UnsetType,
+        Meta(description="How long it took, to one decimal; absent where that is not known."),
     ] = UNSET
     seen: Annotated[
         Mapping[str, Any],

@@ -110,13 +110,15 @@ _HELD = Example(
         "failure": {
             "step": "authenticate",
             "code": "login_refused",
-            "title": "mail.example.com refused the login",
-            "why": "It does not accept this user name with this password.",
-            "fix": "Check the user name (credentialsUserName) and the password "
-            "(credentialsUserPassword).",
+            "title": "Google wants an app password",
+            "why": "The account has 2-Step Verification. Its own password is never accepted by "
+            "mail servers then.",
+            "fix": "Create an app password at https://myaccount.google.com/apppasswords and "
+            "enter its 16 letters as the password (credentialsUserPassword).",
             "who": "administrator",
-            "fields": ["credentialsUserName", "credentialsUserPassword"],
-            "reply": "535 5.7.8 Authentication failed",
+            "fields": ["credentialsUserPassword"],
+            "link": "https://support.google.com/accounts/answer/185833",
+            "reply": "534 5.7.9 Application-specific password required.",
             "permanent": True,
         },
         "queued": 12,

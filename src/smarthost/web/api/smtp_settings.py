@@ -7,7 +7,6 @@ The names and rules of the fields are those of the DocSpace API; the rules thems
 from smarthost.portals.access import Action
 from smarthost.portals.model import Caller
 from smarthost.smtp_settings.model import (
-    CONTRACT_NAMES,
     Draft,
     InvalidSettingsError,
     Revision,
@@ -15,6 +14,7 @@ from smarthost.smtp_settings.model import (
 )
 from smarthost.smtp_settings.rules import check
 from smarthost.smtp_settings.store import SettingsStore
+from smarthost.web.api.smtp_settings_body import SettingsBody, refused_body, unread_fields
 from smarthost.web.api.smtp_settings_dto import (
     BODY_EXAMPLES,
     DEFAULT_EXAMPLES,
@@ -23,7 +23,6 @@ from smarthost.web.api.smtp_settings_dto import (
     SmtpSettingsRequestDto,
     settings_dto,
 )
-from smarthost.web.decoding import Decoded
 from smarthost.web.operations import Answer, Call, Operation
 from smarthost.web.preconditions import entity_tag
 
@@ -45,27 +44,25 @@ class SmtpSettingsApi:
 
     async def save(self, call: Call[Caller]) -> Answer:
         """Save the settings and answer what was stored."""
-        body: Decoded[SmtpSettingsRequestDto] = call.body
+        body: SettingsBody = call.body
         try:
             draft = await self._checked(body, call.portal.id)
             body.checked()
             revision = await self._store.save(call.portal.id, draft, call.actor, call.if_match)
         except InvalidSettingsError as error:
-            faults = {CONTRACT_NAMES[name]: told for name, told in error.faults.items()}
-            raise body.with_faults(faults) from None
+            raise refused_body(body, error) from None
         return self._answer(revision)
 
     async def reset(self, call: Call[Caller]) -> Answer:
         """Put the installation's default in force and answer what that is."""
         return self._answer(await self._store.reset(call.portal.id, call.actor, call.if_match))
 
-    async def _checked(self, body: Decoded[SmtpSettingsRequestDto], portal_id: str) -> Draft:
+    async def _checked(self, body: SettingsBody, portal_id: str) -> Draft:
         typed = body.value.typed()
         stored = None
         if typed.enable_auth and not typed.password:
             stored = (await self._store.current(portal_id)).settings
-        unread = frozenset(ours for ours, name in CONTRACT_NAMES.items() if body.lacks(name))
-        return check(typed, stored, unread)
+        return check(typed, stored, unread_fields(body))
 
     def _answer(self, revision: Revision) -> Answer:
         return Answer(

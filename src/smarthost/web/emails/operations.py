@@ -269,10 +269,12 @@ _ATTEMPTS = {
             "failure": {
                 "step": "recipient",
                 "code": "temporarily_refused",
-                "title": "mail.example.com does not take mail just now",
-                "why": "It has put it off when it was told the recipient.",
-                "fix": "Wait: it is tried again.",
-                "who": "provider",
+                "title": "mail.example.com asks to come back in some minutes",
+                "why": "So it turns away every sender that it does not know, once: spam seldom "
+                "comes twice (greylisting).",
+                "fix": "Nothing has to be done: the message is sent again by itself. A test "
+                "message is not: start another in a quarter of an hour.",
+                "who": "recipient",
                 "fields": [],
                 "reply": "450 4.2.0 Greylisted",
                 "permanent": False,

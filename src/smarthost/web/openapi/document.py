@@ -9,16 +9,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec import inspect
 
 from smarthost import __version__
 from smarthost.web.auth import COOKIE
+from smarthost.web.content import EVENTS
 from smarthost.web.family import CONTRACT
 from smarthost.web.openapi.emails_refusals import EMAILS_TABLE
 from smarthost.web.openapi.headers import header_components, header_references
 from smarthost.web.openapi.refusals import CONTRACT_TABLE, Table
-from smarthost.web.openapi.schemas import component_schemas, reference, schema_of, wrapper_name
+from smarthost.web.openapi.schemas import (
+    component_schemas,
+    is_needed,
+    reference,
+    schema_of,
+    wrapper_name,
+)
 from smarthost.web.openapi.service_paths import TAG, service_paths
-from smarthost.web.operations import Example, Operation
+from smarthost.web.operations import Operation
 
 _DESCRIPTION = """\
 Keeps each portal's outgoing-mail (SMTP) settings, and sends its mail through them. The portal is \
@@ -36,6 +44,10 @@ _REQUEST_TYPES = ("application/json", "application/*+json", "text/json")
 _ANSWER_TYPES = ("application/json", "text/json", "text/plain")
 _EXAMPLE_ADDRESS = "https://mail.example.com"
 _IF_MATCH = "if-match"
+_SERVER_SENT = (
+    "Each of the server-sent events (WHATWG HTML). `error` is a refusal that came too late to be "
+    "the answer."
+)
 
 
 def openapi_document(operations: Sequence[Operation]) -> bytes:
@@ -85,7 +97,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     if parameters := _parameters(operation):
         described["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = _request(operation.body, operation.body_examples)
+        described["requestBody"] = _request(operation)
     return described
 
 
@@ -118,17 +130,28 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 def _parameter(name: str, kind: Any, place: str) -> dict[str, Any]:  # noqa: ANN401 - a type
     schema = schema_of(kind)
     described = {"description": schema.pop("description")}
-    if place == "path":
+    if place == "path" or is_needed(inspect.type_info(kind)):
         described["required"] = True
     return {"name": name, "in": place, "schema": schema} | described
 
 
-def _request(body: Any, examples: dict[str, Example]) -> dict[str, Any]:  # noqa: ANN401 - a type
-    content = {"schema": schema_of(body), "examples": msgspec.to_builtins(examples)}
-    return {"required": True, "content": dict.fromkeys(_REQUEST_TYPES, content)}
+def _request(operation: Operation) -> dict[str, Any]:
+    examples = msgspec.to_builtins(operation.body_examples)
+    content = {"schema": schema_of(operation.body), "examples": examples}
+    required = not operation.body_optional
+    return {"required": required, "content": dict.fromkeys(_REQUEST_TYPES, content)}
 
 
 def _answer(operation: Operation) -> dict[str, Any]:
+    tagged = ("ETag",) if operation.entity_tagged else ()
+    return {
+        "description": "Done." if not operation.events else "Events, as they happen.",
+        "headers": header_references(*_table(operation).on_all, *tagged),
+        "content": _events(operation) if operation.events else _one_value(operation),
+    }
+
+
+def _one_value(operation: Operation) -> dict[str, Any]:
     schema = schema_of(operation.answer)
     if operation.family is CONTRACT:
         name = wrapper_name(operation.answer, may_be_absent=operation.may_be_absent)
@@ -138,11 +161,40 @@ def _answer(operation: Operation) -> dict[str, Any]:
         for name, example in operation.answer_examples.items()
     }
     content = {"schema": schema, "examples": examples}
-    tagged = ("ETag",) if operation.entity_tagged else ()
+    return dict.fromkeys(_ANSWER_TYPES, content)
+
+
+def _events(operation: Operation) -> dict[str, Any]:
+    """Describe one event of a stream: OpenAPI 3.1 has no word for many of them."""
+    refused = {"error": reference(_table(operation).schema)}
+    kinds = {name: schema_of(kind) for name, kind in operation.events.items()} | refused
+    examples = {
+        name: {
+            "summary": example.summary,
+            "value": {
+                "event": example.value[0],
+                "data": msgspec.json.encode(example.value[1]).decode(),
+            },
+        }
+        for name, example in operation.answer_examples.items()
+    }
     return {
-        "description": "Done.",
-        "headers": header_references(*_table(operation).on_all, *tagged),
-        "content": dict.fromkeys(_ANSWER_TYPES, content),
+        EVENTS: {
+            "schema": {
+                "description": _SERVER_SENT,
+                "oneOf": [_event(name, schema) for name, schema in kinds.items()],
+            },
+            "examples": examples,
+        }
+    }
+
+
+def _event(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+    return {
+        "type": "object",
+        "properties": {"event": {"const": name}, "data": data},
+        "required": ["event", "data"],
     }
 
 

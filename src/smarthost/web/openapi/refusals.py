@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from smarthost.portals.access import OF_THE_SETTINGS
+from smarthost.relay_check.model import NothingToCheckError
+from smarthost.web.content import EVENTS_ALONE
 from smarthost.web.decoding import BodyDecoder
 from smarthost.web.errors import Refusal, RequestError
 from smarthost.web.family import CONTRACT, Family
@@ -109,14 +111,17 @@ REFUSALS = (
     Row(
         name="NotAcceptable",
         status=HTTPStatus.NOT_ACCEPTABLE,
-        description="`Accept` takes none of application/json, text/json, text/plain.",
+        description="`Accept` takes none of application/json, text/json, text/plain; for events, "
+        "not text/event-stream.",
         message="Answers are JSON. Ask for application/json, text/json or text/plain in Accept.",
+        others={"events": (None, EVENTS_ALONE)},
     ),
     Row(
         name="Conflict",
         status=HTTPStatus.CONFLICT,
-        description="The user was removed meanwhile.",
+        description="The user was removed meanwhile, or there are no settings to be checked.",
         message="The user admin@example.com was removed meanwhile.",
+        others={"nothingToCheck": (None, str(NothingToCheckError()))},
         applies=lambda operation: operation.may_conflict,
     ),
     Row(
@@ -145,8 +150,8 @@ REFUSALS = (
     Row(
         name="TooManyRequests",
         status=HTTPStatus.TOO_MANY_REQUESTS,
-        description="Too many requests within a minute, too many wrong passwords, or too many "
-        "test messages.",
+        description="Too many requests within a minute, too many wrong passwords, too many test "
+        "messages or checks, or another check of the user's runs.",
         message="Too many requests: at most 1500 a minute. Wait 12 seconds.",
         headers=("Retry-After",),
     ),

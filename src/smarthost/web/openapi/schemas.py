@@ -52,6 +52,7 @@ def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
     for body in _structs(bodies):
         sent[body.__name__]["required"] = _needed(body)
     answers = [operation.answer for operation in operations]
+    answers += [kind for operation in operations for kind in operation.events.values()]
     _, answered = _schemas([*answers, Success, Failure, EmailsFailure])
     for schema in answered.values():
         _require_what_is_always_there(schema)
@@ -61,7 +62,7 @@ def component_schemas(operations: Iterable[Operation]) -> dict[str, Schema]:
             envelope, operation
         )
         for operation in operations
-        if operation.family is CONTRACT
+        if operation.family is CONTRACT and not operation.events
     }
     return dict(sorted({**sent, **answered, **wrappers}.items()))
 
@@ -112,16 +113,20 @@ def _secret(kind: type) -> Schema:
     return {"type": "string", "format": "password", "writeOnly": True}
 
 
+def is_needed(kind: inspect.Type) -> bool:
+    """Say whether the rules ask for a value of this type, where the type itself does not."""
+    extra = kind.extra if isinstance(kind, inspect.Metadata) else None
+    return bool((extra or {}).get("needed"))
+
+
 def _needed(body: type[msgspec.Struct]) -> list[str]:
     information = inspect.type_info(body)
     assert isinstance(information, inspect.StructType)  # noqa: S101 - what a body is
-    return [field.encode_name for field in information.fields if _is_needed(field)]
-
-
-def _is_needed(field: inspect.Field) -> bool:
-    kind = field.type
-    extra = kind.extra if isinstance(kind, inspect.Metadata) else None
-    return field.required or bool((extra or {}).get("needed"))
+    return [
+        field.encode_name
+        for field in information.fields
+        if field.required or is_needed(field.type)
+    ]
 
 
 def _require_what_is_always_there(schema: Schema) -> None:

@@ -1,1 +1,0 @@
-"""The texts themselves, by what they are about."""

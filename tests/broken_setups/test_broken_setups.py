@@ -1,0 +1,200 @@
+"""Broken set-ups as administrators make them, each built for real: the check, the test message and
+real mail give the same step, code and words.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import trustme
+import uvloop
+
+from smarthost.clock import SystemClock
+from smarthost.explanations.failure import Failure
+from smarthost.relay_check.model import Checked
+from smarthost.secret import Secret
+from smarthost.smtp_settings.model import SettingsInput
+from tests.broken_setups.apart import apart
+from tests.broken_setups.beside import running
+from tests.broken_setups.installation import SENDER, Installation, installation
+from tests.broken_setups.name_server import ZONE, look_up_at, name_server
+from tests.broken_setups.postfix_services import services, warm_up
+from tests.broken_setups.set_up import BrokenSetUp, Found, Place, World
+from tests.broken_setups.table import TABLE
+from tests.hostile_relays.quick import LoopClock, QuickLoop
+from tests.journeys.postfix import PASSWORD, USER_NAME, Postfix, folder_for_postfix, postfix
+
+ASKED_QUICKLY = 30
+"""So many times as quick as others time passes for check and test, which take half a minute."""
+SENT_QUICKLY = 100
+"""The same for mail, which may take five minutes."""
+
+_OWN_NETWORK = ("ip",)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(autouse=True)
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the authority one of the machine's own."""
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+
+
+@pytest.fixture(scope="module")
+def one_postfix(authority: trustme.CA) -> Iterator[Callable[[], Postfix]]:
+    """Give what starts Postfix when it is first asked for."""
+    running: list[Postfix] = []
+    with contextlib.ExitStack() as stack:
+
+        def start() -> Postfix:
+            if not running:
+                folder = stack.enter_context(folder_for_postfix())
+                asked = services(folder, authority)
+                running.append(stack.enter_context(postfix(folder, "127.0.0.1", asked)))
+                warm_up(running[0])
+            return running[0]
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an installation that each test gets a copy of, which takes a tenth of the time."""
+    folder = tmp_path_factory.mktemp("prepared") / "data"
+
+    async def make() -> None:
+        async with installation(folder, SystemClock(), look_up_at(0)):
+            pass
+
+    asyncio.run(make())
+    return folder
+
+
+def typed(row: BrokenSetUp, place: Place) -> SettingsInput:
+    given = {
+        "host": place.host or row.host,
+        "port": place.port,
+        "sender_address": SENDER,
+        "user_name": USER_NAME,
+        "password": PASSWORD,
+        "enable_ssl": True,
+        "enable_auth": True,
+        **row.settings,
+    }
+    password = Secret(str(given.pop("password")))
+    return SettingsInput(password=password, **given)  # type: ignore[arg-type]
+
+
+Way = Callable[[Installation, SettingsInput, str], Awaitable[Checked | Failure | None]]
+
+
+async def by_check(portal: Installation, settings: SettingsInput, to: str) -> Checked:
+    return await portal.check(settings, to)
+
+
+async def by_test(portal: Installation, settings: SettingsInput, to: str) -> Failure | None:
+    await portal.save(settings)
+    return await portal.test(to)
+
+
+async def by_mail(portal: Installation, settings: SettingsInput, to: str) -> Failure | None:
+    await portal.save(settings)
+    return await portal.send(to)
+
+
+class Told(NamedTuple):
+    """What the three ways have said."""
+
+    checked: Checked
+    tested: Failure | None
+    sent: Failure | None
+
+
+def run(row: BrokenSetUp, world: World, folder: Path) -> Told:
+    """Go all three ways; on the service's own loop, or where time passes quickly."""
+    with running(row.server, world) as place:
+        go = partial(_go, row, typed(row, place), folder)
+        if not row.slow:
+            told = go(uvloop.new_event_loop, (by_check, by_test, by_mail))
+        else:
+            told = [
+                *go(partial(QuickLoop, ASKED_QUICKLY), (by_check, by_test)),
+                *go(partial(QuickLoop, SENT_QUICKLY), (by_mail,)),
+            ]
+    return Told(*told)
+
+
+def _go(
+    row: BrokenSetUp,
+    settings: SettingsInput,
+    folder: Path,
+    loop: Callable[[], asyncio.AbstractEventLoop],
+    ways: Sequence[Way],
+) -> list[Any]:
+    zone = {row.host: [("A", "127.0.0.1")], **ZONE}
+
+    async def go() -> list[Any]:
+        system = SystemClock()
+        clock = LoopClock(system.now()) if row.slow else system
+        with name_server(zone) as port:
+            async with installation(folder, clock, look_up_at(port), row.environ) as portal:
+                if row.slow:
+                    return await asyncio.gather(*(way(portal, settings, row.to) for way in ways))
+                return [await way(portal, settings, row.to) for way in ways]
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(go())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(
+            row,
+            id=row.name,
+            marks=pytest.mark.needs(
+                *row.server.programs, *(_OWN_NETWORK if row.apart is not None else ())
+            ),
+        )
+        for row in TABLE
+    ],
+)
+def test_a_broken_set_up_has_one_code_and_one_text_whichever_way_it_is_met(
+    row: BrokenSetUp,
+    authority: trustme.CA,
+    one_postfix: Callable[[], Postfix],
+    prepared: Path,
+    tmp_path: Path,
+) -> None:
+    folder = shutil.copytree(prepared, tmp_path / "data")
+    world = World(authority=authority, host=row.host, postfix=one_postfix)
+    work = partial(run, row, world, folder)
+    told = work() if row.apart is None else apart(work, *row.apart)
+
+    if row.found is Found.WARNED:
+        assert (told.checked.ok, told.tested, told.sent) == (True, None, None)
+        check_told(row, next(one for one in told.checked.warnings if one.code is row.code))
+        return
+    assert told.checked.ok is (told.checked.failure is None)
+    assert told.tested is not None
+    assert told.sent == told.tested
+    assert told.checked.failure == (None if row.found is Found.AT_DATA else told.tested)
+    check_told(row, told.tested)
+
+
+def check_told(row: BrokenSetUp, failure: Failure) -> None:
+    found = (failure.step, failure.code, failure.permanent, failure.fields)
+    assert found == (row.step, row.code, row.permanent, row.fields), failure.text
+    for words in row.says:
+        assert words.casefold() in failure.text.casefold()
+    assert PASSWORD not in failure.text
