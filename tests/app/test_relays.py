@@ -38,7 +38,7 @@ async def installation(
 
 async def test_without_any_relay_there_is_none(tmp_path: Path) -> None:
     async with installation(tmp_path) as (config, parts, portal):
-        relays = Relays(parts.settings, parts.key_ring, config)
+        relays = Relays(parts.settings, parts.tokens, parts.key_ring, config)
         for find in (relays.of, relays.default_of):
             with pytest.raises(BrokenOffError) as refused:
                 await find(portal.id)
@@ -48,7 +48,7 @@ async def test_without_any_relay_there_is_none(tmp_path: Path) -> None:
 async def test_a_portals_own_relay_has_its_password_opened(tmp_path: Path) -> None:
     async with installation(tmp_path, NTLM="off") as (config, parts, portal):
         await parts.settings.save(portal.id, draft(), BY)
-        relay = await Relays(parts.settings, parts.key_ring, config).of(portal.id)
+        relay = await Relays(parts.settings, parts.tokens, parts.key_ring, config).of(portal.id)
     assert (relay.host, relay.port, relay.enable_ssl) == ("mail.example.com", 587, True)
     assert (relay.portal_id, relay.revision) == (portal.id, 1)
     assert (relay.enable_auth, relay.user_name) == (True, "notify")
@@ -60,7 +60,7 @@ async def test_a_portals_own_relay_has_its_password_opened(tmp_path: Path) -> No
 
 async def test_the_default_relay_has_the_operators_password_and_authority(tmp_path: Path) -> None:
     async with installation(tmp_path, DEFAULT_RELAY_URL=DEFAULT) as (config, parts, portal):
-        relays = Relays(parts.settings, parts.key_ring, config)
+        relays = Relays(parts.settings, parts.tokens, parts.key_ring, config)
         before = await relays.of(portal.id)
         await parts.settings.save(portal.id, draft(OPEN_RELAY, None), BY)
         own = await relays.of(portal.id)
@@ -81,5 +81,5 @@ async def test_a_password_that_does_not_open_stops_the_mail(tmp_path: Path) -> N
         await parts.settings.save(portal.id, draft(), BY)
         other = KeyRing({key_id(bytes(KEY_OCTETS)): bytes(KEY_OCTETS)}, key_id(bytes(KEY_OCTETS)))
         with pytest.raises(BrokenOffError) as refused:
-            await Relays(parts.settings, other, config).of(portal.id)
+            await Relays(parts.settings, parts.tokens, other, config).of(portal.id)
     assert (refused.value.code, refused.value.revision) == (Code.PASSWORD_UNREADABLE, 1)

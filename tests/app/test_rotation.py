@@ -135,6 +135,8 @@ async def test_every_place_that_secrets_are_stored_in_is_known(tmp_path: Path) -
     async with installation(tmp_path) as (_, parts, _portal):
         assert set(await parts.database.fetch(SEALED)) == {
             ("smtp_settings_revisions", "sealed_password"),
+            ("oauth2_tokens", "sealed_refresh_token"),
+            ("oauth2_authorizations", "sealed_verifier"),
             ("webhooks", "sealed_secret"),
         }
 

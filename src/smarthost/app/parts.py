@@ -14,6 +14,7 @@ import structlog
 
 from smarthost import __version__
 from smarthost.app.delivery import Delivery
+from smarthost.app.oauth2 import ProvidersEndPoints
 from smarthost.app.relays import Relays, default_settings
 from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
@@ -41,6 +42,8 @@ from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
 from smarthost.sending.prepare import Sending
 from smarthost.smtp.egress import Policy, Resolver, SystemResolver
+from smarthost.smtp_settings.binding.store import BindingStore
+from smarthost.smtp_settings.binding.tokens.store import TokenStore
 from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring
 from smarthost.smtp_settings.live_key_ring import LiveKeyRing
 from smarthost.smtp_settings.model import SmtpSettings
@@ -76,6 +79,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sign_ins: SignInStore
     sign_in: SignIn
     settings: SettingsStore
+    bindings: BindingStore
+    tokens: TokenStore
     default_relay: SmtpSettings | None
     delivery: Delivery
     trials: TrialStore
@@ -181,9 +186,13 @@ def _build(
     sign_ins = SignInStore(database, audit, clock, ids)
     # What waits for its relay goes at once to the one that was just saved.
     settings = SettingsStore(database, audit, clock, key_ring, in_each_save=lift)
+    bindings = BindingStore(
+        database, audit, clock, key_ring, ProvidersEndPoints(), in_each_save=lift
+    )
     default = default_settings(config)
     default_in_force = DefaultInForce(settings=default, hidden=config.base_domain is not None)
-    relays = Relays(settings, key_ring, config)
+    tokens = TokenStore(database, clock, key_ring)
+    relays = Relays(settings, tokens, key_ring, config)
     stores = Stores(
         audit=audit,
         portals=portals,
@@ -210,6 +219,8 @@ def _build(
         sign_ins=sign_ins,
         sign_in=SignIn(portals, sign_ins, passwords),
         settings=settings,
+        bindings=bindings,
+        tokens=tokens,
         default_relay=default,
         delivery=delivery,
         trials=trials,
