@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,13 @@ class Kept:
     news: list[TokenNews] = field(default_factory=list)
     fails: bool = False
 
-    async def __call__(self, _settings: RelaySettings, news: TokenNews) -> None:
+    def turn(self, _settings: RelaySettings) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
+
+    async def newest(self, _settings: RelaySettings) -> Secret | None:
+        return next((one.refresh for one in reversed(self.news) if one.refresh), None)
+
+    async def keep(self, _settings: RelaySettings, news: TokenNews) -> None:
         if self.fails:
             raise NoTokenError(NoToken.UNAVAILABLE, "The token could not be written down.")
         self.news.append(news)

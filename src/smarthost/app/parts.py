@@ -14,7 +14,7 @@ import structlog
 
 from smarthost import __version__
 from smarthost.app.delivery import Delivery
-from smarthost.app.oauth2 import ProvidersEndPoints
+from smarthost.app.oauth2 import ProvidersEndPoints, access_tokens
 from smarthost.app.relays import Relays, default_settings
 from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
@@ -25,6 +25,7 @@ from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.migrate import migrate
 from smarthost.database.sqlite import SqliteDatabase
 from smarthost.delivery.pool import Pool
+from smarthost.delivery.tokens import Tokens
 from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.ids import Ids
 from smarthost.mail_queue.holds.store import lift
@@ -81,6 +82,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     settings: SettingsStore
     bindings: BindingStore
     tokens: TokenStore
+    access_tokens: Tokens
     default_relay: SmtpSettings | None
     delivery: Delivery
     trials: TrialStore
@@ -118,6 +120,7 @@ async def open_parts(
             yield parts
         finally:
             await parts.check.close()
+            await parts.access_tokens.close()
             parts.passwords.close()
     finally:
         await database.close()
@@ -192,6 +195,7 @@ def _build(
     default = default_settings(config)
     default_in_force = DefaultInForce(settings=default, hidden=config.base_domain is not None)
     tokens = TokenStore(database, clock, key_ring)
+    access = access_tokens(config, tokens, clock, resolver)
     relays = Relays(settings, tokens, key_ring, config)
     stores = Stores(
         audit=audit,
@@ -200,6 +204,7 @@ def _build(
         notices=NoticeStore(database, clock),
         webhooks=WebhookStore(database, audit, clock, ids, key_ring),
         failure_notices=FailureNoticeStore(database),
+        access_tokens=access,
     )
     delivery = Delivery(config, database, relays, stores, clock, ids, resolver, metrics.mail)
     trials = TrialStore(database, clock, ids)
@@ -221,6 +226,7 @@ def _build(
         settings=settings,
         bindings=bindings,
         tokens=tokens,
+        access_tokens=access,
         default_relay=default,
         delivery=delivery,
         trials=trials,
@@ -237,7 +243,7 @@ def _build(
             settings=settings,
             default=default_in_force,
             relays=relays,
-            connections=_for_checks(config, clock, resolver),
+            connections=_for_checks(config, access, clock, resolver),
             clock=clock,
             ids=ids,
         ),
@@ -246,12 +252,13 @@ def _build(
     )
 
 
-def _for_checks(config: Config, clock: Clock, resolver: Resolver) -> Pool:
+def _for_checks(config: Config, tokens: Tokens, clock: Clock, resolver: Resolver) -> Pool:
     """Return the way out of checks: the policy of mail, and no session that mail has used."""
     return Pool(
         policy=Policy(config.relay_networks),
         resolver=resolver,
         clock=clock,
+        tokens=tokens,
         idle_seconds=0,
     )
 

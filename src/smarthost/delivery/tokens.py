@@ -5,8 +5,9 @@ token is written down before the access token that came with it is used: the old
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
@@ -51,11 +52,29 @@ class TokenNews(msgspec.Struct, frozen=True, kw_only=True):
     said: str | None = None
 
 
-Keep = Callable[[RelaySettings, TokenNews], Awaitable[None]]
-"""Writes down what came of a request for the token of these settings.
+class Book(Protocol):
+    """Where refresh tokens are kept, and what requests came to."""
 
-Raises `NoTokenError` where that cannot be done now.
-"""
+    def turn(self, settings: RelaySettings) -> AbstractAsyncContextManager[None]:
+        """Keep all others who could use up the same refresh token from asking meanwhile.
+
+        Raises `NoTokenError` where they do not end.
+        """
+        ...
+
+    async def newest(self, settings: RelaySettings) -> Secret | None:
+        """Return the refresh token that came last; None: what the settings have is the one.
+
+        Raises `NoTokenError`.
+        """
+        ...
+
+    async def keep(self, settings: RelaySettings, news: TokenNews) -> None:
+        """Write down what came of a request for the token of these settings.
+
+        Raises `NoTokenError` where that cannot be done now.
+        """
+        ...
 
 
 class _Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,10 +86,10 @@ class _Held(msgspec.Struct, frozen=True, kw_only=True):
 class Tokens:
     """Gives access tokens; it belongs to one event loop."""
 
-    def __init__(self, http: HttpClient, clock: Clock, keep: Keep) -> None:
+    def __init__(self, http: HttpClient, clock: Clock, book: Book) -> None:
         self._http = http
         self._clock = clock
-        self._keep = keep
+        self._book = book
         self._held: dict[tuple[str, int], _Held] = {}
         self._asked: dict[tuple[str, int], asyncio.Task[Secret]] = {}
 
@@ -88,6 +107,15 @@ class Tokens:
             fetching = self._asked[key] = asyncio.create_task(self._fetched(settings))
             fetching.add_done_callback(partial(self._done, key))
         return await asyncio.shield(fetching)
+
+    async def exchanged(self, login: OAuth2Login, form: bytes) -> Token:
+        """Return what is given for a form by which somebody consented. Raises `NoTokenError`."""
+        return await self._granted(login, form)
+
+    def forget_all(self, portal_id: str) -> None:
+        """Drop what was fetched for a portal, since somebody else may have consented."""
+        for key in [key for key in self._held if key[0] == portal_id]:
+            del self._held[key]
 
     def forget(self, settings: RelaySettings, token: Secret) -> None:
         """Drop a token that the relay has refused, unless there is another one by now."""
@@ -107,14 +135,19 @@ class Tokens:
             task.exception()  # whoever waited has got it; nobody has to
 
     async def _fetched(self, settings: RelaySettings) -> Secret:
-        now, began = self._clock.now(), self._clock.monotonic()
-        try:
-            token = await self._ask(settings, now)
-        except NoTokenError as error:
-            await self._keep(settings, TokenNews(at=now, why=error.why, said=error.said))
-            raise
-        ends = now + round(token.seconds * MICROSECONDS)
-        await self._keep(settings, TokenNews(at=now, expires_at=ends, refresh=token.refresh))
+        # Some providers take a refresh token once: then two who ask at a time, or one who was
+        # given it before another has used it, would lose the consent.
+        async with self._book.turn(settings):
+            now, began = self._clock.now(), self._clock.monotonic()
+            try:
+                token = await self._ask(settings, now)
+            except NoTokenError as error:
+                news = TokenNews(at=now, why=error.why, said=error.said)
+                await self._book.keep(settings, news)
+                raise
+            ends = now + round(token.seconds * MICROSECONDS)
+            news = TokenNews(at=now, expires_at=ends, refresh=token.refresh)
+            await self._book.keep(settings, news)
         while len(self._held) >= _MOST_TOKENS:
             del self._held[next(iter(self._held))]
         renew_at = began + _good_for(token.seconds)
@@ -122,8 +155,19 @@ class Tokens:
         return token.access
 
     async def _ask(self, settings: RelaySettings, now: int) -> Token:
-        login = _login(settings)
-        form = asked(login, settings.user_name, now)
+        login = await self._login(settings)
+        return await self._granted(login, asked(login, settings.user_name, now))
+
+    async def _login(self, settings: RelaySettings) -> OAuth2Login:
+        login = settings.oauth2
+        assert login is not None  # noqa: S101 - only asked for with OAuth2
+        newest = await self._book.newest(settings)
+        if newest is None:
+            return login
+        secrets = msgspec.structs.replace(login.secrets, refresh_token=newest)
+        return msgspec.structs.replace(login, secrets=secrets)
+
+    async def _granted(self, login: OAuth2Login, form: bytes) -> Token:
         try:
             answer = await self._http.post(login.oauth2.token_url, form, headers=_HEADERS)
         except NoAnswerError as error:
@@ -137,11 +181,6 @@ def _good_for(seconds: float) -> float:
 
 def _key(settings: RelaySettings) -> tuple[str, int]:
     return settings.portal_id, settings.revision
-
-
-def _login(settings: RelaySettings) -> OAuth2Login:
-    assert settings.oauth2 is not None  # noqa: S101 - only asked for with OAuth2
-    return settings.oauth2
 
 
 _NO_ANSWER = {

@@ -84,6 +84,11 @@ class TokenStore:
             return None
         return self._key_ring.open(rows[0][0], refresh_place(revision))
 
+    async def newest(self, portal_id: str, number: int) -> Secret | None:
+        """Return the same of a revision by its number. Raises `SealBrokenError`."""
+        revision = await revision_of(self._database, portal_id, number)
+        return None if revision is None else await self.refresh_token(revision)
+
     async def keep(self, portal_id: str, number: int, fetched: Fetched) -> None:
         """Write down what came of a request with revision `number`, safely before this returns.
 
@@ -93,14 +98,13 @@ class TokenStore:
         async def work(tx: Transaction) -> None:
             revision = await revision_of(tx, portal_id, number)
             if revision is not None and revision.oauth2_revision is not None:
-                await self._keep(tx, revision, revision.oauth2_revision, fetched)
+                await self.keep_in(tx, revision, fetched)
 
         await self._database.transact(work)
 
-    async def _keep(
-        self, tx: Transaction, revision: Revision, under: int, fetched: Fetched
-    ) -> None:
-        place = (revision.portal_id, under)
+    async def keep_in(self, tx: Transaction, revision: Revision, fetched: Fetched) -> None:
+        """Write down in `tx` what came of a request with a revision that has OAuth2."""
+        place = (revision.portal_id, revision.oauth2_revision)
         told = (fetched.at, fetched.expires_at, fetched.error, fetched.said)
         await tx.execute(_KEEP_STATE, *place, *told)
         if fetched.refresh is not None:
