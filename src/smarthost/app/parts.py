@@ -38,11 +38,13 @@ from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
 from smarthost.portals.suspension.store import SuspensionStore
 from smarthost.relay_check.check import Check
+from smarthost.relay_check.consent import Consent
 from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
 from smarthost.sending.prepare import Sending
 from smarthost.smtp.egress import Policy, Resolver, SystemResolver
+from smarthost.smtp_settings.binding.consent.store import ConsentStore
 from smarthost.smtp_settings.binding.store import BindingStore
 from smarthost.smtp_settings.binding.tokens.store import TokenStore
 from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring
@@ -83,6 +85,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     bindings: BindingStore
     tokens: TokenStore
     access_tokens: Tokens
+    consent: Consent
     default_relay: SmtpSettings | None
     delivery: Delivery
     trials: TrialStore
@@ -227,6 +230,9 @@ def _build(
         bindings=bindings,
         tokens=tokens,
         access_tokens=access,
+        consent=Consent(
+            ConsentStore(database, audit, clock, key_ring, in_each_consent=lift), access, clock
+        ),
         default_relay=default,
         delivery=delivery,
         trials=trials,

@@ -5,6 +5,7 @@ What an end point says is hostile until it is read: one JSON object, and of it o
 understood.
 """
 
+import re
 from enum import StrEnum
 from http import HTTPStatus
 from urllib.parse import urlencode
@@ -26,6 +27,9 @@ _STATEMENT_SECONDS = 3600  # the most that Google takes
 _SKEW_SECONDS = 60
 _LONGEST = 16 * 1024  # characters of a token
 _SHOWN_LIMIT = 160
+_READ_LIMIT = 1000
+_HIDDEN = "[hidden]"
+_LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9._~+=%-]{40,}")
 
 
 class OAuth2Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,15 +186,19 @@ def _words(said: _Refused, login: OAuth2Login) -> str:
     secrets = login.secrets
     for secret in (secrets.client_secret, secrets.refresh_token):
         if secret:
-            text = text.replace(secret.reveal(), "[hidden]")
-    return _shown(text)
+            text = text.replace(secret.reveal(), _HIDDEN)
+    return shown_words(text)
 
 
 def _odd(what: str) -> NoTokenError:
     return NoTokenError(NoToken.UNAVAILABLE, f"It answered with {what}.")
 
 
-def _shown(text: str) -> str:
-    """Return remote words as one line of printable characters, of a bounded length."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[:1000]).split())
+def shown_words(text: str) -> str:
+    """Return remote words as one line of printable characters, of a bounded length.
+
+    What is as long as a token, a code or a signed statement is hidden, whatever it is.
+    """
+    text = _LIKE_A_TOKEN.sub(_HIDDEN, text[:_READ_LIMIT])
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= _SHOWN_LIMIT else line[: _SHOWN_LIMIT - 1] + "…"

@@ -51,6 +51,8 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By the id of a rule."""
     patterns: dict[str, Text]
     """By the id of a pattern."""
+    consent: dict[str, Text]
+    """What somebody reads who comes back from a provider's page, by how that ended."""
 
     @classmethod
     @cache
