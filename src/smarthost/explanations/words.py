@@ -37,6 +37,8 @@ class Sentences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider_first: str
     """`{first}` is what an administrator must do before the provider's relay takes mail."""
     reply: str
+    sign_in_reply: str
+    """The same of the service that gives out tokens."""
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
