@@ -20,7 +20,7 @@ from smarthost.portals.model import Caller
 from smarthost.relay_check.consent import Consent, Ended, Ending, Shown
 from smarthost.secret import Secret
 from smarthost.smtp_settings.binding.consent.model import OPEN_SECONDS
-from smarthost.web.api.smtp_settings import PATH as SETTINGS_PATH
+from smarthost.web.api.smtp_oauth2 import PATH as OAUTH2_PATH
 from smarthost.web.api.smtp_settings import TAG
 from smarthost.web.consent_page import consent_page
 from smarthost.web.errors import RequestError
@@ -31,8 +31,8 @@ from smarthost.web.proxies import Client
 from smarthost.web.rate_limit import RateLimit
 from smarthost.web.resource import Resource
 
-PATH = f"{SETTINGS_PATH}/oauth2/authorize"
-CALLBACK_PATH = f"{SETTINGS_PATH}/oauth2/callback"
+PATH = f"{OAUTH2_PATH}/authorize"
+CALLBACK_PATH = f"{OAUTH2_PATH}/callback"
 
 # Nothing runs, loads, frames the page or is sent from it.
 _HEADERS = {
