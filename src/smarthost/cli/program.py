@@ -26,6 +26,7 @@ from smarthost.cli import (
     settings_check,
     settings_history,
     settings_oauth2,
+    settings_oauth2_authorize,
     settings_suggest,
     settings_test,
     user,
@@ -158,6 +159,11 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
                 ),
             ),
             ("remove", settings_oauth2.remove, ("", "--if-revision 3")),
+            (
+                "authorize",
+                settings_oauth2_authorize.authorize,
+                ("", "--url https://mail.example.com --json"),
+            ),
         ),
     ),
     (
