@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -51,13 +51,19 @@ class Provider:
     token_url: str = ""
     expires_in: float | None = 3600
     rotates: bool = False
-    """Whether each use of a refresh token makes a new one, and the old one void."""
+    """Whether each use of a refresh token makes a new one, and the old one void. Who shows an
+    old one has stolen it, for all that the provider knows: that ends the consent."""
+    says_no: bool = False
+    """Whether who is asked for consent gives none."""
     instead: bytes | Callable[[asyncio.StreamWriter], Awaitable[None]] | None = None
     """What is answered in place of any token."""
     token_octets: int = 600
     """Of chance in an access token; those of the big providers are about as long."""
     mailboxes: frozenset[str] = frozenset({"notify@example.com"})
     received: list[dict[str, str]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """What was answered to those that were refused."""
+    void_refresh_tokens: set[str] = field(default_factory=set)
     refresh_tokens: set[str] = field(default_factory=set)
     consents: dict[str, Consent] = field(default_factory=dict)
     _issued: dict[str, float] = field(default_factory=dict)
@@ -99,14 +105,36 @@ class Provider:
         writer.write(self.instead if self.instead is not None else self._answer(request))
         await writer.drain()
 
+    @property
+    def access_tokens(self) -> list[str]:
+        """All that were given out and not revoked."""
+        return list(self._issued)
+
     def _answer(self, request: Received) -> bytes:
+        if request.line.startswith("GET "):
+            return self._consented(request.line.split(" ")[1])
         form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
         self.received.append(form)
         try:
             return answer(200, self._granted(form))
         except RefusedError as refused:
+            self.refused.append(refused.error)
             said = {"error": refused.error, "error_description": refused.description}
             return answer(refused.status, said)
+
+    def _consented(self, target: str) -> bytes:
+        """The page on which somebody consents at once; sends the browser back."""
+        asked = dict(parse_qsl(urlsplit(target).query, strict_parsing=True))
+        assert (asked["response_type"], asked["client_id"]) == ("code", CLIENT_ID)
+        assert (asked["scope"], asked["code_challenge_method"]) == (SCOPE, "S256")
+        back = {"state": asked["state"]}
+        if self.says_no:
+            back |= {"error": "access_denied", "error_description": "The user said no."}
+        else:
+            back["code"] = self.consent(
+                challenge=asked["code_challenge"], redirect_uri=asked["redirect_uri"]
+            )
+        return page(302, b"", "text/html", f"Location: {asked['redirect_uri']}?{urlencode(back)}")
 
     def _granted(self, form: dict[str, str]) -> dict[str, object]:
         grants = {
@@ -145,11 +173,14 @@ class Provider:
     def _refresh(self, form: dict[str, str]) -> str | None:
         self._client(form)
         token = form.get("refresh_token", "")
+        if token in self.void_refresh_tokens:
+            self.refresh_tokens.clear()
         if token not in self.refresh_tokens:
             raise RefusedError("invalid_grant", "Token has been expired or revoked.")
         if not self.rotates:
             return None
         self.refresh_tokens.remove(token)
+        self.void_refresh_tokens.add(token)
         return self.new_refresh_token()
 
     def _code(self, form: dict[str, str]) -> str:
