@@ -12,7 +12,9 @@ from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.portals.model import Portal
 from smarthost.portals.store import PortalStore
+from smarthost.relay_health.health import RelayHealth
 from smarthost.smtp_settings.binding.store import BindingStore
+from smarthost.smtp_settings.binding.tokens.store import TokenStore
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
 from smarthost.smtp_settings.store import SettingsStore
 from tests.engines import ENGINES, migrated_database
@@ -69,6 +71,18 @@ def settings(
 @pytest.fixture
 def bindings(database: Database, audit: AuditLog, clock: HeldClock, ring: KeyRing) -> BindingStore:
     return BindingStore(database, audit, clock, ring, Known())
+
+
+@pytest.fixture
+def tokens(database: Database, clock: HeldClock, ring: KeyRing) -> TokenStore:
+    return TokenStore(database, clock, ring)
+
+
+@pytest.fixture
+def health(
+    holds: HoldStore, messages: MessageStore, settings: SettingsStore, bindings: BindingStore
+) -> RelayHealth:
+    return RelayHealth(holds, messages, settings, bindings, None)
 
 
 @pytest.fixture

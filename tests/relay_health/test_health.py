@@ -19,13 +19,6 @@ from tests.relay_health.held import HOST, RELAY, SAVED, accept, hold, let_go, pu
 SENT = "UPDATE queue_turns SET last_sent_at = $2 WHERE portal_id = $1 AND kind = 'mail'"
 
 
-@pytest.fixture
-def health(
-    holds: HoldStore, messages: MessageStore, settings: SettingsStore, bindings: BindingStore
-) -> RelayHealth:
-    return RelayHealth(holds, messages, settings, bindings, None)
-
-
 async def test_of_a_portal_that_never_sent_nothing_is_known(
     health: RelayHealth, portal: Portal
 ) -> None:
