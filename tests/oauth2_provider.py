@@ -99,10 +99,12 @@ class Provider:
         self._issued.clear()
 
     async def __call__(self, request: Received, writer: asyncio.StreamWriter) -> None:
-        if callable(self.instead):
+        if request.line.startswith("GET "):
+            writer.write(self._consented(request.line.split(" ")[1]))
+        elif callable(self.instead):
             await self.instead(writer)
-            return
-        writer.write(self.instead if self.instead is not None else self._answer(request))
+        else:
+            writer.write(self.instead if self.instead is not None else self._answer(request))
         await writer.drain()
 
     @property
@@ -111,8 +113,6 @@ class Provider:
         return list(self._issued)
 
     def _answer(self, request: Received) -> bytes:
-        if request.line.startswith("GET "):
-            return self._consented(request.line.split(" ")[1])
         form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
         self.received.append(form)
         try:

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from smarthost.app.oauth2 import ProvidersEndPoints, keeping
+from smarthost.app.oauth2 import ProvidersEndPoints, TokenBook
 from smarthost.app.parts import Parts, open_parts
 from smarthost.app.relays import Relays
+from smarthost.app.token_turns import TokenTurns
 from smarthost.audit.model import Actor
 from smarthost.config import Config, load_config
 from smarthost.delivery.bearer_token import NoToken, NoTokenError
@@ -122,13 +123,14 @@ async def test_the_refresh_token_that_came_last_is_used(tmp_path: Path) -> None:
         await parts.settings.save(portal.id, draft(), BY)
         await parts.bindings.bind(portal.id, REFRESHED, BY)
         relays = Relays(parts.settings, parts.tokens, parts.key_ring, config)
-        keep = keeping(parts.tokens)
+        book = TokenBook(parts.tokens, TokenTurns(tmp_path / "turns", parts.clock))
         news = TokenNews(at=1, expires_at=2, refresh=Secret("c4nary-refresh-1"))
-        await keep(await relays.of(portal.id), news)
+        await book.keep(await relays.of(portal.id), news)
+        assert await book.newest(await relays.of(portal.id)) == news.refresh
         after = await relays.of(portal.id)
         assert after.oauth2 is not None
         assert after.oauth2.secrets.refresh_token == Secret("c4nary-refresh-1")
-        await keep(after, TokenNews(at=3, why=NoToken.CONSENT_NEEDED, said="invalid_grant"))
+        await book.keep(after, TokenNews(at=3, why=NoToken.CONSENT_NEEDED, said="invalid_grant"))
         state = (await parts.bindings.status(portal.id)).tokens
         assert state is not None
         assert (state.error, state.said, state.expires_at) == (
@@ -172,8 +174,9 @@ async def test_a_token_that_cannot_be_written_down_is_none(tmp_path: Path) -> No
         await parts.settings.save(portal.id, draft(), BY)
         await parts.bindings.bind(portal.id, REFRESHED, BY)
         relay = await Relays(parts.settings, parts.tokens, parts.key_ring, config).of(portal.id)
+    book = TokenBook(parts.tokens, TokenTurns(tmp_path / "turns", parts.clock))
     with pytest.raises(NoTokenError) as none:  # the store is closed by now
-        await keeping(parts.tokens)(relay, TokenNews(at=1, expires_at=2))
+        await book.keep(relay, TokenNews(at=1, expires_at=2))
     assert none.value.why is NoToken.UNAVAILABLE
 
 

@@ -26,6 +26,8 @@ class RefreshPlace(msgspec.Struct, frozen=True, kw_only=True):
     """Where a refresh token may be shown: one application's, for one relay and user."""
 
     destination: Destination
+    oauth2_revision: int
+    """Of one set-up: another's token may be somebody else's consent."""
     token_url: str
     client_id: str
 
@@ -35,6 +37,7 @@ class RefreshPlace(msgspec.Struct, frozen=True, kw_only=True):
         return (
             b"smarthost oauth2 refresh token",
             *destination,
+            str(self.oauth2_revision).encode(),
             self.token_url.encode(),
             self.client_id.encode(),
         )
@@ -58,6 +61,7 @@ def refresh_place(revision: Revision) -> RefreshPlace:
     assert settings.oauth2 is not None  # noqa: S101
     return RefreshPlace(
         destination=settings.destination(revision.portal_id),
+        oauth2_revision=revision.oauth2_revision or 0,
         token_url=settings.oauth2.token_url,
         client_id=settings.oauth2.client_id,
     )
