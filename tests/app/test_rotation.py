@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 
 from smarthost.app.parts import Parts, open_parts
+from smarthost.app.relays import Relays
 from smarthost.app.rotation import Rotated, rotate
 from smarthost.config import Config
 from smarthost.portals.model import Portal
+from smarthost.secret import Secret
+from smarthost.smtp_settings.binding.tokens.store import Fetched
 from smarthost.smtp_settings.key_ring_file import KeyRingBusyError, KeyRingError, only_rotation
 from smarthost.smtp_settings.sealing import key_of
 from smarthost.smtp_settings.store import keys_in_use
 from tests.app.test_relays import BY, installation
 from tests.engines import executing
 from tests.processes import injecting, need_tracing, run_python, start_python
+from tests.smtp_settings.binding.bindings import REFRESHED
 from tests.smtp_settings.relays import CANARY, draft, relay
 from tests.webhooks.told import URL
 
@@ -76,6 +80,7 @@ asyncio.run(main())
 )
 BLOBS = """
 SELECT sealed_password FROM smtp_settings_revisions WHERE sealed_password IS NOT NULL
+UNION ALL SELECT sealed_refresh_token FROM oauth2_tokens WHERE sealed_refresh_token IS NOT NULL
 UNION ALL SELECT sealed_secret FROM webhooks"""
 SEALED = """
 SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
@@ -130,11 +135,27 @@ async def test_everything_is_under_the_new_key_and_a_running_process_goes_on(
         await assert_all_open(parts, portal)
 
 
+async def test_oauth2_goes_on_under_the_new_key(tmp_path: Path) -> None:
+    async with installation(tmp_path) as (config, parts, portal):
+        await parts.settings.save(portal.id, draft(), BY)
+        await parts.bindings.bind(portal.id, REFRESHED, BY)
+        newest = Secret("c4nary-refresh-1")
+        await parts.tokens.keep(portal.id, 2, Fetched(at=1, refresh=newest))
+        done = await rotated(config)
+        assert (done.sealed, done.unreadable) == (3, 0)
+        assert await keys_of_blobs(parts) == {done.key_id} == await keys_in_use(parts.database)
+        relay = await Relays(parts.settings, parts.tokens, parts.key_ring, config).of(portal.id)
+        assert relay.oauth2 is not None
+        assert relay.oauth2.secrets.refresh_token == newest
+
+
 async def test_every_place_that_secrets_are_stored_in_is_known(tmp_path: Path) -> None:
     """A table that is added later, and forgotten here, is found."""
     async with installation(tmp_path) as (_, parts, _portal):
         assert set(await parts.database.fetch(SEALED)) == {
             ("smtp_settings_revisions", "sealed_password"),
+            ("oauth2_tokens", "sealed_refresh_token"),
+            ("oauth2_authorizations", "sealed_verifier"),
             ("webhooks", "sealed_secret"),
         }
 

@@ -19,6 +19,7 @@ from smarthost.portals.model import ConflictError, Portal
 from smarthost.relay_check.model import Checked
 from smarthost.sending.attempts import Attempts
 from smarthost.smtp.egress import SystemResolver
+from smarthost.smtp_settings.binding.model import BindingInput
 from smarthost.smtp_settings.model import Draft, Faults, InvalidSettingsError, SettingsInput
 from smarthost.smtp_settings.rules import check
 
@@ -34,15 +35,19 @@ _LOOK_SECONDS = 0.01
 class Installation:
     """One portal, whose administrator has typed something."""
 
-    def __init__(self, parts: Parts, portal: Portal) -> None:
+    def __init__(self, parts: Parts, portal: Portal, sign_in: BindingInput | None = None) -> None:
+        """With `sign_in` that is set up whenever settings were saved."""
         self._parts = parts
+        self._sign_in = sign_in
         self._portal = portal
         self._attempts = Attempts(parts.delivery.messages, parts.settings, parts.default_relay)
 
     async def check(self, typed: SettingsInput, to: str) -> Checked:
-        """Check what was typed, which nobody has saved."""
-        checks = self._parts.check
-        return await checks.run(await checks.prepare(self._portal, typed, to, by=_BY))
+        """Check what was typed, which nobody has saved; but for a sign-in, which is saved."""
+        checks, what = self._parts.check, typed if self._sign_in is None else None
+        if what is None:
+            await self.save(typed)
+        return await checks.run(await checks.prepare(self._portal, what, to, by=_BY))
 
     async def refused(self, typed: SettingsInput) -> Faults:
         """Return what a check has against it, which begins with no connection then."""
@@ -53,6 +58,8 @@ class Installation:
     async def save(self, typed: SettingsInput) -> Draft:
         draft = check(typed, None)
         await self._parts.settings.save(self._portal.id, draft, _BY)
+        if self._sign_in is not None:
+            await self._parts.bindings.bind(self._portal.id, self._sign_in, _BY)
         return draft
 
     async def test(self, to: str) -> Failure | None:
@@ -104,6 +111,7 @@ async def installation(
     clock: Clock,
     look_up: Callable[[str], list[str]],
     environ: Mapping[str, str] = {},
+    sign_in: BindingInput | None = None,
 ) -> AsyncIterator[Installation]:
     """Open one in `folder`; `look_up` takes the place of getaddrinfo(3)."""
     given = {"DATA_DIR": str(folder), "HELO_NAME": HELO_NAME, **environ}
@@ -120,7 +128,7 @@ async def installation(
         (portal,) = await parts.portals.portals()
         delivering = asyncio.create_task(parts.delivery.run())
         try:
-            yield Installation(parts, portal)
+            yield Installation(parts, portal, sign_in)
         finally:
             parts.delivery.stop()
             await delivering

@@ -84,7 +84,7 @@ LOGIN_ROWS = [
     _no_way(
         "The server takes OAuth2 alone",
         scripted("`AUTH XOAUTH2 OAUTHBEARER`", partial(Offers, mechanisms="XOAUTH2 OAUTHBEARER")),
-        "offers no login that Smarthost can use",
+        "set up the OAuth2 sign-in",
         fields=("port", "enableAuth"),
     ),
     _no_way(

@@ -35,7 +35,10 @@ def _typed_row(row: Typed) -> str:
 def _row(row: BrokenSetUp) -> str:
     name = row.name + (" *" if row.found is Found.AT_DATA else "")
     fields = ", ".join(f"`{field}`" for field in row.fields)
-    cells = (name, row.server.built, row.step, f"`{row.code}`", fields, _waiting(row))
+    built = row.server.built
+    if row.sign_in is not None:
+        built = f"{row.sign_in.built}; {built}"
+    cells = (name, built, row.step, f"`{row.code}`", fields, _waiting(row))
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
 

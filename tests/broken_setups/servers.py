@@ -164,6 +164,15 @@ class Offers(Relay):
         self.mechanisms = mechanisms
 
 
+class TokensSay(Says):
+    """Takes tokens, and none is good enough."""
+
+    mechanisms = "XOAUTH2"
+
+    def __init__(self, authority: trustme.CA) -> None:
+        super().__init__(authority, "AUTH", b"535 5.7.8 Authentication credentials invalid\r\n")
+
+
 @asynccontextmanager
 async def _web_server(_world: World) -> AsyncIterator[Place]:
     with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import trustme
 
 from smarthost.delivery.outcome import Code, Step
+from smarthost.smtp_settings.binding.model import BindingInput
 from tests.journeys.postfix import Postfix
+from tests.oauth2_provider import Provider
 
 HOST = "mail.example.com"
 TO = "anna@example.org"
@@ -44,6 +46,17 @@ class Server(NamedTuple):
     """That it needs."""
 
 
+SIGN_IN_HOST = "login.example.com"
+
+
+class SignIn(NamedTuple):
+    """OAuth2 in place of a password, at a provider of our own."""
+
+    built: str
+    typed: Callable[[Provider], BindingInput]
+    provider: Callable[[], Provider] = Provider
+
+
 class Found(StrEnum):
     """What the three ways have in common."""
 
@@ -73,6 +86,8 @@ class BrokenSetUp:
     """Of `SettingsInput`."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """What the operator has set, without `SMARTHOST_`."""
+    sign_in: SignIn | None = None
+    """It is set up once the settings are saved."""
     slow: bool = False
     """Whether only a deadline ends it."""
     apart: tuple[tuple[str, ...], ...] | None = None

@@ -9,6 +9,7 @@ from tests.broken_setups.mail_rows import MAIL_ROWS
 from tests.broken_setups.port_rows import PORT_ROWS
 from tests.broken_setups.provider_rows import PROVIDER_ROWS
 from tests.broken_setups.set_up import BrokenSetUp
+from tests.broken_setups.sign_in_rows import SIGN_IN_ROWS
 from tests.broken_setups.warned_rows import WARNED_ROWS
 
 CHAPTERS: Mapping[str, Sequence[BrokenSetUp]] = {
@@ -16,6 +17,7 @@ CHAPTERS: Mapping[str, Sequence[BrokenSetUp]] = {
     "The port": PORT_ROWS,
     "TLS and certificates": ENCRYPTION_ROWS,
     "The login": LOGIN_ROWS,
+    "A sign-in with OAuth2": SIGN_IN_ROWS,
     "Sender, recipient and message": MAIL_ROWS,
     "What providers say": PROVIDER_ROWS,
     "What works, with a warning": WARNED_ROWS,

@@ -5,7 +5,7 @@ real mail give the same step, code and words.
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,16 +18,18 @@ from smarthost.clock import SystemClock
 from smarthost.explanations.failure import Failure
 from smarthost.relay_check.model import Checked
 from smarthost.secret import Secret
+from smarthost.smtp_settings.binding.model import BindingInput
 from smarthost.smtp_settings.model import SettingsInput
 from tests.apart import apart
-from tests.authority import trust_everywhere
+from tests.authority import showing, trust_everywhere
 from tests.broken_setups.beside import running
 from tests.broken_setups.installation import SENDER, Installation, installation
 from tests.broken_setups.names import ZONE, look_up_at
 from tests.broken_setups.postfix_services import services, warm_up
-from tests.broken_setups.set_up import BrokenSetUp, Found, Place, World
+from tests.broken_setups.set_up import SIGN_IN_HOST, BrokenSetUp, Found, Place, Server, World
 from tests.broken_setups.table import TABLE
 from tests.hostile_relays.quick import LoopClock, QuickLoop
+from tests.http_servers import http_server
 from tests.journeys.postfix import PASSWORD, USER_NAME, Postfix, folder_for_postfix, postfix
 from tests.name_server import Zone, name_server
 
@@ -94,6 +96,25 @@ def typed(row: BrokenSetUp, place: Place) -> SettingsInput:
     return SettingsInput(password=password, **given)  # type: ignore[arg-type]
 
 
+@contextlib.contextmanager
+def provided(row: BrokenSetUp, world: World) -> Iterator[BindingInput | None]:
+    """Run the provider of a row's sign-in, and give what is typed for it."""
+    if row.sign_in is None:
+        yield None
+        return
+    provider = row.sign_in.provider()
+
+    @contextlib.asynccontextmanager
+    async def end_point(world: World) -> AsyncIterator[Place]:
+        tls = showing(world.authority.issue_cert(SIGN_IN_HOST))
+        async with http_server(provider, tls=tls) as server:
+            provider.token_url = server.url("/token", host=SIGN_IN_HOST)
+            yield Place(port=server.port)
+
+    with running(Server(row.sign_in.built, end_point), world):
+        yield row.sign_in.typed(provider)
+
+
 Way = Callable[[Installation, SettingsInput, str], Awaitable[Checked | Failure | None]]
 
 
@@ -121,8 +142,8 @@ class Told(NamedTuple):
 
 def run(row: BrokenSetUp, world: World, folder: Path) -> Told:
     """Go all three ways; on the service's own loop, or where time passes quickly."""
-    with running(row.server, world) as place:
-        go = partial(_go, row, typed(row, place), folder)
+    with running(row.server, world) as place, provided(row, world) as sign_in:
+        go = partial(_go, row, typed(row, place), sign_in, folder)
         if not row.slow:
             told = go(uvloop.new_event_loop, (by_check, by_test, by_mail))
         else:
@@ -136,17 +157,20 @@ def run(row: BrokenSetUp, world: World, folder: Path) -> Told:
 def _go(
     row: BrokenSetUp,
     settings: SettingsInput,
+    sign_in: BindingInput | None,
     folder: Path,
     loop: Callable[[], asyncio.AbstractEventLoop],
     ways: Sequence[Way],
 ) -> list[Any]:
-    zone: Zone = {row.host: {"A": ["127.0.0.1"]}, **ZONE}
+    here = {name: {"A": ["127.0.0.1"]} for name in (row.host, SIGN_IN_HOST)}
+    zone: Zone = {**here, **ZONE}
 
     async def go() -> list[Any]:
         system = SystemClock()
         clock = LoopClock(system.now()) if row.slow else system
         with name_server(zone) as names:
-            async with installation(folder, clock, look_up_at(names.port), row.environ) as portal:
+            look_up = look_up_at(names.port)
+            async with installation(folder, clock, look_up, row.environ, sign_in) as portal:
                 if row.slow:
                     return await asyncio.gather(*(way(portal, settings, row.to) for way in ways))
                 return [await way(portal, settings, row.to) for way in ways]

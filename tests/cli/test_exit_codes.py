@@ -63,6 +63,9 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.web.errors.UnauthorizedError": "answers a request",
     "smarthost.web.request_head.RefusedError": "answers a request",
     "smarthost.webhooks.model.InvalidUrlError": "no command sets a webhook",
+    "smarthost.delivery.bearer_token.NoTokenError": "is an attempt's outcome",
+    "smarthost.http_client.model.NoAnswerError": "is told as what was asked for: a token, a file",
+    "smarthost.relay_check.suggestions.autoconfig_reader.NoConfigError": "means no suggestion",
     "smarthost.webhooks.model.NoAnswerError": "is written beside the event",
     "smarthost.webhooks.model.WebhooksError": "the base of others",
 }

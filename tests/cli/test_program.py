@@ -26,6 +26,8 @@ def test_the_version_is_told(program: Program) -> None:
 def test_help_names_every_command_and_group(program: Program) -> None:
     told = program("--help").out
     for name, *_ in (*COMMANDS, *GROUPS):
+        if " " in name:
+            continue  # within another group
         assert re.search(rf"^  {name} ", told, re.MULTILINE), name
 
 

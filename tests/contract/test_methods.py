@@ -8,6 +8,8 @@ TAKEN = {
     SETTINGS: {"GET", "HEAD", "POST", "DELETE", "OPTIONS"},
     f"{SETTINGS}/check": {"POST", "OPTIONS"},
     f"{SETTINGS}/check/events": {"POST", "OPTIONS"},
+    f"{SETTINGS}/oauth2/authorize": {"GET", "HEAD", "OPTIONS"},
+    f"{SETTINGS}/oauth2/callback": {"GET", "OPTIONS"},
     f"{SETTINGS}/test/events": {"GET", "HEAD", "OPTIONS"},
     AUTHENTICATION: {"GET", "HEAD", "POST", "OPTIONS"},
     f"{AUTHENTICATION}/logout": {"POST", "OPTIONS"},

@@ -28,6 +28,7 @@ PATHS = (
     f"{SETTINGS}/check/events",
     f"{SETTINGS}/health",
     f"{SETTINGS}/history",
+    f"{SETTINGS}/oauth2",
     WEBHOOK,
     "/api/2.0/smtpsettings",
     AUTHENTICATION,

@@ -9,6 +9,7 @@ from smarthost.delivery.attempt import attempt
 from smarthost.delivery.outcome import Outcome, Step, StepState
 from smarthost.delivery.pool import Pool
 from smarthost.delivery.relay import RelaySettings
+from smarthost.delivery.tokens import Tokens
 from smarthost.mail.envelope import Envelope
 from smarthost.secret import Secret
 from smarthost.smtp.egress import Policy, Resolver
@@ -91,11 +92,13 @@ async def pool(
     policy: Policy | None = None,
     idle_seconds: float = 0,
     clock: Clock | None = None,
+    tokens: Tokens | None = None,
 ) -> AsyncIterator[Pool]:
     connections = Pool(
         policy=policy or Policy("any"),
         resolver=resolver or Names(["127.0.0.1"]),
         clock=clock or SystemClock(),
+        tokens=tokens,
         idle_seconds=idle_seconds,
     )
     try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from smarthost.delivery.bearer_token import NoToken, NoTokenError
 from smarthost.delivery.classify import Fault, Lack, Situation, classify
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.catalogue import CATALOGUE, rule_of
@@ -58,6 +59,7 @@ _TLS_REASONS = (
 _LACKS = {
     Lack.STARTTLS: Step.TLS,
     Lack.LOGIN: Step.AUTHENTICATE,
+    Lack.BEARER_LOGIN: Step.AUTHENTICATE,
     Lack.NTLM_ALLOWED: Step.AUTHENTICATE,
     Lack.SIZE: Step.SENDER,
     Lack.SMTPUTF8: Step.SENDER,
@@ -118,6 +120,8 @@ def _faults() -> Iterator[tuple[Step, Fault]]:
     for tls_reason in _TLS_REASONS:
         yield Step.TLS, TlsError(tls_reason)
     yield Step.TLS, StartTlsInjectionError()
+    for why in NoToken:
+        yield Step.AUTHENTICATE, NoTokenError(why, "no")
     anywhere: tuple[SmtpError, ...] = (
         TimedOutError(),
         ClosedError(),
@@ -146,11 +150,16 @@ def _reply(code: int, detail: str, said: str) -> Reply:
 def _shown(step: Step, code: Code, *, logged_in: bool) -> Iterator[Facts]:
     # Behind the login there was one exactly where the settings ask for it.
     asked = (logged_in,) if step in _LOGIN_IS_OVER else (False, True)
-    for port, ssl, auth, ntlm in itertools.product(
-        (465, 587), (False, True), asked, (False, True)
+    for port, ssl, auth, ntlm, oauth2 in itertools.product(
+        (465, 587), (False, True), asked, (False, True), (False, True)
     ):
         relay = RelayShown(
-            host="mail.example.com", port=port, enable_ssl=ssl, enable_auth=auth, use_ntlm=ntlm
+            host="mail.example.com",
+            port=port,
+            enable_ssl=ssl,
+            enable_auth=auth,
+            use_ntlm=ntlm,
+            oauth2=oauth2,
         )
         for tls, recommended in itertools.product((None, "TLSv1.3"), (None, _RECOMMENDED)):
             yield Facts(step=step, code=code, relay=relay, tls=tls, recommended=recommended)

@@ -50,10 +50,15 @@ SENTENCES = 5
 def situations() -> list[Facts]:
     relays = [
         RelayShown(
-            host="mail.example.org", port=port, enable_ssl=ssl, enable_auth=auth, use_ntlm=ntlm
+            host="mail.example.org",
+            port=port,
+            enable_ssl=ssl,
+            enable_auth=auth,
+            use_ntlm=ntlm,
+            oauth2=oauth2,
         )
-        for port, ssl, auth, ntlm in itertools.product(
-            (25, 465), (False, True), (False, True), (False, True)
+        for port, ssl, auth, ntlm, oauth2 in itertools.product(
+            (25, 465), (False, True), (False, True), (False, True), (False, True)
         )
     ]
     return [

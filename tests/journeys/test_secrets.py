@@ -8,9 +8,8 @@ import json
 import secrets
 import signal
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -18,33 +17,12 @@ from tests.cli.program import ADMIN, Program
 from tests.contract.bodies import LOGIN
 from tests.contract.process import Process
 from tests.contract.service import AUTHENTICATION, KEYS, SETTINGS
+from tests.journeys.canaries import found_in
 from tests.journeys.served import serving
+from tests.smtp_settings.binding.bindings import private_key
 
 # A service manager may allow core dumps; `exec` keeps the pid.
 WITH_CORE_DUMPS = ("sh", "-c", 'ulimit -c unlimited 2>/dev/null; exec "$@"', "sh")
-
-
-def forms(secret: str) -> Iterator[bytes]:
-    """Every form in which `secret` might be written."""
-    octets = secret.encode()
-    yield octets
-    yield quote(secret, safe="").encode()
-    yield json.dumps(secret)[1:-1].encode()
-    yield repr(secret)[1:-1].encode()
-    yield octets.hex().encode()
-    yield octets.hex().upper().encode()
-    for encoding in ("utf-16-le", "utf-16-be", "latin-1"):
-        yield secret.encode(encoding)
-    for before in range(3):
-        # What the octets around it cannot change.
-        text = b64encode(bytes(before) + octets + bytes(3))[(before * 8 + 5) // 6 :]
-        whole = text[: (len(octets) * 8 - (-before * 8) % 6) // 6]
-        yield whole
-        yield whole.replace(b"+", b"-").replace(b"/", b"_")
-
-
-def found_in(text: bytes, known: Sequence[str]) -> list[tuple[str, bytes]]:
-    return [(secret, form) for secret in known for form in forms(secret) if form in text]
 
 
 @pytest.mark.parametrize("before", range(10))
@@ -58,6 +36,7 @@ def test_every_form_is_found(before: int) -> None:
 
 def test_no_secret_is_in_a_log_an_answer_a_file_or_the_process(program: Program) -> None:
     stored, relay, person, wrong = (_canary(mark) for mark in ("\u00e4?>", "p", "q", "w"))
+    application, refreshing = _canary("a"), _canary("r")
     url = program.folder / "relay-url"
     url.write_text(f"smtp://user:{relay}@relay.example.com?sender={ADMIN}")
     environ = {
@@ -73,11 +52,14 @@ def test_no_secret_is_in_a_log_an_answer_a_file_or_the_process(program: Program)
         answers = [changed.out + changed.err, client.ask("GET", SETTINGS).body.decode()]
         answers += _saved(client, stored)
         answers += _refused_bodies(client, stored)
+        answers += _oauth2(client, application, refreshing)
         answers += _refused_credentials(client, wrong)
         answers.append(client.ask("GET", "/metrics").body.decode())
         answers.append(program("audit", "export", **environ).out)
 
-        known = [stored, relay, person, wrong, session, client.key]
+        of_the_key = private_key().splitlines()[3]
+        known = [stored, relay, person, wrong, application, refreshing, of_the_key]
+        known += [session, client.key]
         assert not found_in("\n".join(answers).encode(), known)
         assert not found_in(_told_by_kernel(service.pid), known)
         assert not found_in(_files(program, but={url, key_file}), known)
@@ -176,6 +158,37 @@ def _refused_bodies(client: Process, password: str) -> Iterator[str]:
         refused = client.ask("POST", SETTINGS, json.dumps(right).encode(), **headers)
         assert 400 <= refused.status < 500, refused.body
         yield f"{refused.headers}{refused.body.decode()}"
+
+
+def _oauth2(client: Process, application: str, refreshing: str) -> Iterator[str]:
+    """Set OAuth2 up by each kind of secret, and have each refused."""
+    common = {
+        "clientId": "app-4711",
+        "tokenUrl": "https://login.example.net/token",
+        "scope": "smtp.send",
+        "userName": "postman",
+    }
+    own = {"grant": "client_credentials", "clientSecret": application}
+    refreshed = {"grant": "refresh_token", "clientSecret": application}
+    refreshed |= {"refreshToken": refreshing}
+    account = {"grant": "service_account", "serviceAccount": private_key()}
+    wrong: list[dict[str, object]] = [
+        {"scope": ""},
+        {"clientSecret": [application], "refreshToken": {"a": refreshing}},
+        {"clientSecret": f"{application}\n", "refreshToken": f"{refreshing}\n"},
+        {"grant": application},
+        {"tokenUrl": f"https://user:{application}@login.example.net/"},
+        {"serviceAccount": {"private_key": private_key()[:-40]}},
+    ]
+    for secrets_of_it in (own, refreshed, account):
+        right = {**common, **secrets_of_it}
+        for change in ({}, *wrong):
+            body = json.dumps({**right, **change}).encode()
+            answered = client.ask("PUT", f"{SETTINGS}/oauth2", body)
+            assert answered.status == (400 if change else 200), answered.body
+            yield f"{answered.headers}{answered.body.decode()}"
+        for path in ("/oauth2", "", "/health", "/history"):
+            yield client.ask("GET", f"{SETTINGS}{path}").body.decode()
 
 
 def _refused_credentials(client: Process, wrong: str) -> Iterator[str]:

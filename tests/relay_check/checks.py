@@ -87,7 +87,7 @@ async def bench(
         check = Check(
             settings=parts.settings,
             default=DefaultInForce(settings=default_settings(config), hidden=hidden),
-            relays=Relays(parts.settings, parts.key_ring, config),
+            relays=Relays(parts.settings, parts.tokens, parts.key_ring, config),
             connections=Pool(
                 policy=policy or Policy("any"), resolver=names, clock=parts.clock, idle_seconds=0
             ),

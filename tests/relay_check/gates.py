@@ -18,6 +18,7 @@ from smarthost.relay_check.check import Check
 from smarthost.relay_check.model import Checked
 from smarthost.relay_check.trial import DefaultInForce
 from smarthost.smtp.egress import Policy, SystemResolver
+from smarthost.smtp_settings.binding.tokens.store import TokenStore
 from smarthost.smtp_settings.model import Draft, SettingsInput
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
 from smarthost.smtp_settings.store import SettingsStore
@@ -55,8 +56,10 @@ class Gate:
             stderr_is_terminal=False,
         )
         key = bytes(range(KEY_OCTETS))  # as that of the fixture `settings`
-        self.relays = Relays(settings, KeyRing({key_id(key): key}, key_id(key)), config)
+        ring = KeyRing({key_id(key): key}, key_id(key))
         self.clock = SystemClock()
+        tokens = TokenStore(settings._database, self.clock, ring)
+        self.relays = Relays(settings, tokens, ring, config)
         self.connections = Pool(
             policy=Policy(networks),
             resolver=SystemResolver(lambda host: list(look_up(host))),
@@ -81,7 +84,7 @@ class Gate:
         self, portal: Portal, draft: Draft, *, fresh: bool, told: Told | None = None
     ) -> Outcome:
         """Hand a message over as the worker does: a test message if `fresh`, else real mail."""
-        relay = self.relays.of_draft(draft, await self._settings.current(portal.id))
+        relay = await self.relays.of_draft(draft, await self._settings.current(portal.id))
         (outcome,) = await attempt(
             relay,
             [envelope()],

@@ -98,6 +98,7 @@ async def pair(settings: SettingsStore, portal: Portal, tmp_path: Path) -> Async
 
 def typed(settings: SmtpSettings, password: str | None = None, **changes: Any) -> SettingsInput:
     values = msgspec.structs.asdict(settings) | changes
+    del values["oauth2"]  # there are other ways to it
     return SettingsInput(**values, password=None if password is None else Secret(password))
 
 

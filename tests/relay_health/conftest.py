@@ -12,11 +12,15 @@ from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.portals.model import Portal
 from smarthost.portals.store import PortalStore
+from smarthost.relay_health.health import RelayHealth
+from smarthost.smtp_settings.binding.store import BindingStore
+from smarthost.smtp_settings.binding.tokens.store import TokenStore
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
 from smarthost.smtp_settings.store import SettingsStore
 from tests.engines import ENGINES, migrated_database
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.messages import BY
+from tests.smtp_settings.binding.bindings import Known
 
 _KEY = bytes(range(KEY_OCTETS))
 
@@ -53,8 +57,32 @@ async def neighbour(portals: PortalStore) -> Portal:
 
 
 @pytest.fixture
-def settings(database: Database, audit: AuditLog, clock: HeldClock) -> SettingsStore:
-    return SettingsStore(database, audit, clock, KeyRing({key_id(_KEY): _KEY}, key_id(_KEY)))
+def ring() -> KeyRing:
+    return KeyRing({key_id(_KEY): _KEY}, key_id(_KEY))
+
+
+@pytest.fixture
+def settings(
+    database: Database, audit: AuditLog, clock: HeldClock, ring: KeyRing
+) -> SettingsStore:
+    return SettingsStore(database, audit, clock, ring)
+
+
+@pytest.fixture
+def bindings(database: Database, audit: AuditLog, clock: HeldClock, ring: KeyRing) -> BindingStore:
+    return BindingStore(database, audit, clock, ring, Known())
+
+
+@pytest.fixture
+def tokens(database: Database, clock: HeldClock, ring: KeyRing) -> TokenStore:
+    return TokenStore(database, clock, ring)
+
+
+@pytest.fixture
+def health(
+    holds: HoldStore, messages: MessageStore, settings: SettingsStore, bindings: BindingStore
+) -> RelayHealth:
+    return RelayHealth(holds, messages, settings, bindings, None)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.portals.model import Portal
 from smarthost.relay_health.health import HealthState, RelayHealth
+from smarthost.smtp_settings.binding.store import BindingStore
 from smarthost.smtp_settings.model import SmtpSettings
 from smarthost.smtp_settings.store import SettingsStore
 from tests.mail_queue.clocks import HeldClock
@@ -16,11 +17,6 @@ from tests.mail_queue.messages import ANNA, BORIS, BY
 from tests.relay_health.held import HOST, RELAY, SAVED, accept, hold, let_go, put_on_hold
 
 SENT = "UPDATE queue_turns SET last_sent_at = $2 WHERE portal_id = $1 AND kind = 'mail'"
-
-
-@pytest.fixture
-def health(holds: HoldStore, messages: MessageStore, settings: SettingsStore) -> RelayHealth:
-    return RelayHealth(holds, messages, settings, None)
 
 
 async def test_of_a_portal_that_never_sent_nothing_is_known(
@@ -86,11 +82,12 @@ async def test_the_default_relay_shows_as_the_operator_wants(
     holds: HoldStore,
     messages: MessageStore,
     settings: SettingsStore,
+    bindings: BindingStore,
     database: Database,
     clock: HeldClock,
     portal: Portal,
 ) -> None:
-    health = RelayHealth(holds, messages, settings, shown)
+    health = RelayHealth(holds, messages, settings, bindings, shown)
     held = hold(portal.id, clock.now(), default_relay=True, revision=0)
     await put_on_hold(database, held)
     failure = (await health.of(portal.id)).failure

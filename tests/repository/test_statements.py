@@ -91,7 +91,7 @@ def parameters(sql: str) -> set[int]:
 
 
 def tables(sql: str) -> set[str]:
-    return set(re.findall(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+([a-z_]+)", sql))
+    return set(re.findall(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+([a-z0-9_]+)", sql))
 
 
 def insert_names_the_portal(sql: str) -> bool:
@@ -216,7 +216,7 @@ def test_every_row_of_a_portal_is_found_through_the_portal(
     plan = connection.execute(
         f"EXPLAIN QUERY PLAN {sql}", (None,) * len(parameters(sql))
     ).fetchall()
-    aliases = dict(re.findall(r"\b(?:FROM|JOIN)\s+([a-z_]+)\s+([a-z])\b", sql))
+    aliases = dict(re.findall(r"\b(?:FROM|JOIN)\s+([a-z0-9_]+)\s+([a-z])\b", sql))
     theirs = portal_tables | {aliases[table] for table in portal_tables & aliases.keys()}
     steps = [str(row[-1]) for row in plan]
     if name.startswith(OF_THE_OPERATOR) and "portal_id = $" not in STATEMENTS[name]:

@@ -35,6 +35,7 @@ def draft(settings: SmtpSettings = RELAY, password: str | None = CANARY) -> Draf
 def typed(settings: SmtpSettings, password: str | None) -> SettingsInput:
     """What somebody types to get `settings`."""
     values = msgspec.structs.asdict(settings)
+    del values["oauth2"]  # there are other ways to it
     return SettingsInput(**values, password=None if password is None else Secret(password))
 
 

@@ -143,7 +143,8 @@ async def test_an_equal_save_makes_an_audit_event_and_no_revision(
     clock.advance(1)
     assert await store.save(portal, draft(password=None), ADMIN) == first
     assert await revisions(database, portal) == [1]
-    every = [*SmtpSettings.__struct_fields__, "password"]
+    every = [name for name in SmtpSettings.__struct_fields__ if name != "oauth2"]
+    every.append("password")
     saved, *equal = await events(database, portal)
     assert saved == ("settings.saved", "1", every)
     assert equal == [("settings.saved", "1", [])] * 2

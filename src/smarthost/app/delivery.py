@@ -68,6 +68,7 @@ class Delivery:
             policy=Policy(config.relay_networks),
             resolver=resolver,
             clock=clock,
+            tokens=stores.access_tokens,
             idle_seconds=_IDLE_SECONDS,
         )
         jumps = Jumps(clock)

@@ -26,6 +26,7 @@ from smarthost.ids import Ids
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.portals.model import Portal
 from smarthost.portals.store import PortalStore
+from smarthost.smtp_settings.binding.sealing import opened
 from smarthost.smtp_settings.key_ring_file import KeyRingError, load_key_ring
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
 from smarthost.smtp_settings.store import SettingsStore, keys_in_use
@@ -182,23 +183,23 @@ async def check_stored_passwords(
     """Open the password of every portal's settings in force."""
     audit = AuditLog(clock, Ids(clock))
     settings = SettingsStore(database, audit, clock, ring)
-    opened, broken = 0, []
+    whole, broken = 0, []
     for portal in portals:
         revision = await settings.current(portal.id)
         if revision.settings is None or revision.sealed_password is None:
             continue
         try:
-            ring.open(revision.sealed_password, revision.settings.destination(portal.id))
-            opened += 1
+            opened(ring, revision.sealed_password, revision.settings, portal.id)
+            whole += 1
         except SealBrokenError:
             broken.append(portal.name)
     if broken:
-        words = f"{len(broken)} of {opened + len(broken)} stored passwords do not open"
+        words = f"{len(broken)} of {whole + len(broken)} stored passwords do not open"
         return bad(
             "stored passwords",
             f"{words} (the first: portal {broken[0]}). Save those portals' passwords again.",
         )
-    return good("stored passwords", f"All that are in force open: {opened}.")
+    return good("stored passwords", f"All that are in force open: {whole}.")
 
 
 async def check_clock(database: Database, clock: Clock) -> Finding:

@@ -14,6 +14,7 @@ import structlog
 
 from smarthost import __version__
 from smarthost.app.delivery import Delivery
+from smarthost.app.oauth2 import ProvidersEndPoints, access_tokens
 from smarthost.app.relays import Relays, default_settings
 from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
@@ -24,6 +25,7 @@ from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.migrate import migrate
 from smarthost.database.sqlite import SqliteDatabase
 from smarthost.delivery.pool import Pool
+from smarthost.delivery.tokens import Tokens
 from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.ids import Ids
 from smarthost.mail_queue.holds.store import lift
@@ -36,11 +38,15 @@ from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
 from smarthost.portals.suspension.store import SuspensionStore
 from smarthost.relay_check.check import Check
+from smarthost.relay_check.consent import Consent
 from smarthost.relay_check.store import TrialStore
 from smarthost.relay_check.trial import DefaultInForce, Trial
 from smarthost.relay_health.store import NoticeStore
 from smarthost.sending.prepare import Sending
 from smarthost.smtp.egress import Policy, Resolver, SystemResolver
+from smarthost.smtp_settings.binding.consent.store import ConsentStore
+from smarthost.smtp_settings.binding.store import BindingStore
+from smarthost.smtp_settings.binding.tokens.store import TokenStore
 from smarthost.smtp_settings.key_ring_file import KeyRingError, create_key_ring
 from smarthost.smtp_settings.live_key_ring import LiveKeyRing
 from smarthost.smtp_settings.model import SmtpSettings
@@ -76,6 +82,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sign_ins: SignInStore
     sign_in: SignIn
     settings: SettingsStore
+    bindings: BindingStore
+    tokens: TokenStore
+    access_tokens: Tokens
+    consent: Consent
     default_relay: SmtpSettings | None
     delivery: Delivery
     trials: TrialStore
@@ -113,6 +123,7 @@ async def open_parts(
             yield parts
         finally:
             await parts.check.close()
+            await parts.access_tokens.close()
             parts.passwords.close()
     finally:
         await database.close()
@@ -181,9 +192,14 @@ def _build(
     sign_ins = SignInStore(database, audit, clock, ids)
     # What waits for its relay goes at once to the one that was just saved.
     settings = SettingsStore(database, audit, clock, key_ring, in_each_save=lift)
+    bindings = BindingStore(
+        database, audit, clock, key_ring, ProvidersEndPoints(), in_each_save=lift
+    )
     default = default_settings(config)
     default_in_force = DefaultInForce(settings=default, hidden=config.base_domain is not None)
-    relays = Relays(settings, key_ring, config)
+    tokens = TokenStore(database, clock, key_ring)
+    access = access_tokens(config, tokens, clock, resolver)
+    relays = Relays(settings, tokens, key_ring, config)
     stores = Stores(
         audit=audit,
         portals=portals,
@@ -191,6 +207,7 @@ def _build(
         notices=NoticeStore(database, clock),
         webhooks=WebhookStore(database, audit, clock, ids, key_ring),
         failure_notices=FailureNoticeStore(database),
+        access_tokens=access,
     )
     delivery = Delivery(config, database, relays, stores, clock, ids, resolver, metrics.mail)
     trials = TrialStore(database, clock, ids)
@@ -210,6 +227,12 @@ def _build(
         sign_ins=sign_ins,
         sign_in=SignIn(portals, sign_ins, passwords),
         settings=settings,
+        bindings=bindings,
+        tokens=tokens,
+        access_tokens=access,
+        consent=Consent(
+            ConsentStore(database, audit, clock, key_ring, in_each_consent=lift), access, clock
+        ),
         default_relay=default,
         delivery=delivery,
         trials=trials,
@@ -226,7 +249,7 @@ def _build(
             settings=settings,
             default=default_in_force,
             relays=relays,
-            connections=_for_checks(config, clock, resolver),
+            connections=_for_checks(config, access, clock, resolver),
             clock=clock,
             ids=ids,
         ),
@@ -235,12 +258,13 @@ def _build(
     )
 
 
-def _for_checks(config: Config, clock: Clock, resolver: Resolver) -> Pool:
+def _for_checks(config: Config, tokens: Tokens, clock: Clock, resolver: Resolver) -> Pool:
     """Return the way out of checks: the policy of mail, and no session that mail has used."""
     return Pool(
         policy=Policy(config.relay_networks),
         resolver=resolver,
         clock=clock,
+        tokens=tokens,
         idle_seconds=0,
     )
 

@@ -6,11 +6,17 @@ process. A password that does not open stops the portal's mail; there is no way 
 
 import socket
 
+import msgspec
+
 from smarthost.config import Config
+from smarthost.delivery.bearer_token import OAuth2Login
 from smarthost.delivery.outcome import Code
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail_queue.model import BrokenOffError
 from smarthost.secret import Secret
+from smarthost.smtp_settings.binding.model import Binding
+from smarthost.smtp_settings.binding.sealing import binding_in, opened
+from smarthost.smtp_settings.binding.tokens.store import TokenStore
 from smarthost.smtp_settings.model import Draft, Revision, SmtpSettings
 from smarthost.smtp_settings.sealing import SealBrokenError, Sealer
 from smarthost.smtp_settings.store import SettingsStore
@@ -23,8 +29,11 @@ _LOOPBACK = "127.0.0.1"
 class Relays:
     """The relays of all portals."""
 
-    def __init__(self, settings: SettingsStore, key_ring: Sealer, config: Config) -> None:
+    def __init__(
+        self, settings: SettingsStore, tokens: TokenStore, key_ring: Sealer, config: Config
+    ) -> None:
         self._settings = settings
+        self._tokens = tokens
         self._key_ring = key_ring
         self._default = config.default_relay
         self._ntlm_allowed = config.ntlm
@@ -36,25 +45,26 @@ class Relays:
         Raises `StoreUnavailableError`, and `BrokenOffError` with `NO_RELAY` or
         `PASSWORD_UNREADABLE`.
         """
-        return self.of_revision(await self._settings.current(portal_id))
+        return await self.of_revision(await self._settings.current(portal_id))
 
-    def of_revision(self, revision: Revision) -> RelaySettings:
+    async def of_revision(self, revision: Revision) -> RelaySettings:
         """Return the relay that is in force with this revision; raises as `of` does."""
         settings = revision.settings
         if settings is None:
             return self._of_the_installation(revision)
-        return self._own(revision, settings, self._password(revision, settings))
+        return await self._own(revision, settings, self._secret(revision, settings))
 
-    def of_draft(self, draft: Draft, in_force: Revision) -> RelaySettings:
+    async def of_draft(self, draft: Draft, in_force: Revision) -> RelaySettings:
         """Return the relay that would be in force if `draft` were saved.
 
         A password that it keeps is the stored one, opened for the draft's own destination: no
-        other opens it. Raises `BrokenOffError` with `PASSWORD_UNREADABLE`.
+        other opens it. Raises `StoreUnavailableError`, and `BrokenOffError` with
+        `PASSWORD_UNREADABLE`.
         """
         settings = draft.settings
         keeps = draft.keeps_password
-        password = self._password(in_force, settings) if keeps else draft.password
-        return self._own(in_force, settings, password)
+        secret = self._secret(in_force, settings) if keeps else draft.password
+        return await self._own(in_force, settings, secret)
 
     async def default_of(self, portal_id: str) -> RelaySettings:
         """Return the default relay, whatever the portal's settings are.
@@ -63,9 +73,12 @@ class Relays:
         """
         return self._of_the_installation(await self._settings.current(portal_id))
 
-    def _own(
-        self, revision: Revision, settings: SmtpSettings, password: Secret | None
+    async def _own(
+        self, revision: Revision, settings: SmtpSettings, secret: Secret | None
     ) -> RelaySettings:
+        oauth2 = None
+        if secret is not None and settings.oauth2 is not None:
+            oauth2 = await self._login(revision, binding_in(secret))
         return RelaySettings(
             portal_id=revision.portal_id,
             revision=revision.number,
@@ -76,16 +89,28 @@ class Relays:
             use_ntlm=settings.use_ntlm,
             ntlm_allowed=self._ntlm_allowed,
             user_name=settings.user_name or "",
-            password=password,
+            password=None if oauth2 else secret,
+            oauth2=oauth2,
             helo_name=self._helo_name,
         )
 
-    def _password(self, revision: Revision, settings: SmtpSettings) -> Secret | None:
+    async def _login(self, revision: Revision, binding: Binding) -> OAuth2Login:
+        """Return how a token is come by, with the refresh token that came last."""
+        secrets = binding.secrets
+        try:
+            newest = await self._tokens.refresh_token(revision)
+        except SealBrokenError as error:
+            raise BrokenOffError(Code.PASSWORD_UNREADABLE, revision.number) from error
+        if newest is not None:
+            secrets = msgspec.structs.replace(secrets, refresh_token=newest)
+        return OAuth2Login(oauth2=binding.oauth2, secrets=secrets)
+
+    def _secret(self, revision: Revision, settings: SmtpSettings) -> Secret | None:
         if not settings.enable_auth:
             return None
-        destination = settings.destination(revision.portal_id)
+        blob, portal_id = revision.sealed_password or b"", revision.portal_id
         try:
-            return self._key_ring.open(revision.sealed_password or b"", destination)
+            return opened(self._key_ring, blob, settings, portal_id)
         except SealBrokenError as error:
             raise BrokenOffError(Code.PASSWORD_UNREADABLE, revision.number) from error
 

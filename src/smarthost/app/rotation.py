@@ -14,6 +14,7 @@ import msgspec
 from smarthost.app.parts import Parts
 from smarthost.audit.model import OPERATOR, Actor
 from smarthost.audit.store import AuditLog
+from smarthost.smtp_settings.binding.resealing.store import OAuth2Resealing
 from smarthost.smtp_settings.key_ring_file import add_key, only_rotation
 from smarthost.smtp_settings.resealing.store import PasswordResealing, Resealed
 from smarthost.webhooks.resealing.store import SecretResealing
@@ -61,6 +62,7 @@ class _Resealing:
         audit = AuditLog(parts.clock, parts.ids)
         rooms = (parts.database, audit, parts.clock, parts.key_ring)
         self._passwords = PasswordResealing(*rooms)
+        self._oauth2 = OAuth2Resealing(*rooms)
         self._secrets = SecretResealing(*rooms)
 
     async def run(self, show: Show) -> Resealed:
@@ -81,6 +83,7 @@ class _Resealing:
         while ids := await self._portals.ids(after=after, at_most=_TOGETHER):
             for portal_id in ids:
                 total = total.plus(await self._passwords.reseal(portal_id, _BY))
+                total = total.plus(await self._oauth2.reseal(portal_id, _BY))
                 total = total.plus(await self._secrets.reseal(portal_id, _BY))
                 done += 1
                 show(min(1.0, done / count))

@@ -13,6 +13,7 @@ from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
 from smarthost.config import Config
 from smarthost.database.engine import Transaction
+from smarthost.delivery.tokens import Tokens
 from smarthost.failure_notices.notices import FailureNotices
 from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.failure_notices.writer import FailureNoticeWriter, Senders
@@ -46,6 +47,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     notices: NoticeStore
     webhooks: WebhookStore
     failure_notices: FailureNoticeStore
+    access_tokens: Tokens
 
     async def note(
         self, tx: Transaction, portal_id: str, message_id: str, ended: Sequence[Ended]

@@ -21,6 +21,12 @@ from smarthost.web.api.service import Health, OpenApi, Ready
 from smarthost.web.api.smtp_check import SmtpCheckApi
 from smarthost.web.api.smtp_health import SmtpHealthApi
 from smarthost.web.api.smtp_history import SmtpHistoryApi
+from smarthost.web.api.smtp_oauth2 import SmtpOAuth2Api
+from smarthost.web.api.smtp_oauth2_consent import (
+    CALLBACK_PATH,
+    ConsentCallback,
+    SmtpOAuth2AuthorizeApi,
+)
 from smarthost.web.api.smtp_settings import SmtpSettingsApi
 from smarthost.web.api.smtp_suggest import SmtpSuggestApi
 from smarthost.web.api.smtp_test import SmtpTestApi
@@ -64,6 +70,7 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
         ),
         clock,
     )
+    app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
     app.add_route("/metrics", _metrics(config, parts))
@@ -76,6 +83,8 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
     return [
         *SmtpSettingsApi(parts.settings, shown_default_relay(config)).operations(),
         *SmtpHistoryApi(parts.settings, shown_default_relay(config)).operations(),
+        *SmtpOAuth2Api(parts.bindings).operations(),
+        *SmtpOAuth2AuthorizeApi(parts.consent).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
         *SmtpTestEventsApi(parts.trial, parts.clock).operations(),
         *_check(config, parts).operations(),
@@ -103,7 +112,7 @@ def _check(config: Config, parts: Parts) -> SmtpCheckApi:
 def _health(config: Config, parts: Parts) -> RelayHealth:
     delivery = parts.delivery
     shown = shown_default_relay(config)
-    return RelayHealth(delivery.holds, delivery.messages, parts.settings, shown)
+    return RelayHealth(delivery.holds, delivery.messages, parts.settings, parts.bindings, shown)
 
 
 def _emails(config: Config, parts: Parts) -> EmailsApi:

@@ -46,6 +46,8 @@ ERRORS = {
     "smarthost.audit.reading.model.NoSuchEventError": ExitCode.NO,
     "smarthost.mail_queue.accepted.model.NoSuchMessageError": ExitCode.NO,
     "smarthost.relay_check.model.NothingToCheckError": ExitCode.NO,
+    "smarthost.smtp_settings.binding.consent.model.NothingToConsentError": ExitCode.NO,
+    "smarthost.smtp_settings.binding.model.NoOwnSettingsError": ExitCode.NO,
     "smarthost.smtp_settings.model.NoSuchRevisionError": ExitCode.NO,
     "smarthost.cli.exit_codes.UsageError": ExitCode.USAGE,
     "smarthost.mail.address.AddressError": ExitCode.USAGE,

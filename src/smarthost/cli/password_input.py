@@ -1,4 +1,4 @@
-"""Takes passwords from a file, from standard input, or from a person at a terminal.
+"""Takes secrets from a file, from standard input, or passwords from a person at a terminal.
 
 Never from an argument: every user of a machine can read the arguments of its processes.
 """
@@ -12,6 +12,9 @@ import typer
 
 from smarthost.cli.exit_codes import UsageError
 from smarthost.secret import Secret
+
+STDIN = Path("-")
+"""Stands for standard input, as everywhere."""
 
 _MOST_OCTETS = 65_536
 """Far above any password, far below what would fill memory."""
@@ -40,14 +43,21 @@ def given_password(file: Path | None, *, stdin: bool) -> Secret | None:
         )
     if stdin:
         return _text(sys.stdin.buffer, "--password-stdin")
-    if file is None:
-        return None
-    try:
-        with file.open("rb") as opened:
-            return _text(opened, "--password-file")
-    except OSError as error:
-        # The path is left out: whoever mistook the option has put the password itself there.
-        raise UsageError(f"--password-file: the file cannot be read: {error.strerror}.") from error
+    return None if file is None else _in_file(file, "--password-file")
+
+
+def secret_in(file: Path | None, option: str) -> Secret | None:
+    """Return the secret in a file, or on standard input for `-`; None where there is no file.
+
+    One line end at the end does not belong to it. Raises `UsageError`.
+    """
+    if file != STDIN:
+        return None if file is None else _in_file(file, option)
+    if can_ask():
+        raise UsageError(
+            f"{option}: standard input is a terminal, which would show the secret. Pipe it in."
+        )
+    return _text(sys.stdin.buffer, option)
 
 
 def can_ask() -> bool:
@@ -68,10 +78,19 @@ def ask_new_password(whose: str) -> Secret:
     return password
 
 
+def _in_file(file: Path, option: str) -> Secret:
+    try:
+        with file.open("rb") as opened:
+            return _text(opened, option)
+    except OSError as error:
+        # The path is left out: whoever mistook the option has put the secret itself there.
+        raise UsageError(f"{option}: the file cannot be read: {error.strerror}.") from error
+
+
 def _text(source: BinaryIO, option: str) -> Secret:
     content = source.read(_MOST_OCTETS + 1)
     if len(content) > _MOST_OCTETS:
-        raise UsageError(f"{option}: this is too long for a password.")
+        raise UsageError(f"{option}: this is too long for a password or a key.")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:

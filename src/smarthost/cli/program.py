@@ -25,6 +25,8 @@ from smarthost.cli import (
     settings,
     settings_check,
     settings_history,
+    settings_oauth2,
+    settings_oauth2_authorize,
     settings_suggest,
     settings_test,
     user,
@@ -37,6 +39,10 @@ Command = tuple[str, Callable[..., None], tuple[str, ...]]
 _WITH_LOGIN = (
     "--host mail.example.com --port 587 --ssl --sender-address notify@example.com "
     "--user-name notify --password-file password.txt"
+)
+_AS_APPLICATION = (
+    "--grant client_credentials --tenant contoso.onmicrosoft.com --client-id ID "
+    "--client-secret-file secret.txt --user-name notify@contoso.com"
 )
 _MESSAGE = "01a20468-4c81-7568-b9c7-f3a45b943b40"
 
@@ -56,6 +62,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     ("queue", queue_view.queue, ("", "--once", "--json")),
 )
+# A group within another one has the other's name before its own, and stands behind it.
 GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
     (
         "portal",
@@ -139,6 +146,27 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
         ),
     ),
     (
+        "settings oauth2",
+        "OAuth2 in place of a password.",
+        (
+            ("show", settings_oauth2.show, ("", "--json")),
+            (
+                "set",
+                settings_oauth2.bind,
+                (
+                    _AS_APPLICATION,
+                    "--grant service_account --service-account-file key.json --user-name a@b.test",
+                ),
+            ),
+            ("remove", settings_oauth2.remove, ("", "--if-revision 3")),
+            (
+                "authorize",
+                settings_oauth2_authorize.authorize,
+                ("", "--url https://mail.example.com --json"),
+            ),
+        ),
+    ),
+    (
         "messages",
         "Messages that were accepted, and what became of them.",
         (
@@ -191,10 +219,12 @@ def make_program() -> typer.Typer:
     program = _group("\n".join(["\b", "Exit codes:", *_exit_codes()]))
     program.callback()(_about)
     _add(program, COMMANDS, "smarthost")
+    groups = {"": program}
     for name, what, commands in GROUPS:
-        group = _group()
+        above, _, last = name.rpartition(" ")
+        group = groups[name] = _group()
         _add(group, commands, f"smarthost {name}")
-        program.add_typer(group, name=name, help=what)
+        groups[above].add_typer(group, name=last, help=what)
     return program
 
 

@@ -7,6 +7,8 @@ the same settings, whatever was there before.
 from functools import partial
 from typing import TYPE_CHECKING
 
+import typer
+
 from smarthost.cli.installation import run
 from smarthost.cli.options import AsJson, OnBehalf, PortalName
 from smarthost.cli.password_input import PasswordFile, PasswordStdin, given_password
@@ -125,7 +127,10 @@ async def _save(
     by = await actor(parts, chosen, as_user)
     in_force = await parts.settings.current(chosen.id)
     draft = check(typed, in_force.settings)
-    return shown(await parts.settings.save(chosen.id, draft, by, if_match), config, parts)
+    change = await parts.settings.put(chosen.id, draft, by, if_match)
+    if change.ends_oauth2:
+        typer.echo("The OAuth2 sign-in has ended.", err=True)
+    return shown(change.after, config, parts)
 
 
 def shown(revision: "Revision", config: "Config", parts: "Parts") -> "Shown":
@@ -157,7 +162,7 @@ def _rows(revision: "Revision", settings: "SmtpSettings | None") -> list[tuple[s
         rows.append(("in force", "the installation's default relay" if settings else "nothing"))
     if settings is None:
         return rows
-    password = revision.sealed_password is not None
+    password = revision.sealed_password is not None and settings.oauth2 is None
     return [
         *rows,
         ("host", settings.host),
@@ -173,4 +178,6 @@ def _rows(revision: "Revision", settings: "SmtpSettings | None") -> list[tuple[s
 def _login(settings: "SmtpSettings") -> str:
     if not settings.enable_auth:
         return "no"
+    if settings.oauth2 is not None:
+        return f"as {settings.user_name} with OAuth2"
     return f"as {settings.user_name}" + (" with NTLM" if settings.use_ntlm else "")

@@ -95,7 +95,7 @@ async def _restore(
 
 def _row(past: "PastRevision") -> tuple[str, ...]:
     from smarthost.cli.rows import shown_moment
-    from smarthost.smtp_settings.model import CONTRACT_NAMES
+    from smarthost.smtp_settings.model import CHANGED_NAMES
 
     revision, settings = past.revision, past.revision.settings
     return (
@@ -104,5 +104,5 @@ def _row(past: "PastRevision") -> tuple[str, ...]:
         revision.saved_by,
         revision.action.value,
         f"{settings.host}:{settings.port}" if settings else "",
-        ", ".join(CONTRACT_NAMES[name] for name in past.changed) if settings else "",
+        ", ".join(CHANGED_NAMES[name] for name in past.changed) if settings else "",
     )

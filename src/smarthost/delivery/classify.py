@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from smarthost.delivery.bearer_token import NoToken, NoTokenError
 from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.smtp.egress import (
     DestinationForbiddenError,
@@ -27,13 +28,15 @@ class Lack(StrEnum):
 
     STARTTLS = "starttls"
     LOGIN = "login"
+    BEARER_LOGIN = "bearer_login"
+    """A login with a token (XOAUTH2, OAUTHBEARER)."""
     NTLM_ALLOWED = "ntlm_allowed"
     SIZE = "size"
     SMTPUTF8 = "smtputf8"
     EIGHT_BIT_MIME = "eight_bit_mime"
 
 
-Fault = Reply | SmtpError | EgressError | Lack
+Fault = Reply | SmtpError | EgressError | Lack | NoTokenError
 """What an attempt can stumble over; a `Reply` is a negative one."""
 
 
@@ -66,6 +69,8 @@ def classify(step: Step, fault: Fault, situation: Situation) -> Verdict:
         return _of_reason(step, fault.reason)
     if isinstance(fault, Lack):
         return _LACKS[fault]
+    if isinstance(fault, NoTokenError):
+        return _NO_TOKEN[fault.why]
     return _of_egress(fault)
 
 
@@ -81,10 +86,17 @@ def _final(code: Code) -> Verdict:
 _LACKS: Mapping[Lack, Verdict] = {
     Lack.STARTTLS: _lasting(Code.TLS_UNAVAILABLE),
     Lack.LOGIN: _lasting(Code.LOGIN_NOT_OFFERED),
+    Lack.BEARER_LOGIN: _lasting(Code.LOGIN_NOT_OFFERED),
     Lack.NTLM_ALLOWED: _lasting(Code.NTLM_SWITCHED_OFF),
     Lack.SIZE: _final(Code.MESSAGE_TOO_LARGE),
     Lack.SMTPUTF8: _final(Code.SMTPUTF8_UNSUPPORTED),
     Lack.EIGHT_BIT_MIME: _final(Code.EIGHT_BIT_UNSUPPORTED),
+}
+
+_NO_TOKEN: Mapping[NoToken, Verdict] = {
+    NoToken.REFUSED: _lasting(Code.OAUTH2_REFUSED),
+    NoToken.CONSENT_NEEDED: _lasting(Code.OAUTH2_CONSENT_NEEDED),
+    NoToken.UNAVAILABLE: Verdict(Code.OAUTH2_UNAVAILABLE),
 }
 
 _REASONS: Mapping[Reason, Verdict] = {

@@ -13,10 +13,13 @@ from pathlib import Path
 import msgspec
 
 from smarthost.delivery import certificates
+from smarthost.delivery.bearer_login import BearerLogin
 from smarthost.delivery.classify import Lack
 from smarthost.delivery.outcome import Code, Step
 from smarthost.delivery.progress import Progress, StepNotes, StoppedError
 from smarthost.delivery.relay import RelaySettings
+from smarthost.delivery.tokens import Tokens
+from smarthost.secret import Secret
 from smarthost.smtp import sasl, tls
 from smarthost.smtp.client import Client
 from smarthost.smtp.egress import Policy, Resolver, destinations
@@ -70,6 +73,8 @@ class WayOut(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     resolver: Resolver
     contexts: TlsContexts
+    tokens: Tokens | None
+    """None where no settings with OAuth2 ever come."""
 
 
 class Opening:
@@ -77,6 +82,8 @@ class Opening:
 
     def __init__(self, settings: RelaySettings, way_out: WayOut, progress: Progress) -> None:
         self.client: Client | None = None
+        self.token: Secret | None = None
+        """What was shown in place of a password, if anything was."""
         self._settings = settings
         self._way_out = way_out
         self._progress = progress
@@ -213,12 +220,21 @@ class Opening:
             return
         async with self._progress.step(Step.AUTHENTICATE) as notes:
             notes.seen["mechanisms"] = self._progress.shown_mechanisms(client.extensions.auth)
+            if self._settings.oauth2 is not None:
+                await self._show_token(client, notes)
+                return
             exchange = self._exchange(client)
             notes.seen["mechanism"] = exchange.mechanism
             self._warn_of_the_login(client, exchange.mechanism, notes)
             client.deadline = self._progress.deadline(Step.AUTHENTICATE)
             notes.seen["reply"] = self._progress.shown(await client.authenticate(exchange))
             self._progress.logged_in = True
+
+    async def _show_token(self, client: Client, notes: StepNotes) -> None:
+        assert self._way_out.tokens is not None  # noqa: S101 - who has such settings gives tokens
+        login = BearerLogin(self._settings, self._way_out.tokens, self._progress)
+        self.token = await login.run(client, notes)
+        self._progress.logged_in = True
 
     def _exchange(self, client: Client) -> sasl.Exchange:
         settings = self._settings

@@ -95,6 +95,13 @@ class Code(StrEnum):
     """The settings ask for NTLM, and the operator allows none."""
     PASSWORD_UNREADABLE = "password_unreadable"  # noqa: S105 - a code, not a password
     """The stored password does not open: moved, altered, or its key is missing."""
+    OAUTH2_REFUSED = "oauth2_refused"
+    """The sign-in service gives out no token: the application, its secret or its rights are
+    wrong."""
+    OAUTH2_CONSENT_NEEDED = "oauth2_consent_needed"
+    """Nobody has signed in for a token yet, or that consent is over."""
+    OAUTH2_UNAVAILABLE = "oauth2_unavailable"
+    """The sign-in service cannot be reached, or does not answer as one."""
 
     # The message.
     SENDER_REFUSED = "sender_refused"

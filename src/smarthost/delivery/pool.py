@@ -17,6 +17,8 @@ from smarthost.delivery.opening import Opening, TlsContexts, WayOut
 from smarthost.delivery.outcome import Code, Step
 from smarthost.delivery.progress import EnoughError, Progress
 from smarthost.delivery.relay import RelaySettings
+from smarthost.delivery.tokens import Tokens
+from smarthost.secret import Secret
 from smarthost.smtp.client import Client
 from smarthost.smtp.egress import Policy, Resolver
 
@@ -38,6 +40,8 @@ class Session(msgspec.Struct, kw_only=True, eq=False):
     settings: RelaySettings
     client: Client
     logged_in: bool
+    token: Secret | None
+    """What logged in, where that was no password."""
     warnings: tuple[Code, ...]
     fresh: bool
     """Whether it is for one attempt alone."""
@@ -64,9 +68,18 @@ class Pool:
     """
 
     def __init__(
-        self, *, policy: Policy, resolver: Resolver, clock: Clock, idle_seconds: float = 5.0
+        self,
+        *,
+        policy: Policy,
+        resolver: Resolver,
+        clock: Clock,
+        tokens: Tokens | None = None,
+        idle_seconds: float = 5.0,
     ) -> None:
-        self._way_out = WayOut(policy=policy, resolver=resolver, contexts=TlsContexts())
+        """`tokens` are for settings with OAuth2, and are closed by whoever has made them."""
+        self._way_out = WayOut(
+            policy=policy, resolver=resolver, contexts=TlsContexts(), tokens=tokens
+        )
         self._clock = clock
         self._idle_seconds = idle_seconds
         self._portals: dict[str, _Portal] = {}
@@ -150,6 +163,8 @@ class Pool:
         progress.tls = session.client.tls_version
         progress.logged_in = session.logged_in
         progress.warnings = session.warnings
+        if session.token is not None:
+            progress.hide(session.token)
         if progress.until in _OPENED_BEFORE:
             self._leave(session.client)
             raise EnoughError
@@ -169,6 +184,7 @@ class Pool:
             settings=settings,
             client=client,
             logged_in=progress.logged_in,
+            token=opening.token,
             warnings=progress.warnings,
             fresh=fresh,
             opened_at=self._clock.monotonic(),

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from smarthost.clock import Clock
+from smarthost.delivery.bearer_token import NoTokenError
 from smarthost.delivery.classify import Fault, Situation, classify
 from smarthost.delivery.outcome import Code, Outcome, Report, Result, Step, StepState
 from smarthost.delivery.relay import RelaySettings
@@ -76,7 +77,7 @@ class StepNotes:
         if error is None:
             await progress.tell(step, self.state, self.seen)
             progress.stop_if_last(step)
-        elif isinstance(error, SmtpError | EgressError):
+        elif isinstance(error, SmtpError | EgressError | NoTokenError):
             await progress.tell(step, StepState.FAILED, self.seen)
             raise StoppedError(step, error) from error
         elif isinstance(error, StoppedError):
@@ -105,6 +106,7 @@ class Progress:
         self._settings = settings
         self._deadline = deadline
         self._secrets: tuple[str, ...] | None = None
+        self._token: Secret | None = None
 
     def deadline(self, step: Step) -> float:
         """Return when a step that begins now has to be done."""
@@ -153,8 +155,14 @@ class Progress:
         spelled = [text.upper() for text in self._spelled]
         return [hiding(name, spelled) for name in islice(names, _MECHANISMS_SHOWN)]
 
+    def hide(self, token: Secret) -> None:
+        """Keep a token, too, out of what is shown."""
+        self._token = token
+
     @property
     def _spelled(self) -> tuple[str, ...]:
+        if self._token is not None:
+            return (self._token.reveal(),)
         if self._secrets is None:
             user_name, password = self._settings.user_name, self._settings.password
             self._secrets = () if password is None else _spellings(user_name, password)
@@ -195,6 +203,7 @@ class Progress:
             recipient=recipient,
         )
         verdict = classify(step, fault, situation)
+        said = fault.said if isinstance(fault, NoTokenError) else None
         reply = _reply_of(fault)
         return Outcome(
             recipient=recipient,
@@ -203,7 +212,7 @@ class Progress:
             code=verdict.code,
             permanent=verdict.permanent,
             in_doubt=in_doubt,
-            reply=None if reply is None else self.shown(reply),
+            reply=said if reply is None else self.shown(reply),
             address=self.address,
             tls=self.tls,
             revision=self._settings.revision,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from smarthost.delivery.bearer_token import OAuth2Login
 from smarthost.secret import Secret
 
 # RFC 8314, section 7.3, and the alternative that many hosts open beside it.
@@ -29,7 +30,9 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """False where the operator has switched NTLM off."""
     user_name: str = ""
     password: Secret | None = None
-    """There when `enable_auth` is true, and so is `user_name`."""
+    """There when `enable_auth` is true, unless `oauth2` is; and so is `user_name`."""
+    oauth2: OAuth2Login | None = None
+    """How a token is come by that is shown in place of a password; only with `enable_ssl`."""
     ca_file: Path | None = None
     """The authority that signs the relay's certificate; None: those of the system."""
     policy_exempt: bool = False
@@ -39,8 +42,10 @@ class RelaySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse a login without its password: that is a fault of the caller."""
-        if self.enable_auth and not (self.user_name and self.password):
+        if self.enable_auth and not (self.user_name and (self.password or self.oauth2)):
             raise ValueError("A login needs a user name and a password.")
+        if self.oauth2 and not self.enable_ssl:
+            raise ValueError("A token is shown over verified TLS alone.")
 
     @property
     def tls_from_the_first_byte(self) -> bool:

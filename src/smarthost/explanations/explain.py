@@ -48,8 +48,11 @@ def explain(facts: Facts) -> Failure:
 
 
 def _is_advised(facts: Facts, provider: Provider | None) -> bool:
-    """Tell whether what the provider wants first can be what is missing."""
-    if provider is None:
+    """Tell whether what the provider wants first can be what is missing.
+
+    That is about passwords and domains; who shows a token has done other things first.
+    """
+    if provider is None or facts.relay is None or facts.relay.oauth2:
         return False
     return facts.code in _LOGIN or (
         facts.code is Code.SENDER_REFUSED and provider.kind in _SEND_FOR_DOMAINS

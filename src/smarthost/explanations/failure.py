@@ -11,6 +11,9 @@ import msgspec
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.words import Words
 
+_OF_SIGN_IN = frozenset({Code.OAUTH2_REFUSED, Code.OAUTH2_CONSENT_NEEDED, Code.OAUTH2_UNAVAILABLE})
+"""Of these `reply` is what the sign-in service said."""
+
 
 class Who(StrEnum):
     """Who can mend it."""
@@ -32,6 +35,8 @@ class RelayShown(msgspec.Struct, frozen=True, kw_only=True):
     enable_ssl: bool
     enable_auth: bool
     use_ntlm: bool = False
+    oauth2: bool = False
+    """A token is shown in place of a password."""
 
 
 class Recommended(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,5 +86,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The same as one plain text: title, why, fix, and the reply."""
         parts = [f"{self.title}.", self.why, self.fix]
         if self.reply:
-            parts.append(Words.load().sentences.reply.format(reply=self.reply))
+            sentences = Words.load().sentences
+            said = sentences.sign_in_reply if self.code in _OF_SIGN_IN else sentences.reply
+            parts.append(said.format(reply=self.reply))
         return " ".join(part for part in parts if part)

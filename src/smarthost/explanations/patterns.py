@@ -156,6 +156,9 @@ class Patterns:
         return self._ready[code]
 
 
+_PASSWORD = "credentialsUserPassword"  # noqa: S105 - the name of a field
+
+
 def _fits(one: Pattern, facts: Facts, reading: Reading, provider: str | None) -> bool:
     """Tell whether all holds but for the words, which have been looked for."""
     relay = facts.relay
@@ -166,6 +169,8 @@ def _fits(one: Pattern, facts: Facts, reading: Reading, provider: str | None) ->
         and (not one.ports or (relay is not None and relay.port in one.ports))
         and (one.login is None or (relay is not None and relay.enable_auth is one.login))
         and (not one.enhanced or not one.enhanced.isdisjoint(reading.enhanced))
+        # Advice about a password is none where a token is shown.
+        and not (relay is not None and relay.oauth2 and _PASSWORD in one.fields)
     )
 
 

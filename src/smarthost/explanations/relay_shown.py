@@ -21,4 +21,5 @@ def shown(settings: SmtpSettings) -> RelayShown:
         enable_ssl=settings.enable_ssl,
         enable_auth=settings.enable_auth,
         use_ntlm=settings.use_ntlm,
+        oauth2=settings.oauth2 is not None,
     )

@@ -37,6 +37,8 @@ class Sentences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider_first: str
     """`{first}` is what an administrator must do before the provider's relay takes mail."""
     reply: str
+    sign_in_reply: str
+    """The same of the service that gives out tokens."""
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +51,8 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """By the id of a rule."""
     patterns: dict[str, Text]
     """By the id of a pattern."""
+    consent: dict[str, Text]
+    """What somebody reads who comes back from a provider's page, by how that ended."""
 
     @classmethod
     @cache

@@ -37,7 +37,8 @@ from smarthost.smtp_settings.model import (
     SmtpSettings,
 )
 from smarthost.smtp_settings.rules import check
-from smarthost.smtp_settings.store import IfMatch, SettingsStore
+from smarthost.smtp_settings.store import SettingsStore
+from smarthost.smtp_settings.writing.store import IfMatch
 
 DEADLINE_SECONDS = schedule.deadline_seconds(Kind.TEST)
 """The most seconds that a check may take: as many as the test's attempt."""
@@ -46,11 +47,11 @@ DEADLINE_SECONDS = schedule.deadline_seconds(Kind.TEST)
 class RelayMaker(Protocol):
     """Makes what an attempt goes to; the same that makes it for real mail."""
 
-    def of_revision(self, revision: Revision) -> RelaySettings:
+    async def of_revision(self, revision: Revision) -> RelaySettings:
         """Return the relay that is in force with this revision. Raises `BrokenOffError`."""
         ...
 
-    def of_draft(self, draft: Draft, in_force: Revision) -> RelaySettings:
+    async def of_draft(self, draft: Draft, in_force: Revision) -> RelaySettings:
         """Return the relay that would be in force with this draft. Raises `BrokenOffError`."""
         ...
 
@@ -145,7 +146,7 @@ class Check:
         """
         steps = Steps(told, self._clock)
         try:
-            relay = self._relay(prepared)
+            relay = await self._relay(prepared)
         except BrokenOffError as stopped:
             await steps(Step.RESOLVE, StepState.BEGIN, {})
             await steps(Step.RESOLVE, StepState.FAILED, {})
@@ -179,10 +180,10 @@ class Check:
             raise NothingToCheckError
         return settings
 
-    def _relay(self, prepared: Prepared) -> RelaySettings:
+    async def _relay(self, prepared: Prepared) -> RelaySettings:
         if prepared.draft is None:
-            return self._relays.of_revision(prepared.in_force)
-        return self._relays.of_draft(prepared.draft, prepared.in_force)
+            return await self._relays.of_revision(prepared.in_force)
+        return await self._relays.of_draft(prepared.draft, prepared.in_force)
 
     def _message(self, prepared: Prepared) -> Envelope:
         settings = prepared.settings

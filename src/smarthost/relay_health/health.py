@@ -13,6 +13,8 @@ from smarthost.explanations.relay_shown import relay_shown
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.holds.model import Hold
 from smarthost.mail_queue.holds.store import HoldStore
+from smarthost.relay_health.oauth2 import OAuth2Health, OAuth2State, oauth2_health
+from smarthost.smtp_settings.binding.store import BindingStore
 from smarthost.smtp_settings.model import SmtpSettings
 from smarthost.smtp_settings.store import SettingsStore
 
@@ -41,6 +43,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Waiting for a person to release it."""
     oldest_queued_at: int | None
     last_sent_at: int | None
+    oauth2: OAuth2Health | None
+    """How the login by OAuth2 is doing; None: the relay is not logged in to so."""
 
 
 class RelayHealth:
@@ -51,12 +55,14 @@ class RelayHealth:
         holds: HoldStore,
         messages: MessageStore,
         settings: SettingsStore,
+        bindings: BindingStore,
         shown_default: SmtpSettings | None,
     ) -> None:
         """`shown_default`: what portals may see of the installation's relay, None for nothing."""
         self._holds = holds
         self._messages = messages
         self._settings = settings
+        self._bindings = bindings
         self._shown_default = shown_default
 
     async def of(self, portal_id: str) -> Health:
@@ -71,7 +77,12 @@ class RelayHealth:
             held=counts.held,
             oldest_queued_at=counts.oldest_queued_at,
             last_sent_at=counts.last_sent_at,
+            oauth2=await self._oauth2(portal_id),
         )
+
+    async def _oauth2(self, portal_id: str) -> OAuth2Health | None:
+        health = oauth2_health(await self._bindings.status(portal_id))
+        return None if health.state in (OAuth2State.NONE, OAuth2State.ENDED) else health
 
     async def _failure(self, hold: Hold) -> Failure:
         revision = await self._settings.revision(hold.portal_id, hold.revision)

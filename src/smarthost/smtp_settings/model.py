@@ -5,10 +5,12 @@ that the settings describe, and opened only to be used there.
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
 from smarthost.secret import Secret
+from smarthost.smtp_settings.oauth2 import OAuth2
 
 DEFAULT_PORT = 25
 
@@ -18,6 +20,8 @@ class Mechanism(StrEnum):
 
     PASSWORD = "password"  # noqa: S105 - the kind of secret, not one
     NTLM = "ntlm"
+    OAUTH2 = "oauth2"
+    """It gets a token, which is shown there; the secret itself goes to the token's end point."""
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +60,16 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
     enable_ssl: bool
     enable_auth: bool
     use_ntlm: bool
+    oauth2: OAuth2 | None = None
+    """Only with `enable_ssl` and `enable_auth`, and without `use_ntlm`: a token is shown in place
+    of a password, and what is sealed is a `Binding`."""
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """What the stored secret is used for; only asked for with `enable_auth`."""
+        if self.oauth2 is not None:
+            return Mechanism.OAUTH2
+        return Mechanism.NTLM if self.use_ntlm else Mechanism.PASSWORD
 
     def destination(self, portal_id: str) -> Destination:
         """Return where this portal's password goes; only asked for with `enable_auth`."""
@@ -64,7 +78,7 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
             host=self.host,
             port=self.port,
             enable_ssl=self.enable_ssl,
-            mechanism=Mechanism.NTLM if self.use_ntlm else Mechanism.PASSWORD,
+            mechanism=self.mechanism,
             user_name=self.user_name or "",
         )
 
@@ -95,6 +109,9 @@ CONTRACT_NAMES = {
     "use_ntlm": "useNtlm",
 }
 """The fields of `SettingsInput` by the names of the contract, in which people are told of them."""
+
+CHANGED_NAMES = {**CONTRACT_NAMES, "oauth2": "oauth2"}
+"""Likewise all that a revision can change; OAuth2 has an end point of its own."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +150,9 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     settings: SmtpSettings | None
     """None: the installation's default relay is in force."""
     sealed_password: bytes | None
+    """With OAuth2 the binding and its secrets."""
+    oauth2_revision: int | None = None
+    """The number of the revision that its tokens are kept under; there with OAuth2."""
 
 
 def no_revision(portal_id: str) -> Revision:
@@ -148,12 +168,27 @@ def no_revision(portal_id: str) -> Revision:
     )
 
 
+class Change(NamedTuple):
+    """What a save has come to."""
+
+    before: Revision
+    after: Revision
+    """The same one where nothing was changed."""
+
+    @property
+    def ends_oauth2(self) -> bool:
+        """Whether the login was one by OAuth2, and is none any more."""
+        before, after = self.before.settings, self.after.settings
+        had = before is not None and before.oauth2 is not None
+        return had and (after is None or after.oauth2 is None)
+
+
 class PastRevision(msgspec.Struct, frozen=True, kw_only=True):
     """A revision as the history tells of it."""
 
     revision: Revision
     changed: tuple[str, ...]
-    """The fields of `SettingsInput` that are other than in the revision before.
+    """The names of `CHANGED_NAMES` whose values are other than in the revision before.
 
     Of revisions that were written before schema version 8 `password` is not told.
     """
@@ -234,4 +269,4 @@ def _told(past: PastRevision) -> str:
     did = f"revision {revision.number} {_DID[revision.action]} by {revision.saved_by}"
     # A reset leaves nothing as it was.
     fields = () if revision.settings is None else past.changed
-    return f"{did} ({', '.join(CONTRACT_NAMES[name] for name in fields)})" if fields else did
+    return f"{did} ({', '.join(CHANGED_NAMES[name] for name in fields)})" if fields else did

@@ -4,8 +4,13 @@ All of them name the columns in one order, that of the store's first statement, 
 function reads whatever any of them finds.
 """
 
+import msgspec
+
 from smarthost.database.engine import Row, Value
 from smarthost.smtp_settings.model import Revision, RevisionAction, SmtpSettings
+from smarthost.smtp_settings.oauth2 import Grant, OAuth2
+
+_ALTERED = OAuth2(grant=Grant.CLIENT_CREDENTIALS, client_id="", token_url="", scope="")
 
 
 def revision_row(revision: Revision) -> tuple[Value, ...]:
@@ -17,7 +22,8 @@ def revision_row(revision: Revision) -> tuple[Value, ...]:
         revision.action.value,
         revision.saved_at,
         revision.saved_by,
-        *((None,) * 8 if settings is None else _columns(settings)),
+        *((None,) * 9 if settings is None else _columns(settings)),
+        revision.oauth2_revision,
         revision.sealed_password,
     )
 
@@ -32,6 +38,7 @@ def _columns(settings: SmtpSettings) -> tuple[Value, ...]:
         int(settings.enable_ssl),
         int(settings.enable_auth),
         int(settings.use_ntlm),
+        None if settings.oauth2 is None else msgspec.json.encode(settings.oauth2).decode(),
     )
 
 
@@ -48,6 +55,7 @@ def read_revision(row: Row) -> Revision:
             enable_ssl=bool(row[10]),
             enable_auth=bool(row[11]),
             use_ntlm=bool(row[12]),
+            oauth2=None if row[13] is None else _oauth2(row[13]),
         )
     return Revision(
         portal_id=row[0],
@@ -56,5 +64,14 @@ def read_revision(row: Row) -> Revision:
         saved_at=row[3],
         saved_by=row[4],
         settings=settings,
-        sealed_password=row[13],
+        oauth2_revision=row[14],
+        sealed_password=row[15],
     )
+
+
+def _oauth2(text: str) -> OAuth2:
+    """Read the column; what somebody has altered is something that was never sealed."""
+    try:
+        return msgspec.json.decode(text, type=OAuth2)
+    except msgspec.MsgspecError:
+        return _ALTERED

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
+
 from smarthost.mail.address import parse_address
 from smarthost.mail.host import parse_host
 from smarthost.secret import Secret
@@ -41,16 +43,18 @@ NOTHING_STORED = (
 T = TypeVar("T")
 
 
-class _Check:
+class Collected:
     """Collects faults while values are made; a value with a fault is its stand-in."""
 
     def __init__(self) -> None:
         self.faults: Faults = {}
 
     def refuse(self, field: str, message: str) -> None:
+        """Add a fault."""
         self.faults.setdefault(field, []).append(message)
 
     def parsed(self, field: str, text: str, parse: Callable[[str], T], stand_in: T) -> T:
+        """Return what `parse` makes of the text; its `ValueError` is a fault."""
         if len(text) > LONGEST_TEXT:
             self.refuse(field, f"This may have at most {LONGEST_TEXT} characters.")
             return stand_in
@@ -71,13 +75,13 @@ def check(
     the fields whose values here are stand-ins, since what was typed was no value at all: whoever
     asks with some refuses the draft in any case, and wants to know what else is wrong.
     """
-    faults = _Check()
+    faults = Collected()
     settings = SmtpSettings(
         host=_host(typed.host, faults),
         port=_port(typed.port, faults),
         sender_address=_sender_address(typed.sender_address, faults),
         sender_display_name=faults.parsed(
-            "sender_display_name", typed.sender_display_name or "", _line, ""
+            "sender_display_name", typed.sender_display_name or "", one_line, ""
         )
         or None,
         user_name=_user_name(typed, faults),
@@ -92,7 +96,21 @@ def check(
         faults.refuse("password", NOTHING_STORED)
     if faults.faults:
         raise InvalidSettingsError(faults.faults)
-    return Draft(settings=settings, password=password)
+    draft = Draft(settings=settings, password=password)
+    return Draft(settings=with_oauth2(draft, stored), password=password)
+
+
+def with_oauth2(draft: Draft, stored: SmtpSettings | None) -> SmtpSettings:
+    """Return the settings that `draft` asks for where `stored` are in force.
+
+    Where the stored secret stays, so does the OAuth2 that it belongs to. A password that was
+    typed, another destination and no login end that.
+    """
+    stays = draft.keeps_password and same_destination(stored, draft.settings)
+    oauth2 = stored.oauth2 if stored is not None and stays else None
+    if draft.settings.oauth2 == oauth2:
+        return draft.settings
+    return msgspec.structs.replace(draft.settings, oauth2=oauth2)
 
 
 def same_destination(
@@ -108,14 +126,14 @@ def same_destination(
     return all(getattr(stored, name) == getattr(wanted, name) for name in compared)
 
 
-def _host(text: str | None, faults: _Check) -> str:
+def _host(text: str | None, faults: Collected) -> str:
     if not (text or "").strip():
         faults.refuse("host", "The relay's host name is needed, such as mail.example.com.")
         return ""
     return faults.parsed("host", text or "", parse_host, "")
 
 
-def _port(port: int | None, faults: _Check) -> int:
+def _port(port: int | None, faults: Collected) -> int:
     if port is None:
         return DEFAULT_PORT
     if not 1 <= port <= 65535:
@@ -123,7 +141,7 @@ def _port(port: int | None, faults: _Check) -> int:
     return port
 
 
-def _sender_address(text: str | None, faults: _Check) -> str:
+def _sender_address(text: str | None, faults: Collected) -> str:
     if not (text or "").strip():
         faults.refuse(
             "sender_address", "The sender's address is needed, such as notify@example.com."
@@ -132,8 +150,8 @@ def _sender_address(text: str | None, faults: _Check) -> str:
     return faults.parsed("sender_address", text or "", lambda given: str(parse_address(given)), "")
 
 
-def _user_name(typed: SettingsInput, faults: _Check) -> str | None:
-    name = faults.parsed("user_name", typed.user_name or "", _line, "?")
+def _user_name(typed: SettingsInput, faults: Collected) -> str | None:
+    name = faults.parsed("user_name", typed.user_name or "", one_line, "?")
     if not typed.enable_auth:
         return None
     if not name:
@@ -141,7 +159,7 @@ def _user_name(typed: SettingsInput, faults: _Check) -> str | None:
     return name
 
 
-def _password(typed: SettingsInput, faults: _Check) -> Secret | None:
+def _password(typed: SettingsInput, faults: Collected) -> Secret | None:
     text = typed.password.reveal() if typed.password else ""
     if len(text) > LONGEST_PASSWORD:
         faults.refuse("password", _PASSWORD_TOO_LONG)
@@ -156,8 +174,8 @@ def _password(typed: SettingsInput, faults: _Check) -> Secret | None:
     return typed.password if text and typed.enable_auth else None
 
 
-def _line(text: str) -> str:
-    """Return one line of text, trimmed, for a header or a login."""
+def one_line(text: str) -> str:
+    """Return one line of text, trimmed, for a header or a login. Raises `ValueError`."""
     text = text.strip(" ")
     if text.isprintable():  # so it has none of the categories below; nearly all texts are
         return text

@@ -49,6 +49,15 @@ class Decoded(msgspec.Struct, Generic[B], frozen=True, kw_only=True):
         return invalid_fields({**named, **self.faults})
 
 
+class SecretDocument:
+    """A JSON object that is secret as a whole, sent as one or as its text."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: Secret) -> None:
+        self.text = text
+
+
 class BodyDecoder(Generic[B]):
     """Decodes the bodies of one end point."""
 
@@ -136,10 +145,29 @@ def _no_constant(name: str) -> NoReturn:
 _JSON = json.JSONDecoder(object_pairs_hook=_Pairs, parse_constant=_no_constant)
 
 
-def _secret(kind: type, value: object) -> Secret:
-    if kind is not Secret or not isinstance(value, str):
+def _secret(kind: type, value: object) -> Secret | SecretDocument:
+    if kind is SecretDocument and isinstance(value, _Pairs):
+        return SecretDocument(Secret(_text_of(value)))
+    if kind not in (Secret, SecretDocument) or not isinstance(value, str):
         raise msgspec.ValidationError("text expected")
-    return Secret(value)
+    return Secret(value) if kind is Secret else SecretDocument(Secret(value))
+
+
+def _text_of(value: "_Pairs") -> str:
+    try:
+        return json.dumps(_plain(value))
+    except RecursionError:
+        raise msgspec.ValidationError("this is nested too deeply") from None
+
+
+def _plain(value: object) -> object:
+    """Return what was read as JSON has it; an object that has a name twice is none."""
+    if isinstance(value, _Pairs):
+        members = {name: _plain(member) for name, member in value}
+        if len(members) != len(value):
+            raise msgspec.ValidationError("a name is given twice")
+        return members
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _shown(name: str) -> str:
@@ -157,6 +185,8 @@ def expected(kind: inspect.Type) -> str:
             return " or ".join(dict.fromkeys(told))
         case inspect.Metadata(type=inner):
             return expected(inner)
+        case inspect.CustomType(cls=cls) if cls is SecretDocument:
+            return "a JSON object, or its text"
         case inspect.ListType(item_type=item, min_length=low):
             return f"a list of {low or 0} or more of {expected(item)}"
         case _:

@@ -18,6 +18,8 @@ from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError, S
 from smarthost.portals.model import ConflictError, NotFoundError
 from smarthost.portals.sign_in.model import TooManyFailuresError
 from smarthost.relay_check.model import NothingToCheckError, TooManyTestsError
+from smarthost.smtp_settings.binding.consent.model import NothingToConsentError
+from smarthost.smtp_settings.binding.model import NoOwnSettingsError
 from smarthost.smtp_settings.model import NoSuchRevisionError, RevisionConflictError
 
 RETRY_STORE_SECONDS = 5
@@ -91,6 +93,8 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     NoSuchRevisionError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     NothingToCheckError: HTTPStatus.CONFLICT,
+    NoOwnSettingsError: HTTPStatus.CONFLICT,
+    NothingToConsentError: HTTPStatus.CONFLICT,
     RevisionConflictError: HTTPStatus.PRECONDITION_FAILED,
     TooManyFailuresError: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyTestsError: HTTPStatus.TOO_MANY_REQUESTS,

@@ -91,6 +91,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A request without a body has a meaning of its own."""
     entity_tagged: bool = False
     """The answer has an ETag."""
+    may_end_oauth2: bool = False
+    """The answer may have a notice that it has."""
     conditional: bool = False
     """`If-Match` is honoured."""
     body_examples: dict[str, Example] = {}

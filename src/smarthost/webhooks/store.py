@@ -20,7 +20,7 @@ from smarthost.mail_queue.model import Ended
 from smarthost.portals.suspension.store import standing_of
 from smarthost.secret import Secret
 from smarthost.smtp_settings.sealing import SealBrokenError, Sealer
-from smarthost.smtp_settings.store import note_key
+from smarthost.smtp_settings.writing.store import note_key
 from smarthost.webhooks.events import Told, by_type, payload
 from smarthost.webhooks.model import FailedTry, NotTaken, Target, Waiting, Webhook
 from smarthost.webhooks.schedule import next_try, oldest_kept

@@ -84,7 +84,9 @@ async def test_a_blob_that_was_replaced_meanwhile_is_left_alone(
     database: Database, store: SettingsStore, resealing: PasswordResealing, portal: str
 ) -> None:
     await store.save(portal, draft(), ADMIN)
-    rows = await database.fetch(REVISIONS.replace("use_ntlm", "use_ntlm, sealed_password"))
+    rows = await database.fetch(
+        REVISIONS.replace("use_ntlm", "use_ntlm, oauth2, oauth2_revision, sealed_password")
+    )
     other = "UPDATE smtp_settings_revisions SET sealed_password = $1"
     await database.transact(executing(other, b"another"))
     assert await resealing._page(portal, rows, ADMIN) == Resealed()
@@ -123,7 +125,7 @@ async def test_nothing_of_a_revision_but_its_seal_may_change(
 ) -> None:
     await store.save(portal, draft(), ADMIN)
     columns = [row[0] for row in await database.fetch(COLUMNS)]
-    assert len(columns) == 14
+    assert len(columns) == 16
     for column in columns:
         change = executing(f"UPDATE smtp_settings_revisions SET {column} = {column}")
         with pytest.raises(Exception, match="never changed"):

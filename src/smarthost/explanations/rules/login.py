@@ -11,12 +11,22 @@ def _ntlm_is_asked_for(facts: Facts) -> bool:
     return facts.relay is not None and facts.relay.use_ntlm
 
 
+def _token_is_shown(facts: Facts) -> bool:
+    return facts.relay is not None and facts.relay.oauth2
+
+
 def _clear_connection(facts: Facts) -> bool:
     return facts.relay is not None and not facts.relay.enable_ssl and facts.tls is None
 
 
 RULES: Mapping[Code, tuple[Rule, ...]] = {
     Code.LOGIN_NOT_OFFERED: (
+        Rule(
+            id="login_not_offered.oauth2",
+            who=Who.ADMINISTRATOR,
+            fields=("host", "port"),
+            fits=_token_is_shown,
+        ),
         Rule(
             id="login_not_offered.ntlm",
             who=Who.ADMINISTRATOR,
@@ -32,6 +42,12 @@ RULES: Mapping[Code, tuple[Rule, ...]] = {
         Rule(id="login_not_offered", who=Who.ADMINISTRATOR, fields=("port", "enableAuth")),
     ),
     Code.LOGIN_REFUSED: (
+        Rule(
+            id="login_refused.oauth2",
+            who=Who.ADMINISTRATOR,
+            fields=("credentialsUserName",),
+            fits=_token_is_shown,
+        ),
         Rule(
             id="login_refused",
             who=Who.ADMINISTRATOR,
@@ -54,6 +70,9 @@ RULES: Mapping[Code, tuple[Rule, ...]] = {
     Code.NTLM_SWITCHED_OFF: (
         Rule(id="ntlm_switched_off", who=Who.ADMINISTRATOR, fields=("useNtlm",)),
     ),
+    Code.OAUTH2_REFUSED: (Rule(id="oauth2_refused", who=Who.ADMINISTRATOR),),
+    Code.OAUTH2_CONSENT_NEEDED: (Rule(id="oauth2_consent_needed", who=Who.ADMINISTRATOR),),
+    Code.OAUTH2_UNAVAILABLE: (Rule(id="oauth2_unavailable", who=Who.PROVIDER),),
     Code.PASSWORD_UNREADABLE: (
         Rule(id="password_unreadable", who=Who.ADMINISTRATOR, fields=("credentialsUserPassword",)),
     ),

@@ -22,7 +22,8 @@ from smarthost.smtp_settings.rows import read_revision
 
 _PAGE = """
 SELECT portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
-       sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm, sealed_password, changed
+       sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm, oauth2, oauth2_revision,
+       sealed_password, changed
 FROM smtp_settings_revisions WHERE portal_id = $1 AND revision < $2
 ORDER BY revision DESC LIMIT $3"""
 
@@ -68,6 +69,6 @@ async def conflict(
 
 
 def _changed(row: Row, revision: Revision, before: Revision) -> tuple[str, ...]:
-    if row[14] is None:
+    if row[16] is None:
         return tuple(changed_fields(before.settings, revision.settings))
-    return msgspec.json.decode(row[14], type=tuple[str, ...])
+    return msgspec.json.decode(row[16], type=tuple[str, ...])

@@ -13,11 +13,12 @@ from smarthost.clock import Clock
 from smarthost.database.engine import Database, Row, Transaction
 from smarthost.smtp_settings.rows import read_revision
 from smarthost.smtp_settings.sealing import Place, SealBrokenError, Sealer, key_of
-from smarthost.smtp_settings.store import note_key
+from smarthost.smtp_settings.writing.store import note_key
 
 _UNDER_OTHER_KEYS = """
 SELECT portal_id, revision, action, saved_at, saved_by, host, port, sender_address,
-       sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm, sealed_password
+       sender_display_name, user_name, enable_ssl, enable_auth, use_ntlm, oauth2, oauth2_revision,
+       sealed_password
 FROM smtp_settings_revisions
 WHERE portal_id = $1 AND revision > $2 AND substr(sealed_password, 2, 8) <> $3
 ORDER BY revision LIMIT $4"""

@@ -10,12 +10,25 @@ from smarthost.clock import moment
 from smarthost.portals.access import Action
 from smarthost.portals.model import Caller
 from smarthost.relay_health.health import Health, HealthState, RelayHealth
+from smarthost.relay_health.oauth2 import OAuth2Health, OAuth2State
 from smarthost.web.api.smtp_settings import PATH, TAG
 from smarthost.web.failure_dto import FailureDto, failure_dto
 from smarthost.web.operations import Answer, Call, Example, Operation
 
 Time = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0)]
+
+
+class SmtpHealthOAuth2Dto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How the login by OAuth2 is doing."""
+
+    state: Annotated[OAuth2State, Meta(description="`none` and `ended` are not told here.")]
+    expires_at: Annotated[
+        Time | msgspec.UnsetType, Meta(description="When the token ends that was got last, UTC.")
+    ] = msgspec.UNSET
+    failure: Annotated[
+        FailureDto | msgspec.UnsetType, Meta(description="Why there is no token.")
+    ] = msgspec.UNSET
 
 
 class SmtpHealthDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -44,6 +57,10 @@ class SmtpHealthDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ] = msgspec.UNSET
     last_sent_at: Annotated[
         Time | msgspec.UnsetType, Meta(description="When the relay last took a message, UTC.")
+    ] = msgspec.UNSET
+    oauth2: Annotated[
+        SmtpHealthOAuth2Dto | msgspec.UnsetType,
+        Meta(description="Absent where the relay is not logged in to by OAuth2."),
     ] = msgspec.UNSET
 
 
@@ -88,6 +105,15 @@ def health_dto(health: Health) -> SmtpHealthDto:
         held=health.held,
         oldest_queued_at=_shown(health.oldest_queued_at),
         last_sent_at=_shown(health.last_sent_at),
+        oauth2=msgspec.UNSET if health.oauth2 is None else _oauth2(health.oauth2),
+    )
+
+
+def _oauth2(health: OAuth2Health) -> SmtpHealthOAuth2Dto:
+    return SmtpHealthOAuth2Dto(
+        state=health.state,
+        expires_at=_shown(health.expires_at),
+        failure=msgspec.UNSET if health.failure is None else failure_dto(health.failure),
     )
 
 

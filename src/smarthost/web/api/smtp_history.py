@@ -15,6 +15,7 @@ from smarthost.clock import moment
 from smarthost.portals.access import Action
 from smarthost.portals.model import Caller
 from smarthost.smtp_settings.model import (
+    CHANGED_NAMES,
     CONTRACT_NAMES,
     InvalidSettingsError,
     NoSuchRevisionError,
@@ -144,7 +145,7 @@ def revision_dto(past: PastRevision, default: SmtpSettings | None) -> SmtpRevisi
         saved_by=revision.saved_by,
         action=revision.action,
         settings=settings_dto(revision, default),
-        changed=[CONTRACT_NAMES[name] for name in past.changed],
+        changed=[CHANGED_NAMES[name] for name in past.changed],
     )
 
 

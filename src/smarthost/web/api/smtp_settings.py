@@ -23,6 +23,7 @@ from smarthost.web.api.smtp_settings_dto import (
     SmtpSettingsRequestDto,
     settings_dto,
 )
+from smarthost.web.openapi.headers import NOTICE, OAUTH2_ENDED
 from smarthost.web.operations import Answer, Call, Operation
 from smarthost.web.preconditions import entity_tag
 
@@ -48,10 +49,13 @@ class SmtpSettingsApi:
         try:
             draft = await self._checked(body, call.portal.id)
             body.checked()
-            revision = await self._store.save(call.portal.id, draft, call.actor, call.if_match)
+            change = await self._store.put(call.portal.id, draft, call.actor, call.if_match)
         except InvalidSettingsError as error:
             raise refused_body(body, error) from None
-        return settings_answer(revision, self._default)
+        answer = settings_answer(change.after, self._default)
+        if change.ends_oauth2:
+            answer.headers[NOTICE] = OAUTH2_ENDED
+        return answer
 
     async def reset(self, call: Call[Caller]) -> Answer:
         """Put the installation's default in force and answer what that is."""
@@ -97,6 +101,7 @@ class SmtpSettingsApi:
                 answer=SmtpSettingsDto,
                 entity_tagged=True,
                 conditional=True,
+                may_end_oauth2=True,
                 body_examples=BODY_EXAMPLES,
                 answer_examples=OWN_EXAMPLES,
             ),

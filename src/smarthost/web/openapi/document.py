@@ -16,7 +16,7 @@ from smarthost.web.auth import COOKIE
 from smarthost.web.content import EVENTS
 from smarthost.web.family import CONTRACT
 from smarthost.web.openapi.emails_refusals import EMAILS_TABLE
-from smarthost.web.openapi.headers import header_components, header_references
+from smarthost.web.openapi.headers import NOTICE, header_components, header_references
 from smarthost.web.openapi.refusals import CONTRACT_TABLE, Table
 from smarthost.web.openapi.schemas import (
     component_schemas,
@@ -144,9 +144,10 @@ def _request(operation: Operation) -> dict[str, Any]:
 
 def _answer(operation: Operation) -> dict[str, Any]:
     tagged = ("ETag",) if operation.entity_tagged else ()
+    noticed = (NOTICE,) if operation.may_end_oauth2 else ()
     return {
         "description": "Done." if not operation.events else "Events, as they happen.",
-        "headers": header_references(*_table(operation).on_all, *tagged),
+        "headers": header_references(*_table(operation).on_all, *tagged, *noticed),
         "content": _events(operation) if operation.events else _one_value(operation),
     }
 

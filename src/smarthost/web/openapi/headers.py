@@ -8,6 +8,9 @@ ON_ALL = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", *_O
 ON_ALL_EMAILS = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", *_ON_EVERY)
 """The same under /emails."""
 
+NOTICE = "X-Smarthost-Notice"
+OAUTH2_ENDED = "The OAuth2 sign-in has ended."
+
 _COUNT = {"type": "integer", "minimum": 0}
 _TEXT = {"type": "string"}
 
@@ -41,10 +44,16 @@ def header_components() -> dict[str, Any]:
         ),
         ("Allow", "The methods that this path takes.", _TEXT, "DELETE, GET, HEAD, OPTIONS, POST"),
         ("WWW-Authenticate", "How to say who is asking.", _TEXT, 'Bearer realm="Smarthost"'),
+        (NOTICE, "What the change has ended besides; absent: nothing.", _TEXT, OAUTH2_ENDED),
         ("Retry-After", "When to try again, in seconds.", {"type": "integer", "minimum": 1}, 12),
     )
     return {
-        name: {"description": description, "required": True, "schema": schema, "example": example}
+        name: {
+            "description": description,
+            "required": name != NOTICE,
+            "schema": schema,
+            "example": example,
+        }
         for name, description, schema, example in rows
     }
 

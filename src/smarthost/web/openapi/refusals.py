@@ -12,6 +12,8 @@ import msgspec
 
 from smarthost.portals.access import OF_THE_SETTINGS
 from smarthost.relay_check.model import NothingToCheckError
+from smarthost.smtp_settings.binding.consent.model import NothingToConsentError
+from smarthost.smtp_settings.binding.model import NoOwnSettingsError
 from smarthost.web.content import EVENTS_ALONE
 from smarthost.web.decoding import BodyDecoder
 from smarthost.web.errors import Refusal, RequestError
@@ -119,9 +121,14 @@ REFUSALS = (
     Row(
         name="Conflict",
         status=HTTPStatus.CONFLICT,
-        description="The user was removed meanwhile, or there are no settings to be checked.",
+        description="The user was removed meanwhile, or there are no settings to be checked, to "
+        "get OAuth2, or to be consented to.",
         message="The user admin@example.com was removed meanwhile.",
-        others={"nothingToCheck": (None, str(NothingToCheckError()))},
+        others={
+            "nothingToCheck": (None, str(NothingToCheckError())),
+            "noOwnSettings": (None, str(NoOwnSettingsError())),
+            "nothingToConsent": (None, str(NothingToConsentError())),
+        },
         applies=lambda operation: operation.may_conflict,
     ),
     Row(

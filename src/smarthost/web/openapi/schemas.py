@@ -11,6 +11,7 @@ import msgspec
 from msgspec import inspect
 
 from smarthost.secret import Secret
+from smarthost.web.decoding import SecretDocument
 from smarthost.web.emails.errors import EmailsFailure
 from smarthost.web.envelope import Failure, Success
 from smarthost.web.family import CONTRACT
@@ -108,9 +109,12 @@ def _portable(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
 
 
 def _secret(kind: type) -> Schema:
+    text = {"type": "string", "format": "password"}
+    if kind is SecretDocument:
+        return {"anyOf": [text, {"type": "object"}], "writeOnly": True}
     if kind is not Secret:
         raise NotImplementedError
-    return {"type": "string", "format": "password", "writeOnly": True}
+    return text | {"writeOnly": True}
 
 
 def is_needed(kind: inspect.Type) -> bool:

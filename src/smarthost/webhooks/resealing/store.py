@@ -9,7 +9,7 @@ from smarthost.clock import Clock
 from smarthost.database.engine import Database, Transaction
 from smarthost.smtp_settings.resealing.store import Resealed, resealed
 from smarthost.smtp_settings.sealing import Sealer, key_of
-from smarthost.smtp_settings.store import note_key
+from smarthost.smtp_settings.writing.store import note_key
 from smarthost.webhooks.signing import Receiver
 
 _UNDER_ANOTHER_KEY = """

@@ -1,0 +1,1 @@
+"""What requests for tokens came to, and the refresh tokens that they gave."""

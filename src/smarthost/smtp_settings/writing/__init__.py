@@ -1,0 +1,1 @@
+"""How a revision is written, whatever it is that changes the settings."""
