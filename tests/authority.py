@@ -1,4 +1,6 @@
-"""Certificates of an authority that a test trusts, in files as an operator has them."""
+"""Certificates of an authority that a test trusts: in files as an operator has them, and as what
+servers and clients need.
+"""
 
 import socket
 import ssl
@@ -6,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 import trustme
 
 
@@ -55,10 +58,28 @@ class Authority:
         }
 
     def trusting(self) -> ssl.SSLContext:
-        """What a client needs that trusts this authority alone."""
-        context = ssl.create_default_context()
-        self.ca.configure_trust(context)
-        return context
+        return trusting(self.ca)
+
+
+def showing(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """What a server needs to show a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+def trusting(ca: trustme.CA) -> ssl.SSLContext:
+    """What a client needs that trusts this authority alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ca.configure_trust(context)
+    return context
+
+
+def trust_everywhere(ca: trustme.CA, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the authority one of the machine's own, by a file in `folder`."""
+    file = folder / "authorities.pem"
+    ca.cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
 
 
 def shown_serial(port: int, context: ssl.SSLContext) -> str:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from smarthost.clock import MICROSECONDS, Clock, SystemClock
-from tests.webhooks.receivers import Received
+from tests.http_servers import Received
 
 CLIENT_ID = "app-4711"
 CLIENT_SECRET = "secret of the application"

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from smarthost.clock import Clock
 
-_VARIANT = 0b10 << 62
-_VERSION = 7 << 76
+_TIME = (1 << 48) - 1
+_VERSION = "7"
+_VARIANTS = "89ab"  # two bits that are fixed, and two that are not
 _RANDOM_OCTETS = 10
 _AT_ONCE = 400
 
@@ -28,13 +29,14 @@ class Ids:
 
     def new(self) -> str:
         """Return a new UUIDv7 in its text form of 36 characters."""
-        bits = int.from_bytes(self._random(), "big")
-        milliseconds = (self._clock.now() // 1_000) & (1 << 48) - 1
-        random_a = (bits >> 62 & 0xFFF) << 64
-        random_b = bits & (1 << 62) - 1
-        value = milliseconds << 80 | _VERSION | random_a | _VARIANT | random_b
-        text = f"{value:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        milliseconds = f"{(self._clock.now() // 1_000) & _TIME:012x}"
+        octets = self._random()
+        random = octets.hex()
+        variant = _VARIANTS[octets[-1] & 3]
+        return (
+            f"{milliseconds[:8]}-{milliseconds[8:]}-{_VERSION}{random[:3]}-"
+            f"{variant}{random[3:6]}-{random[6:18]}"
+        )
 
     def _random(self) -> bytes:
         # `pop` hands each octet out once, whichever threads ask at the same moment.

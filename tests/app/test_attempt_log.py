@@ -103,6 +103,24 @@ def test_recipients_with_the_same_reply_share_a_line_and_are_not_named() -> None
     assert logged[0]["title"] == "The recipient's address does not exist"
 
 
+@pytest.mark.parametrize(
+    ("reply", "logged"),
+    [
+        ("550 5.1.1 <joe@example.net>: No such user", "550 5.1.1 <[address]>: No such user"),
+        (
+            "553 5.7.1 <from@example.com>: not owned by user office@example.com",
+            "553 5.7.1 <[address]>: not owned by user [address]",
+        ),
+        ("550 5.1.1 No such user: joe@exam…", "550 5.1.1 No such user: [address]"),
+        ("550 5.1.1 jane@example.net@relay", "550 5.1.1 [recipient]@relay"),
+    ],
+)
+def test_nobody_else_who_is_in_a_reply_is_named_either(reply: str, logged: str) -> None:
+    (line,) = lines(RELAY, refused("jane@example.net", reply))
+
+    assert line["reply"] == logged
+
+
 def test_what_was_accepted_is_told_for_those_who_debug_alone() -> None:
     accepted = Attempted(
         address="someone@example.net", result=Result.ACCEPTED, step=Step.DATA, **FACTS

@@ -3,7 +3,6 @@
 from smarthost.delivery.outcome import Code, Step
 from tests.broken_setups.servers import (
     WEB_SERVER,
-    ClearOnTlsPort,
     CutsAtEhlo,
     TlsOnTlsPort,
     greets,
@@ -11,7 +10,7 @@ from tests.broken_setups.servers import (
     scripted,
 )
 from tests.broken_setups.set_up import BrokenSetUp, Server
-from tests.hostile_relays.relays import ClosesAtOnce, DropsSyn, TlsAtOnce
+from tests.hostile_relays.relays import ClearWhereTlsIsFirst, ClosesAtOnce, DropsSyn, TlsAtOnce
 
 
 def _other_protocol(name: str, server: Server) -> BrokenSetUp:
@@ -101,7 +100,7 @@ PORT_ROWS = [
     ),
     BrokenSetUp(
         name="Port 465, and the server begins in clear there",
-        server=scripted("a greeting in clear on port 2465", ClearOnTlsPort, needs_host=True),
+        server=scripted("a greeting in clear on port 2465", ClearWhereTlsIsFirst, needs_host=True),
         step=Step.TLS,
         code=Code.TLS_NOT_SPOKEN,
         fields=("port",),

@@ -4,7 +4,6 @@ does, and those whose TLS or certificate is wrong.
 All are real servers on loopback. They build on the relay that the hostile ones are made of.
 """
 
-import asyncio
 import datetime as dt
 import socket
 import ssl
@@ -17,9 +16,8 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 import trustme
 
 from tests.broken_setups.set_up import Place, Server, World
-from tests.hostile_relays.honest import MORE_THAN_ENOUGH, MakeRelay, Peer, Relay, Says
-from tests.hostile_relays.relays import TLS_FIRST_PORT
-from tests.journeys.postfix import free_tls_address
+from tests.hostile_relays.honest import MakeRelay, Peer, Relay, Says
+from tests.hostile_relays.relays import ClearWhereTlsIsFirst, OffersNoTls, TlsAtOnce
 
 
 def scripted(built: str, make: MakeRelay, *, needs_host: bool = False) -> Server:
@@ -150,42 +148,12 @@ class CutsHandshake(Relay):
         peer.cut()
 
 
-class ClearOnTlsPort(Relay):
-    """A relay with STARTTLS on a port where settings with TLS begin with it."""
-
-    async def listen(self) -> asyncio.Server:
-        self.host = free_tls_address()
-        return await asyncio.start_server(self._serve, self.host, TLS_FIRST_PORT)
+class TlsOnTlsPort(TlsAtOnce, ClearWhereTlsIsFirst):
+    """TLS from the first byte, on a port where settings with TLS begin with it."""
 
 
-class TlsOnTlsPort(Relay):
-    async def listen(self) -> asyncio.Server:
-        self.host = free_tls_address()
-        return await asyncio.start_server(
-            self._serve,
-            self.host,
-            TLS_FIRST_PORT,
-            ssl=self.context(),
-            ssl_handshake_timeout=MORE_THAN_ENOUGH,
-        )
-
-
-class OffersInClear(Relay):
-    """Has no TLS, and offers a login all the same."""
-
-    mechanisms_in_clear = "PLAIN LOGIN"
-
-    def keywords(self, peer: Peer) -> list[str]:
-        return [word for word in super().keywords(peer) if word != "STARTTLS"]
-
-
-class SaysInClear(Says):
+class SaysInClear(OffersNoTls, Says):
     """Offers a login without TLS, and turns it away."""
-
-    mechanisms_in_clear = "PLAIN LOGIN"
-
-    def keywords(self, peer: Peer) -> list[str]:
-        return [word for word in super().keywords(peer) if word != "STARTTLS"]
 
 
 class Offers(Relay):

@@ -20,23 +20,26 @@ from smarthost.relay_check.model import Checked
 from smarthost.secret import Secret
 from smarthost.smtp_settings.binding.model import BindingInput
 from smarthost.smtp_settings.model import SettingsInput
-from tests.broken_setups.apart import apart
+from tests.apart import apart
+from tests.authority import trust_everywhere
 from tests.broken_setups.beside import running
 from tests.broken_setups.installation import SENDER, Installation, installation
-from tests.broken_setups.name_server import ZONE, Zone, look_up_at, name_server
+from tests.broken_setups.names import ZONE, look_up_at
 from tests.broken_setups.postfix_services import services, warm_up
 from tests.broken_setups.set_up import SIGN_IN_HOST, BrokenSetUp, Found, Place, Server, World
 from tests.broken_setups.table import TABLE
 from tests.hostile_relays.quick import LoopClock, QuickLoop
+from tests.http_servers import http_server
 from tests.journeys.postfix import PASSWORD, USER_NAME, Postfix, folder_for_postfix, postfix
-from tests.webhooks.receivers import receiver, server_context
+from tests.name_server import Zone, name_server
+from tests.smtp.relays import server_context
 
 ASKED_QUICKLY = 30
 """So many times as quick as others time passes for check and test, which take half a minute."""
 SENT_QUICKLY = 100
 """The same for mail, which may take five minutes."""
 
-_OWN_NETWORK = ("ip",)
+_OWN_NETWORK = ("ip", "mount")
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +49,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(autouse=True)
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the authority one of the machine's own."""
-    path = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    trust_everywhere(authority, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def provided(row: BrokenSetUp, world: World) -> Iterator[BindingInput | None]:
     @contextlib.asynccontextmanager
     async def end_point(world: World) -> AsyncIterator[Place]:
         tls = server_context(world.authority, SIGN_IN_HOST)
-        async with receiver(provider, tls=tls) as server:
+        async with http_server(provider, tls=tls) as server:
             provider.token_url = server.url("/token", host=SIGN_IN_HOST)
             yield Place(port=server.port)
 
@@ -163,14 +163,14 @@ def _go(
     loop: Callable[[], asyncio.AbstractEventLoop],
     ways: Sequence[Way],
 ) -> list[Any]:
-    here = {name: [("A", "127.0.0.1")] for name in (row.host, SIGN_IN_HOST)}
+    here = {name: {"A": ["127.0.0.1"]} for name in (row.host, SIGN_IN_HOST)}
     zone: Zone = {**here, **ZONE}
 
     async def go() -> list[Any]:
         system = SystemClock()
         clock = LoopClock(system.now()) if row.slow else system
-        with name_server(zone) as port:
-            look_up = look_up_at(port)
+        with name_server(zone) as names:
+            look_up = look_up_at(names.port)
             async with installation(folder, clock, look_up, row.environ, sign_in) as portal:
                 if row.slow:
                     return await asyncio.gather(*(way(portal, settings, row.to) for way in ways))

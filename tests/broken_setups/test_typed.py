@@ -11,12 +11,13 @@ from smarthost.clock import SystemClock
 from smarthost.delivery.outcome import Step, StepState
 from tests.broken_setups.beside import running
 from tests.broken_setups.installation import installation
-from tests.broken_setups.name_server import ZONE, look_up_at, name_server
+from tests.broken_setups.names import ZONE, look_up_at
 from tests.broken_setups.servers import scripted
 from tests.broken_setups.set_up import World
 from tests.broken_setups.typed_rows import TYPED_ROWS, Typed, refused, settings
 from tests.hostile_relays.honest import Relay
 from tests.journeys.postfix import Postfix
+from tests.name_server import name_server
 
 
 @pytest.mark.parametrize("row", TYPED_ROWS, ids=lambda row: row.name)
@@ -58,9 +59,11 @@ async def test_another_spelling_of_a_host_is_no_fault(
     world = World(authority=trustme.CA(), host=asked, postfix=_none)
     with (
         running(scripted("a server", Relay), world) as place,
-        name_server(ZONE) as port,
+        name_server(ZONE) as names,
     ):
-        async with installation(tmp_path / "data", SystemClock(), look_up_at(port)) as portal:
+        async with installation(
+            tmp_path / "data", SystemClock(), look_up_at(names.port)
+        ) as portal:
             typed = settings(host=host, port=place.port, enable_ssl=False)
             checked = await portal.check(typed, "anna@example.org")
 

@@ -2,9 +2,10 @@
 
 from smarthost.delivery.outcome import Code, Step
 from tests.broken_setups.postfix_services import MAILBOX, on_postfix
-from tests.broken_setups.servers import OffersInClear, certified, for_names, scripted, valid
+from tests.broken_setups.servers import certified, for_names, scripted, valid
 from tests.broken_setups.set_up import BrokenSetUp, Found, Server
 from tests.hostile_relays.honest import Relay
+from tests.hostile_relays.relays import OffersNoTls
 
 
 def _warned(
@@ -42,7 +43,7 @@ WARNED_ROWS = [
     ),
     _warned(
         "The server has no TLS, and the password goes to it in clear",
-        scripted("no TLS, and `AUTH PLAIN LOGIN`", OffersInClear),
+        scripted("no TLS, and `AUTH PLAIN LOGIN`", OffersNoTls),
         Step.AUTHENTICATE,
         Code.PASSWORD_IN_CLEAR,
         "turn on TLS",

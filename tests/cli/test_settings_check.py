@@ -20,10 +20,7 @@ async def willing(peer: Peer) -> None:
     await peer.say("250 2.1.0 Ok")
     await peer.hear("RCPT TO:")
     await peer.say("250 2.1.5 Ok")
-    await peer.hear("RSET")
-    await peer.say("250 2.0.0 Ok")
-    await peer.hear("QUIT")
-    await peer.say("221 2.0.0 Bye")
+    await peer.forget()
 
 
 async def silent(peer: Peer) -> None:

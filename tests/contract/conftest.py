@@ -6,13 +6,15 @@ portal, user or key, or starts a service of its own with `running_service`.
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.cli.program import Program
 from tests.contract.bodies import LOGIN
 from tests.contract.process import Process
-from tests.contract.service import BASE_DOMAIN, Service, running_service
+from tests.contract.service import BASE_DOMAIN, MakeService, Service, running_service
 from tests.journeys.served import serving
 
 
@@ -29,6 +31,13 @@ def portals_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servic
     folder = tmp_path_factory.mktemp("portals")
     with running_service(folder, BASE_DOMAIN=BASE_DOMAIN) as running:
         yield running
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[MakeService]:
+    """Start a service with settings of a test's own."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(running_service(tmp_path, **settings))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +167,10 @@ class Service:
         work = self.parts.keys.create(user or self.admin, name, held, expires_at, _OPERATOR)
         _, token = self.run(work)
         return token.text().reveal()
+
+
+MakeService = Callable[..., Service]
+"""Takes settings of the environment, without `SMARTHOST_`."""
 
 
 @contextmanager

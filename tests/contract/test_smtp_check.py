@@ -1,7 +1,7 @@
 """Settings checked before they are saved, as a client asks for it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tests.contract.service import (
     ADMIN_EMAIL,
     BASE_DOMAIN,
     SETTINGS,
+    MakeService,
     Reply,
     Service,
     running_service,
@@ -26,14 +27,6 @@ EVENTS = f"{CHECK}/events"
 SENDER = "notify@example.com"
 CANARY = "CANARY-91"
 _PATIENCE = 30.0
-
-MakeService = Callable[..., Service]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[MakeService]:
-    with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(running_service(tmp_path, **settings))
 
 
 class Asked:
@@ -48,10 +41,7 @@ class Asked:
         await peer.say("250 2.1.0 Ok")
         self.recipients.append(await peer.hear("RCPT TO:"))
         await peer.say("250 2.1.5 Ok")
-        await peer.hear("RSET")
-        await peer.say("250 2.0.0 Ok")
-        await peer.hear("QUIT")
-        await peer.say("221 2.0.0 Bye")
+        await peer.forget()
 
 
 def typed(port: int, **changes: object) -> dict[str, object]:

@@ -1,28 +1,14 @@
 """The test message followed as events: from the queue's row, whoever started it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-
-import pytest
-
 from smarthost.portals.model import Permission, Role
 from tests.contract.events import Told, steps, streaming
 from tests.contract.relays import Inbox, Pausing, refuse_login, running_relay
-from tests.contract.service import BASE_DOMAIN, SETTINGS, Service, running_service
+from tests.contract.service import BASE_DOMAIN, SETTINGS, MakeService, Service
 
 TEST = f"{SETTINGS}/test"
 EVENTS = f"{TEST}/events"
 STATUS = f"{TEST}/status"
 _PATIENCE = 30.0
-
-MakeService = Callable[..., Service]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[MakeService]:
-    with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(running_service(tmp_path, **settings))
 
 
 def save(service: Service, port: int, **fields: object) -> None:

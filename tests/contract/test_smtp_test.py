@@ -1,32 +1,26 @@
 """The test message as a client starts and watches it, against relays that answer by a script."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from email import message_from_bytes
 from email.message import Message
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from smarthost.portals.model import Permission, Role
 from tests.contract.relays import Inbox, Pausing, refuse_login, running_relay
-from tests.contract.service import BASE_DOMAIN, SETTINGS, Reply, Service, running_service
+from tests.contract.service import (
+    BASE_DOMAIN,
+    SETTINGS,
+    MakeService,
+    Reply,
+    Service,
+)
 
 TEST = f"{SETTINGS}/test"
 STATUS = f"{TEST}/status"
 SENDER = "notify@example.com"
 _PATIENCE = 45.0
-
-MakeService = Callable[..., Service]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[MakeService]:
-    """Start a service with settings of a test's own."""
-    with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(running_service(tmp_path, **settings))
 
 
 def save(service: Service, port: int, **fields: object) -> None:

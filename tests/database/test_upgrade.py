@@ -159,3 +159,43 @@ async def test_the_upgraded_tables_are_those_of_a_new_store(
     sql = "SELECT type, name, tbl_name FROM sqlite_schema ORDER BY 1, 2"
     assert await filled.fetch(sql) == await new.fetch(sql)
     await new.close()
+
+
+CHECKS_WITHOUT_LISTS = "checks_without_lists"
+_ROWS = (
+    """
+INSERT INTO messages
+VALUES ('p', 'm', 'mail', NULL, 1, 'a', 'b', 's', 0, 0, 3, '{}', 0, NULL, '{}')""",
+    """
+INSERT INTO recipients
+VALUES
+    ('p', 'm', 'r1', 'mail', 'failed', NULL, 5, 2, 1, NULL, 6, 'data', 1, NULL, 7),
+    ('p', 'm', 'r2', 'mail', 'held', NULL, NULL, 0, 0, NULL, NULL, NULL, 0, 'restored', NULL)""",
+    """
+INSERT INTO attempts
+VALUES ('p', 'm', 'r1', 1, 2, 3, 'refused', 0, 'data', 'c', 1, '550', 7, 'h', 25, 1, 'ip',
+        'TLSv1.3', 'w')""",
+    "INSERT INTO failure_notices VALUES ('p', 'm', 'r1')",
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_recipients_made_anew_keep_every_column(engine: str, tmp_path: Path) -> None:
+    database = open_database(engine, tmp_path)
+    last = next(one for one in migrations(engine) if one.name == CHECKS_WITHOUT_LISTS)
+    for one in migrations(engine)[: last.version - 1]:
+        await database.transact(executing(one.script))
+    await database.transact(executing(_PORTAL))
+    for sql in _ROWS:
+        await database.transact(executing(sql))
+    queries = [f"SELECT * FROM {table}" for table in ("recipients", "attempts", "failure_notices")]
+    before = [await database.fetch(sql) for sql in queries]
+    await database.transact(executing(last.script))
+    assert [await database.fetch(sql) for sql in queries] == before
+    assert await database.fetch("PRAGMA foreign_key_check") == []
+    wrong = "UPDATE recipients SET state = 'lost'"
+    with pytest.raises(Exception, match="CHECK"):
+        await database.transact(executing(wrong))
+    plan = [row[1] for row in await database.fetch(f"EXPLAIN {wrong} WHERE address = 'r1'")]
+    assert plan.count("OpenEphemeral") <= 1, "the keys of the rows, and no lists"
+    await database.close()

@@ -12,7 +12,8 @@ from smarthost.delivery.relay import RelaySettings
 from smarthost.delivery.tokens import Tokens
 from smarthost.mail.envelope import Envelope
 from smarthost.secret import Secret
-from smarthost.smtp.egress import Policy, RelayNotFoundError, Resolver
+from smarthost.smtp.egress import Policy, Resolver
+from tests.names import Names
 from tests.smtp.relays import HOST, Peer
 
 PASSWORD = "Correct-Horse-7"
@@ -20,20 +21,6 @@ SENDER = "from@example.org"
 TO = "to@example.net"
 CONTENT = b"Subject: Hello\r\n\r\n.A line that starts with a dot\r\n"
 ON_THE_WIRE = b"Subject: Hello\r\n\r\n..A line that starts with a dot\r\n.\r\n"
-
-
-class Names:
-    """Resolves the relay's name, and keeps what it was asked."""
-
-    def __init__(self, *addresses: str) -> None:
-        self.asked: list[str] = []
-        self._addresses = addresses
-
-    async def resolve(self, host: str) -> list[str]:
-        self.asked.append(host)
-        if not self._addresses:
-            raise RelayNotFoundError
-        return list(self._addresses)
 
 
 class Told:
@@ -109,7 +96,7 @@ async def pool(
 ) -> AsyncIterator[Pool]:
     connections = Pool(
         policy=policy or Policy("any"),
-        resolver=resolver or Names("127.0.0.1"),
+        resolver=resolver or Names(["127.0.0.1"]),
         clock=clock or SystemClock(),
         tokens=tokens,
         idle_seconds=idle_seconds,

@@ -18,10 +18,13 @@ from smarthost.http_client.client import HttpClient
 from smarthost.secret import Secret
 from smarthost.smtp.egress import Policy
 from smarthost.smtp_settings.oauth2 import Grant, OAuth2, OAuth2Secrets
+from tests.authority import trusting
 from tests.clocks import FakeClock
+from tests.http_servers import http_server
+from tests.names import Names
 from tests.oauth2_provider import ACCOUNT, CLIENT_ID, CLIENT_SECRET, SCOPE, Provider
 from tests.smtp.relays import HOST as RELAY
-from tests.webhooks.receivers import Names, client_context, receiver, server_context
+from tests.smtp.relays import server_context
 
 HOST = "login.example.com"
 ALL_PORTS = range(1, 65536)
@@ -110,12 +113,12 @@ async def running(
 ) -> AsyncIterator[Running]:
     clock = clock or FakeClock()
     provider = Provider(clock=clock, **behaving)
-    async with receiver(provider, tls=tls or server_context(ca, HOST)) as server:
+    async with http_server(provider, tls=tls or server_context(ca, HOST)) as server:
         provider.token_url = server.url("/token", host=HOST)
         http = HttpClient(
             policy or Policy("any"),
             Names(["127.0.0.1"]),
-            lambda: client_context(ca),
+            lambda: trusting(ca),
             deadline_seconds=seconds,
             largest_body=LARGEST_ANSWER,
             ports=ALL_PORTS,

@@ -16,7 +16,6 @@ from tests.delivery.attempts import (
     PASSWORD,
     SENDER,
     TO,
-    Names,
     Told,
     attempted,
     envelope,
@@ -25,6 +24,7 @@ from tests.delivery.attempts import (
     settings,
     take_message,
 )
+from tests.names import Names
 from tests.smtp.relays import HOST, Peer, relay
 
 SIGNED = (
@@ -750,7 +750,7 @@ async def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
         await peer.greet()
         await take_message(peer)
 
-    async with relay(script) as running, pool(Names("127.0.0.2", "127.0.0.1")) as connections:
+    async with relay(script) as running, pool(Names(["127.0.0.2", "127.0.0.1"])) as connections:
         [outcome] = await attempted(settings(running.port), connections=connections)
 
     assert outcome.result is Result.ACCEPTED
@@ -780,13 +780,31 @@ async def test_a_name_server_that_is_silent_fails_at_the_deadline() -> None:
     assert (outcome.step, outcome.code) == (Step.RESOLVE, Code.NAME_LOOKUP_FAILED)
 
 
+async def test_a_relay_that_offers_a_thousand_mechanisms_is_not_told_of_at_length() -> None:
+    async def script(peer: Peer) -> None:
+        offered = [
+            f"AUTH {' '.join(f'M{line}-{one}' for one in range(100))}" for line in range(10)
+        ]
+        await peer.greet(*offered, "AUTH PLAIN")
+        assert await peer.hear("AUTH PLAIN ")
+        await peer.say("535 5.7.8 No")
+
+    told = Told()
+    async with relay(script) as running:
+        await attempted(settings(running.port, auth=True), told=told)
+
+    for step in (Step.EHLO, Step.AUTHENTICATE):
+        assert told.seen(step)["mechanisms"] == [f"M0-{one}" for one in range(20)]
+    assert told.seen(Step.AUTHENTICATE)["mechanism"] == "PLAIN"
+
+
 async def test_a_forbidden_address_is_never_connected_to() -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()
 
     async with (
         relay(script) as running,
-        pool(Names("192.0.2.1", "127.0.0.1"), policy=Policy("public")) as connections,
+        pool(Names(["192.0.2.1", "127.0.0.1"]), policy=Policy("public")) as connections,
     ):
         [outcome] = await attempted(settings(running.port), connections=connections)
 

@@ -52,6 +52,9 @@ FINAL = (Result.REFUSED, True)
 
 ON_A_LIST = "554 5.7.1 Service unavailable; Client host [192.0.2.7] blocked using zen.spamhaus.org"
 
+# Postfix, where it asks the next server whether there is such a recipient.
+UNDELIVERABLE = "550 5.1.1 <to@example.net>: undeliverable address: host mx.example.net[192.0.2.1]"
+
 
 def reply(line: str) -> Reply:
     return next(iter(ReplyReader().feed(line.encode() + b"\r\n")))
@@ -87,6 +90,25 @@ REPLIES = [
         "recipient_refused",
         FINAL,
     ),
+    # Nor are other words that the relay passes on its own, nor those that an address is made of.
+    (
+        Step.RECIPIENT,
+        LOGGED_IN,
+        f"{UNDELIVERABLE} said: 554 5.7.1 <to@example.net>: Relay access denied",
+        "recipient_refused",
+        FINAL,
+    ),
+    (
+        Step.RECIPIENT,
+        CLEAR,
+        f"{UNDELIVERABLE} said: 530 5.7.0 Must issue a STARTTLS command first",
+        "recipient_refused",
+        FINAL,
+    ),
+    (Step.RECIPIENT, CLEAR, "550 5.1.1 <to@starttls.example>: No", "recipient_refused", FINAL),
+    (Step.SENDER, CLEAR, "550 5.1.8 <starttls@example.org>: No", "sender_refused", FINAL),
+    (Step.SENDER, CLEAR, "550 No: starttls@example.org", "sender_refused", FINAL),
+    (Step.SENDER, CLEAR, '550 <"auth first"@example.org>: No', "sender_refused", FINAL),
     (Step.TLS, CLEAR, "454 TLS not available", "tls_unavailable", DEFERRED),
     (Step.TLS, CLEAR, "500 What?", "tls_unavailable", LASTING),
     # The login.

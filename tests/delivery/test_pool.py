@@ -55,14 +55,7 @@ async def test_the_same_settings_share_a_session_for_a_while() -> None:
         assert [verbs(peer) for peer in running.peers] == [
             ["EHLO", "MAIL", "RCPT", "DATA", "MAIL", "RCPT", "DATA", "QUIT"]
         ]
-    assert told.ends[:6] == [
-        "resolve skipped",
-        "connect skipped",
-        "greeting skipped",
-        "ehlo skipped",
-        "tls skipped",
-        "authenticate skipped",
-    ]
+    assert told.ends == ["sender ok", "recipient ok", "data ok"]
 
 
 async def test_warnings_go_with_the_session() -> None:
@@ -179,9 +172,7 @@ async def test_a_relay_that_ended_the_session_meanwhile_costs_nothing_but_a_new_
 
         assert [outcome.result for outcome in outcomes] == [Result.ACCEPTED] * 2
         assert len(running.peers) == 2
-    if ending != "hangs up":
-        assert told.ends[:8] == [*(f"{step} skipped" for step in OPENING), *OPENED[:2]]
-    assert told.ends[-9:] == [*OPENED, "sender ok", "recipient ok", "data ok"]
+    assert told.ends == [*OPENED, "sender ok", "recipient ok", "data ok"]
 
 
 async def test_a_session_is_replaced_once_and_no_more() -> None:

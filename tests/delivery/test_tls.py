@@ -1,10 +1,8 @@
 """How much protection an attempt asks for: the design's table, line by line."""
 
-import asyncio
 import datetime as dt
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,6 @@ import trustme
 from smarthost.delivery.outcome import Code, Result, Step
 from tests.delivery.attempts import (
     PASSWORD,
-    Names,
     Told,
     attempted,
     pool,
@@ -21,23 +18,18 @@ from tests.delivery.attempts import (
     settings,
     take_message,
 )
-from tests.smtp.relays import HOST, Peer, Relay, Script, relay, server_context
+from tests.names import Names
+from tests.smtp.relays import HOST, TLS_PORT, Peer, Relay, Script, relay, server_context
 
 ADDRESS = "127.77.24.65"
 """Of its own, since port 2465 cannot be a free one of the system's choice."""
 
 
-@asynccontextmanager
-async def on_port_2465(script: Script, *, tls: ssl.SSLContext | None) -> AsyncIterator[Relay]:
+def on_port_2465(
+    script: Script, *, tls: ssl.SSLContext | None
+) -> AbstractAsyncContextManager[Relay]:
     """Run a relay where TLS comes first."""
-    running = Relay(script)
-    server = await asyncio.start_server(running.serve, ADDRESS, 2465, ssl=tls)
-    running.port = 2465
-    try:
-        yield running
-        await running.finished()
-    finally:
-        server.close()
+    return relay(script, tls=tls, host=ADDRESS, port=TLS_PORT)
 
 
 def everything_heard(running: Relay) -> bytes:
@@ -155,7 +147,7 @@ async def test_a_certificate_that_proves_nothing_gets_no_login(
     context = proving_nothing(ca, code)
     async with running_relay(starttls(context), context, implicit=implicit) as running:
         to = settings(running.port, ssl=True, auth=True, ca_file=ca_file)
-        async with pool(Names(ADDRESS if implicit else "127.0.0.1")) as connections:
+        async with pool(Names([ADDRESS if implicit else "127.0.0.1"])) as connections:
             [outcome] = await attempted(to, connections=connections)
 
     assert (outcome.result, outcome.step, outcome.code) == (Result.DEFERRED, Step.TLS, code)
@@ -185,7 +177,7 @@ async def test_who_only_looks_is_shown_the_certificate_that_was_refused(
     told = Told()
     async with running_relay(starttls(context), context, implicit=implicit) as running:
         to = settings(running.port, ssl=True, auth=True, ca_file=ca_file)
-        async with pool(names := Names(ADDRESS if implicit else "127.0.0.1")) as connections:
+        async with pool(names := Names([ADDRESS if implicit else "127.0.0.1"])) as connections:
             [outcome] = await attempted(
                 to, connections=connections, told=told, until=Step.RECIPIENT, fresh=True
             )
@@ -224,16 +216,10 @@ async def test_a_relay_that_does_not_show_its_certificate_twice_is_no_other_fail
     assert told.seen(Step.TLS) == {}
 
 
-@asynccontextmanager
-async def running_relay(
+def running_relay(
     script: Script, context: ssl.SSLContext, *, implicit: bool
-) -> AsyncIterator[Relay]:
-    if implicit:
-        async with on_port_2465(script, tls=context) as running:
-            yield running
-    else:
-        async with relay(script) as running:
-            yield running
+) -> AbstractAsyncContextManager[Relay]:
+    return on_port_2465(script, tls=context) if implicit else relay(script)
 
 
 @pytest.mark.parametrize("required", [False, True])
@@ -350,9 +336,9 @@ async def test_tls_from_the_first_byte_comes_before_the_greeting(
     told = Told()
     async with (
         on_port_2465(script, tls=server_context(ca)) as running,
-        pool(Names(ADDRESS)) as connections,
+        pool(Names([ADDRESS])) as connections,
     ):
-        to = settings(2465, ssl=True, auth=True, ca_file=ca_file)
+        to = settings(TLS_PORT, ssl=True, auth=True, ca_file=ca_file)
         [outcome] = await attempted(to, connections=connections, told=told)
         await connections.close()
 
@@ -368,8 +354,8 @@ async def test_a_port_that_speaks_clear_where_tls_comes_first_is_named_so() -> N
         assert not await peer.is_left()  # the ClientHello, which no relay in clear understands
         await peer.say("500 What?")
 
-    async with on_port_2465(script, tls=None), pool(Names(ADDRESS)) as connections:
-        to = settings(2465, ssl=True, auth=True)
+    async with on_port_2465(script, tls=None), pool(Names([ADDRESS])) as connections:
+        to = settings(TLS_PORT, ssl=True, auth=True)
         [outcome] = await attempted(to, connections=connections)
 
     assert (outcome.step, outcome.code) == (Step.TLS, Code.TLS_NOT_SPOKEN)
@@ -384,9 +370,9 @@ async def test_a_port_where_tls_comes_first_says_nothing_to_settings_without_it(
 
     async with (
         on_port_2465(script, tls=server_context(ca)),
-        pool(Names(ADDRESS)) as connections,
+        pool(Names([ADDRESS])) as connections,
     ):
-        [outcome] = await attempted(settings(2465), connections=connections, seconds=0.3)
+        [outcome] = await attempted(settings(TLS_PORT), connections=connections, seconds=0.3)
 
     assert (outcome.step, outcome.code) == (Step.GREETING, Code.TIMED_OUT)
 

@@ -13,7 +13,7 @@ from smarthost.smtp_settings.oauth2 import Grant
 from tests.clocks import START, FakeClock
 from tests.delivery.bearers import ALL_PORTS, HOST, running
 from tests.oauth2_provider import page
-from tests.webhooks.receivers import server_context
+from tests.smtp.relays import server_context
 
 
 @pytest.fixture(scope="module")

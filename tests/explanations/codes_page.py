@@ -33,6 +33,7 @@ from smarthost.smtp.errors import (
     TlsError,
 )
 from smarthost.smtp.replies import Reply
+from tests.explanations.page import ending_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "codes.md"
 HEAD = (
@@ -222,10 +223,7 @@ def _waiting(permanent: set[bool]) -> str:
 
 def written(page: str) -> str:
     """Return the page with the table as it has to be."""
-    before, head, _ = page.partition("\n".join(HEAD))
-    if not head:
-        raise ValueError("The page has no table.")
-    return before + "\n".join((*HEAD, *rows())) + "\n"
+    return ending_in(HEAD, rows(), page)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from smarthost.explanations.patterns import Pattern, Patterns
 from smarthost.explanations.words import Words
+from tests.explanations.page import ending_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanations.md"
 HEAD = ("| pattern | codes | when | title |", "|---|---|---|---|")
@@ -52,10 +53,7 @@ def _listed(values: Iterable[str]) -> str:
 
 def written(page: str) -> str:
     """Return the page with the table as it has to be."""
-    before, head, _ = page.partition("\n".join(HEAD))
-    if not head:
-        raise ValueError("The page has no table.")
-    return before + "\n".join((*HEAD, *rows())) + "\n"
+    return ending_in(HEAD, rows(), page)
 
 
 if __name__ == "__main__":

@@ -209,6 +209,18 @@ def test_a_name_that_ehlo_gave_is_not_taken_for_the_machine() -> None:
     assert found(at("mail.example.org", Code.HELO_REFUSED, reply)) is None
 
 
+@pytest.mark.parametrize("phrase", [one for one in PHRASES if re.fullmatch(r"[a-z0-9.-]+", one)])
+@pytest.mark.parametrize("address", ["<{}@example.net>", "a@{}.example", "<a@{}.example>:"])
+def test_an_address_that_has_a_phrase_in_it_says_nothing(phrase: str, address: str) -> None:
+    def title(name: str) -> str:
+        reply = f"550 5.1.1 {address.format(name)} User unknown"
+        code = Code.RECIPIENT_REFUSED
+        relay = RelayShown(host="mail.example.org", port=587, enable_ssl=True, enable_auth=True)
+        return explain(Facts(step=Step.RECIPIENT, code=code, reply=reply, relay=relay)).title
+
+    assert title(phrase) == title("anna")
+
+
 def test_parts_of_a_phrase_come_one_behind_the_other() -> None:
     pattern = next(one for one in ALL if one.id == "ses_not_allowed")
     right = "554 is not authorized to perform `ses:SendRawEmail`"

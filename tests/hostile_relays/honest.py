@@ -14,6 +14,8 @@ from functools import partial
 
 import trustme
 
+from tests.authority import showing
+
 NAME = "localhost"
 NOTHING = b".\r\n"
 """A message without any octet, with its end."""
@@ -134,15 +136,17 @@ class Relay:
             raise self.faults[0]
 
     async def listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return await asyncio.start_server(self._serve, *self.place())
+
+    def place(self) -> tuple[str, int]:
+        """Return where to listen; where that is another address, it is the host too."""
+        return "127.0.0.1", 0
 
     def certificate(self) -> trustme.LeafCert:
         return self._authority.issue_cert(self.host)
 
     def context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.certificate().configure_cert(context)
-        return context
+        return showing(self.certificate())
 
     async def session(self, peer: Peer) -> None:
         await self.greet(peer)

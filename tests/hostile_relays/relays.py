@@ -16,9 +16,7 @@ from typing import cast
 import trustme
 
 from tests.hostile_relays.honest import MORE_THAN_ENOUGH, NAME, Peer, Relay
-
-TLS_FIRST_PORT = 2465
-
+from tests.smtp.relays import TLS_PORT, free_tls_address
 
 # Those that are slow or gone.
 
@@ -228,8 +226,7 @@ class TlsAtOnce(Relay):
     async def listen(self) -> asyncio.Server:
         return await asyncio.start_server(
             self._serve,
-            "127.0.0.1",
-            0,
+            *self.place(),
             ssl=self.context(),
             ssl_handshake_timeout=MORE_THAN_ENOUGH,
         )
@@ -238,10 +235,9 @@ class TlsAtOnce(Relay):
 class ClearWhereTlsIsFirst(Relay):
     """A greeting in clear, where TLS comes first: at an address of its own, for that port."""
 
-    host = "127.0.24.65"
-
-    async def listen(self) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, self.host, TLS_FIRST_PORT)
+    def place(self) -> tuple[str, int]:
+        self.host = free_tls_address()
+        return self.host, TLS_PORT
 
 
 class SmallMessages(Relay):

@@ -18,6 +18,7 @@ from smarthost.clock import Clock, SystemClock
 from smarthost.delivery.outcome import Code, Step
 from smarthost.relay_check.model import TrialState
 from smarthost.smtp.authentication import ROUNDS_LIMIT
+from tests.authority import trust_everywhere
 from tests.hostile_relays.honest import Relay
 from tests.hostile_relays.installation import PASSWORD, USER_NAME, Installation, installation
 from tests.hostile_relays.quick import LoopClock, QuickLoop
@@ -50,10 +51,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(autouse=True)
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the authority one of the machine's own."""
-    path = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    trust_everywhere(authority, tmp_path, monkeypatch)
 
 
 class Memory:

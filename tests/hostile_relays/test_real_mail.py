@@ -19,6 +19,7 @@ from smarthost.delivery.outcome import Result
 from smarthost.mail.envelope import Envelope
 from smarthost.mail_queue.accepted.model import RecipientStatus
 from smarthost.mail_queue.model import Attempted, State
+from tests.authority import trust_everywhere
 from tests.hostile_relays.honest import NOTHING, Relay
 from tests.hostile_relays.installation import installation
 from tests.hostile_relays.ledger import (
@@ -43,10 +44,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(autouse=True)
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the authority one of the machine's own."""
-    path = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    trust_everywhere(authority, tmp_path, monkeypatch)
 
 
 def letters(row: MailRow) -> list[Envelope]:

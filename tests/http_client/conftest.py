@@ -3,7 +3,8 @@ import ssl
 import pytest
 import trustme
 
-from tests.webhooks.receivers import HOST, server_context
+from tests.authority import showing
+from tests.http_servers import HOST
 
 
 @pytest.fixture(scope="session")
@@ -14,4 +15,4 @@ def authority() -> trustme.CA:
 @pytest.fixture(scope="session")
 def shown(authority: trustme.CA) -> ssl.SSLContext:
     """What the server at `HOST` shows."""
-    return server_context(authority, HOST)
+    return showing(authority.issue_cert(HOST))

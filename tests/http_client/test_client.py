@@ -10,20 +10,19 @@ import trustme
 from smarthost.http_client.client import HttpClient
 from smarthost.http_client.model import Answer, Failure, NoAnswerError
 from smarthost.smtp.egress import NameLookupError, Policy, Resolver
-from tests.webhooks.receivers import (
+from tests.authority import showing, trusting
+from tests.http_servers import (
     HOST,
     Answering,
-    Names,
+    HttpServer,
     Received,
-    Receiver,
-    client_context,
     dribble,
     hang_up,
-    receiver,
+    http_server,
     say_nothing,
-    server_context,
     status,
 )
+from tests.names import Names
 
 LOOPBACK = Names(["127.0.0.1"])
 ALL_PORTS = range(1, 65536)
@@ -40,7 +39,7 @@ def client(
     return HttpClient(
         policy or Policy("any"),
         names,
-        lambda: client_context(authority),
+        lambda: trusting(authority),
         deadline_seconds=seconds,
         largest_body=octets,
         ports=ALL_PORTS,
@@ -63,7 +62,7 @@ def moved(to: str, line: str = "302 Found") -> bytes:
 
 
 async def test_get_gives_status_and_body(authority: trustme.CA, shown: ssl.SSLContext) -> None:
-    async with receiver(body(b"<xml/>"), tls=shown) as running:
+    async with http_server(body(b"<xml/>"), tls=shown) as running:
         answer = await client(authority).get(
             running.url("/a?b=c"), headers=[(b"Accept", b"text/xml")]
         )
@@ -80,7 +79,7 @@ async def test_get_gives_status_and_body(authority: trustme.CA, shown: ssl.SSLCo
 
 
 async def test_post_sends_what_it_is_given(authority: trustme.CA, shown: ssl.SSLContext) -> None:
-    async with receiver(body(b"{}"), tls=shown) as running:
+    async with http_server(body(b"{}"), tls=shown) as running:
         answer = await client(authority).post(
             running.url("/token"), b"a=b", headers=[(b"Content-Type", b"text/plain")]
         )
@@ -90,7 +89,7 @@ async def test_post_sends_what_it_is_given(authority: trustme.CA, shown: ssl.SSL
 
 
 async def test_any_status_is_an_answer(authority: trustme.CA, shown: ssl.SSLContext) -> None:
-    async with receiver(status("404 Not Found"), status("500 No"), tls=shown) as running:
+    async with http_server(status("404 Not Found"), status("500 No"), tls=shown) as running:
         asking = client(authority)
         assert (await asking.get(running.url())).status == 404
         assert (await asking.get(running.url())).status == 500
@@ -98,12 +97,12 @@ async def test_any_status_is_an_answer(authority: trustme.CA, shown: ssl.SSLCont
 
 
 async def test_get_goes_without_tls_where_the_policy_lets_it(authority: trustme.CA) -> None:
-    async with receiver(tls=None) as running:
+    async with http_server(tls=None) as running:
         assert (await client(authority).get(running.url(scheme="http"))).body == b"ok"
 
 
 async def test_post_without_tls_goes_to_ones_own_network_alone(authority: trustme.CA) -> None:
-    async with receiver(tls=None) as running:
+    async with http_server(tls=None) as running:
         assert (await client(authority).post(running.url(scheme="http"), b"")).status == 200
     with pytest.raises(NoAnswerError) as caught:
         await client(authority, Names(["192.0.43.8"])).post(f"http://{HOST}/", b"")
@@ -111,8 +110,8 @@ async def test_post_without_tls_goes_to_ones_own_network_alone(authority: trustm
 
 
 async def test_the_certificate_is_that_of_the_name_in_the_url(authority: trustme.CA) -> None:
-    other = server_context(authority, "other.example.com", "127.0.0.1")
-    async with receiver(tls=other) as running:
+    other = showing(authority.issue_cert("other.example.com", "127.0.0.1"))
+    async with http_server(tls=other) as running:
         assert await failing(client(authority), running.url()) is Failure.TLS_FAILED
         assert await failing(client(trustme.CA()), running.url()) is Failure.TLS_FAILED
     assert running.received == []
@@ -124,7 +123,7 @@ async def test_the_certificate_is_that_of_the_name_in_the_url(authority: trustme
 async def test_nothing_connects_to_what_the_operator_does_not_allow(
     authority: trustme.CA, shown: ssl.SSLContext, addresses: list[str]
 ) -> None:
-    async with receiver(tls=shown) as running:
+    async with http_server(tls=shown) as running:
         policy = Policy("public", frozenset({running.port}))
         asking = client(authority, Names(addresses), policy=policy)
         assert await failing(asking, running.url()) is Failure.FORBIDDEN
@@ -133,7 +132,7 @@ async def test_nothing_connects_to_what_the_operator_does_not_allow(
 
 
 async def test_another_port_than_the_usual_ones_has_to_be_listed(authority: trustme.CA) -> None:
-    async with receiver(tls=None) as running:
+    async with http_server(tls=None) as running:
         usual = HttpClient(
             Policy("any"), LOOPBACK, ssl.SSLContext, deadline_seconds=5, largest_body=10
         )
@@ -144,7 +143,7 @@ async def test_another_port_than_the_usual_ones_has_to_be_listed(authority: trus
 async def test_a_redirect_is_a_failure_if_none_was_asked_for(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(moved("/elsewhere"), tls=shown) as running:
+    async with http_server(moved("/elsewhere"), tls=shown) as running:
         assert await failing(client(authority), running.url()) is Failure.REDIRECTED
         with pytest.raises(NoAnswerError) as caught:
             await client(authority).post(running.url(), b"x")
@@ -158,7 +157,7 @@ async def test_a_redirect_is_a_failure_if_none_was_asked_for(
 async def test_redirects_are_followed(
     authority: trustme.CA, shown: ssl.SSLContext, line: str
 ) -> None:
-    async with receiver(moved("/b", line), moved("c", line), body(b"."), tls=shown) as running:
+    async with http_server(moved("/b", line), moved("c", line), body(b"."), tls=shown) as running:
         answer = await client(authority).get(running.url("/a"), redirects=2)
     assert answer.body == b"."
     lines = [received.line for received in running.received]
@@ -166,7 +165,7 @@ async def test_redirects_are_followed(
 
 
 async def test_a_loop_of_redirects_ends(authority: trustme.CA, shown: ssl.SSLContext) -> None:
-    async with receiver(moved("/hook"), tls=shown) as running:
+    async with http_server(moved("/hook"), tls=shown) as running:
         assert await failing(client(authority), running.url(), 3) is Failure.REDIRECTED
     assert len(running.received) == 4
 
@@ -176,10 +175,10 @@ async def test_a_redirect_goes_through_the_gate_anew(
 ) -> None:
     """The first hop is allowed, the second leads inside: by address, and by name."""
     allowed = Policy((ip_network("127.0.0.2/32"),))
-    async with receiver(tls=None) as inside:
+    async with http_server(tls=None) as inside:
         for to in (f"https://127.0.0.1:{inside.port}/", f"https://inside.example:{inside.port}/"):
             names = Names(["127.0.0.2"], ["127.0.0.1"])
-            async with receiver(moved(to), tls=shown, host="127.0.0.2") as running:
+            async with http_server(moved(to), tls=shown, host="127.0.0.2") as running:
                 asking = client(authority, names, policy=allowed)
                 assert await failing(asking, running.url(), 3) is Failure.FORBIDDEN
                 assert running.connections == 1
@@ -190,9 +189,9 @@ async def test_a_redirect_goes_through_the_gate_anew(
 async def test_a_redirect_leads_to_no_clear_text_and_no_other_scheme(
     authority: trustme.CA, shown: ssl.SSLContext, to: str
 ) -> None:
-    async with receiver(tls=None) as inside:
+    async with http_server(tls=None) as inside:
         place = f"127.0.0.1:{inside.port}"
-        async with receiver(moved(to.format(place=place)), tls=shown) as running:
+        async with http_server(moved(to.format(place=place)), tls=shown) as running:
             assert await failing(client(authority), running.url(), 3) is Failure.REDIRECTED
     assert inside.connections == 0
 
@@ -200,17 +199,17 @@ async def test_a_redirect_leads_to_no_clear_text_and_no_other_scheme(
 async def test_no_proxy_of_the_environment_comes_in_between(
     authority: trustme.CA, shown: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with receiver(tls=None) as proxy:
+    async with http_server(tls=None) as proxy:
         for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        async with receiver(tls=shown) as running:
+        async with http_server(tls=shown) as running:
             assert (await client(authority).get(running.url())).status == 200
     assert proxy.connections == 0
 
 
 async def test_no_cookie_comes_back(authority: trustme.CA, shown: ssl.SSLContext) -> None:
     setting = body(b"", "Set-Cookie: a=b")
-    async with receiver(setting, tls=shown) as running:
+    async with http_server(setting, tls=shown) as running:
         asking = client(authority)
         await asking.get(running.url())
         await asking.get(running.url())
@@ -221,7 +220,7 @@ async def test_no_cookie_comes_back(authority: trustme.CA, shown: ssl.SSLContext
 async def test_the_deadline_is_for_all_of_it(
     authority: trustme.CA, shown: ssl.SSLContext, answer: Answering
 ) -> None:
-    async with receiver(answer, tls=shown) as running:
+    async with http_server(answer, tls=shown) as running:
         asking = client(authority, seconds=0.3)
         began = asyncio.get_running_loop().time()
         assert await failing(asking, running.url()) is Failure.TIMED_OUT
@@ -235,7 +234,7 @@ async def test_the_deadline_counts_redirects_as_well(
         await asyncio.sleep(0.2)
         writer.write(moved("/again"))
 
-    async with receiver(late, tls=shown) as running:
+    async with http_server(late, tls=shown) as running:
         asking = client(authority, seconds=0.5)
         assert await failing(asking, running.url(), 100) is Failure.TIMED_OUT
     assert len(running.received) <= 3
@@ -244,7 +243,7 @@ async def test_the_deadline_counts_redirects_as_well(
 async def test_a_body_of_the_greatest_length_is_read(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(body(b"." * 1000), tls=shown) as running:
+    async with http_server(body(b"." * 1000), tls=shown) as running:
         assert len((await client(authority).get(running.url())).body) == 1000
 
 
@@ -261,15 +260,31 @@ async def test_a_longer_body_is_a_failure_and_little_of_it_is_read(
             await writer.drain()
             sent += 65536
 
-    async with receiver(flood, tls=shown) as running:
+    async with http_server(flood, tls=shown) as running:
         assert await failing(client(authority), running.url()) is Failure.TOO_LONG
     # Besides what is read there is what the buffers of both sides hold.
     assert sent < 16 * 1024 * 1024
 
 
+@pytest.mark.parametrize(
+    ("head", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["tiny chunks", "100 without end"],
+)
+async def test_an_answer_that_is_mostly_work_is_given_up(
+    authority: trustme.CA, shown: ssl.SSLContext, head: bytes, again: bytes
+) -> None:
+    async with http_server(head + again * 60_000, tls=shown) as running:
+        asking = client(authority, octets=64 * 1024)
+        assert await failing(asking, running.url()) is Failure.BROKEN_OFF
+
+
 async def test_a_compressed_body_is_refused(authority: trustme.CA, shown: ssl.SSLContext) -> None:
     bomb = body(gzip.compress(b"\0" * 100_000), "Content-Encoding: gzip")
-    async with receiver(bomb, tls=shown) as running:
+    async with http_server(bomb, tls=shown) as running:
         assert await failing(client(authority), running.url()) is Failure.ENCODED
 
 
@@ -277,7 +292,7 @@ async def test_a_compressed_body_is_refused(authority: trustme.CA, shown: ssl.SS
 async def test_a_body_that_is_called_as_it_is_is_taken(
     authority: trustme.CA, shown: ssl.SSLContext, encoding: str
 ) -> None:
-    async with receiver(body(b".", f"Content-Encoding: {encoding}"), tls=shown) as running:
+    async with http_server(body(b".", f"Content-Encoding: {encoding}"), tls=shown) as running:
         assert (await client(authority).get(running.url())).body == b"."
 
 
@@ -297,7 +312,7 @@ async def test_a_body_that_is_called_as_it_is_is_taken(
 async def test_what_is_no_answer_is_a_failure(
     authority: trustme.CA, shown: ssl.SSLContext, answer: bytes
 ) -> None:
-    async with receiver(answer, tls=shown) as running:
+    async with http_server(answer, tls=shown) as running:
         assert await failing(client(authority), running.url()) is Failure.BROKEN_OFF
 
 
@@ -306,7 +321,7 @@ async def test_half_a_body_is_a_failure(authority: trustme.CA, shown: ssl.SSLCon
         writer.write(body(b"." * 100)[:-50])
         writer.close()
 
-    async with receiver(half, tls=shown) as running:
+    async with http_server(half, tls=shown) as running:
         assert await failing(client(authority), running.url()) is Failure.BROKEN_OFF
 
 
@@ -332,11 +347,11 @@ async def test_a_name_that_cannot_be_looked_up(authority: trustme.CA) -> None:
 async def test_connections_end_with_the_request(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(body(b"."), tls=shown) as running:
+    async with http_server(body(b"."), tls=shown) as running:
         await client(authority).get(running.url())
         await _all_ended(running)
 
 
-async def _all_ended(running: Receiver) -> None:
+async def _all_ended(running: HttpServer) -> None:
     async with asyncio.timeout(5):
         await asyncio.gather(*running.serving)

@@ -20,11 +20,10 @@ from urllib.parse import urlsplit
 import trustme
 
 from tests.contract.service import SETTINGS
+from tests.http_servers import http_server
 from tests.journeys.application import Application
 from tests.oauth2_provider import ACCOUNT, CLIENT_ID, CLIENT_SECRET, SCOPE, Provider
 from tests.smtp.relays import Peer, relay, server_context
-from tests.webhooks.receivers import receiver
-from tests.webhooks.receivers import server_context as https_context
 
 OAUTH2 = f"{SETTINGS}/oauth2"
 USER = "notify@example.com"
@@ -191,7 +190,7 @@ def bearer_world(folder: Path) -> Iterator[BearerWorld]:
 
     async def run() -> None:
         async with (
-            receiver(provider, tls=https_context(ca, "localhost")) as server,
+            http_server(provider, tls=server_context(ca, "localhost")) as server,
             relay(world.sink) as running,
             relay(world.other) as other,
         ):

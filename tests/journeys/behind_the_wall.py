@@ -19,12 +19,13 @@ from tests.contract.process import Process
 from tests.contract.service import SETTINGS, Reply
 from tests.journeys.application import Application
 from tests.journeys.everywhere import begun, running_everywhere
-from tests.journeys.name_server import NO_ERROR, NXDOMAIN, SERVFAIL, Answer, running_name_server
 from tests.journeys.served import serving
 from tests.journeys.sink import until
+from tests.name_server import Records, Said, Trouble, Zone, name_server
 from tests.smtp.destinations import PUBLIC_4, Destination, forbidden
 
 MOVING = "moving.gate.example"
+_DNS_PORT = 53
 # What the name servers of a moving name say, one after the other; in seven turns, so that each of
 # the three ways meets each of them.
 _MOVES = (
@@ -36,10 +37,10 @@ _MOVES = (
     (),
     ("::ffff:127.0.0.1",),
 )
-_TROUBLE = {
-    "servfail.gate.example": Answer(code=SERVFAIL),
-    "nothing.gate.example": Answer(),
-    "nowhere.gate.example": Answer(code=NXDOMAIN),
+_TROUBLE: Zone = {
+    "servfail.gate.example": Trouble.SERVFAIL,
+    "nothing.gate.example": {},
+    "nowhere.gate.example": Trouble.NXDOMAIN,
 }
 
 
@@ -165,21 +166,35 @@ def _moved(administrator: Administrator, moves: int) -> Iterator[str | None]:
                 yield administrator.mail(administrator.send())[0]
 
 
-class _Names:
-    """What the name servers say."""
+class _Moving:
+    """What is said of the name that moves."""
 
-    def __init__(self, destinations: list[Destination]) -> None:
+    def __init__(self) -> None:
         self.moves: list[tuple[str, ...]] = []
         self._moves = itertools.cycle(_MOVES)
-        self._known = _TROUBLE | {
-            one.name: Answer(one.answers, one.aliases) for one in destinations if one.answers
-        }
 
-    def __call__(self, name: str) -> Answer:
-        if name != MOVING:
-            return self._known.get(name, Answer(code=NXDOMAIN))
-        self.moves.append(next(self._moves))
-        return Answer(self.moves[-1], code=NO_ERROR if self.moves[-1] else NXDOMAIN)
+    def __call__(self, kind: str) -> Said:
+        # getaddrinfo asks for both families at once, and A first: one answer for one lookup.
+        if kind == "A":
+            self.moves.append(next(self._moves))
+        return _addresses(self.moves[-1]) if self.moves[-1] else Trouble.NXDOMAIN
+
+
+def _addresses(texts: tuple[str, ...]) -> Records:
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        found.setdefault("AAAA" if ":" in text else "A", []).append(text)
+    return found
+
+
+def _said(destination: Destination) -> Iterator[tuple[str, Said]]:
+    """Give what is said of a name, and of the names that it is only another name for."""
+    name = destination.name
+    for number in range(destination.aliases):
+        alias = f"alias-{number}.{destination.name}"
+        yield name, {"CNAME": [f"{alias}."]}
+        name = alias
+    yield name, _addresses(destination.answers)
 
 
 @contextmanager
@@ -196,8 +211,10 @@ def _running(folder: Path, networks: str, ca: trustme.CA) -> Iterator[Counted]:
 def main(folder: Path, networks: str, every: int, moves: int) -> None:
     """Try every so-manieth destination, then names in trouble, then a name that moves."""
     destinations = [*forbidden()[::every], *map(Destination, _TROUBLE)]
-    names, ca = _Names(destinations), trustme.CA()
-    with running_name_server(names) as server, running_everywhere(ca, MOVING) as everywhere:
+    moving, ca = _Moving(), trustme.CA()
+    known = dict(said for one in destinations if one.answers for said in _said(one))
+    zone: Zone = {MOVING: moving, **known, **_TROUBLE}
+    with name_server(zone, _DNS_PORT) as server, running_everywhere(ca, MOVING) as everywhere:
         with _running(folder, networks, ca) as process:
             before, administrator = begun(), Administrator(process)
             came = [_tried(administrator, one) for one in destinations]
@@ -211,9 +228,9 @@ def main(folder: Path, networks: str, every: int, moves: int) -> None:
         "came": [one._asdict() for one in came],
         "begun": own,
         "inside": inside,
-        "moves": names.moves,
+        "moves": moving.moves,
         "moved": moved,
-        "lookups": server.asked[MOVING],
+        "lookups": [asked[1:] for asked in server.asked].count((MOVING, "A")),
         "begun while it moved": all_own - own,
         "reached": everywhere.reached,
     }

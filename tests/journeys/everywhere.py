@@ -8,48 +8,28 @@ import contextlib
 import socket
 import socketserver
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
 import trustme
+
+from tests import apart
+from tests.authority import showing
 
 PORTS = (22, 25, 80, 465, 587, 2465, 2525)
 
-_FILES = {
-    "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
-    "nsswitch.conf": "hosts: files dns\n",
-    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
-}
-_ENTER = """
-set -e
-ip link set lo up
-ip route add local 0.0.0.0/0 dev lo
-ip -6 route add local ::/0 dev lo
-for file in resolv.conf nsswitch.conf hosts; do mount --bind "$1/$file" "/etc/$file"; done
-shift
-exec "$@"
-"""
+# Every address is this machine's.
+_TO_HERE = (
+    ("route", "add", "local", "0.0.0.0/0", "dev", "lo"),
+    ("-6", "route", "add", "local", "::/0", "dev", "lo"),
+)
 
 
 def way_in(folder: Path) -> Sequence[str]:
-    """Return what starts a command in such a network; its name server is at 127.0.0.1.
-
-    Leaves the test out where this process may not make one.
-    """
-    for name, content in _FILES.items():
-        (folder / name).write_text(content, encoding="ascii")
-    command = (
-        *("unshare", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"),
-        *("sh", "-c", _ENTER, "sh", str(folder)),
-    )
-    tried = subprocess.run([*command, "true"], capture_output=True, timeout=30, check=False)
-    if tried.returncode != 0:
-        pytest.skip(f"no network of one's own here: {tried.stderr.decode()}")
-    return command
+    """Return what starts a command in such a network; its name server is at 127.0.0.1."""
+    return apart.way_in(folder, *_TO_HERE)
 
 
 def begun() -> int:
@@ -135,9 +115,7 @@ class _Server(socketserver.ThreadingTCPServer):
 @contextlib.contextmanager
 def running_everywhere(ca: trustme.CA, name: str) -> Iterator[Everywhere]:
     """Run these relays, with a certificate for `name` alone."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert(name).configure_cert(context)
-    everywhere = Everywhere(context)
+    everywhere = Everywhere(showing(ca.issue_cert(name)))
     with contextlib.ExitStack() as stack:
         for port in PORTS:
             server = stack.enter_context(_Server(port, everywhere))

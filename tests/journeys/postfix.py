@@ -7,7 +7,6 @@ folder. The master wants root; nothing of the machine's own Postfix is used but 
 import contextlib
 import os
 import pwd
-import random
 import re
 import socket
 import subprocess
@@ -22,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.smtp.relays import TLS_PORT
+
 USER_NAME = "postman"
 PASSWORD = "Correct-Horse-7"
 DOMAIN = "example.com"
@@ -32,7 +33,6 @@ _PATIENCE = 60.0
 _ON_TOP = re.compile(
     rb"(?:(?:Return-Path|X-Original-To|Delivered-To|Received):[^\n]*\n(?:[ \t][^\n]*\n)*)+"
 )
-_TLS_PORT = 2465  # TLS from the first byte is a matter of the port
 _MAIN = """\
 compatibility_level = 3.6
 queue_directory = {folder}/queue
@@ -167,7 +167,7 @@ def postfix(
 ) -> Iterator[Postfix]:
     """Run Postfix with a service for each of `services`, which are settings of `smtpd`.
 
-    `main` are settings of all of it. The one with `smtpd_tls_wrappermode` listens on port 2465 of
+    `main` are settings of all of it. The one with `smtpd_tls_wrappermode` listens on `TLS_PORT` of
     `tls_address`, the others on 127.0.0.1.
     """
     with contextlib.ExitStack() as held:
@@ -175,7 +175,7 @@ def postfix(
         taken: dict[str, tuple[str, int]] = {}
         for name, options in services.items():
             implicit = "smtpd_tls_wrappermode" in options
-            asked = (tls_address, _TLS_PORT) if implicit else ("127.0.0.1", 0)
+            asked = (tls_address, TLS_PORT) if implicit else ("127.0.0.1", 0)
             taken[name] = held.enter_context(socket.create_server(asked)).getsockname()
     running = Postfix(folder=folder, services=taken)
     _configure(running, services, main)
@@ -193,15 +193,6 @@ def postfix(
         yield running
     finally:
         _end(folder, process)
-
-
-def free_tls_address() -> str:
-    """Return an address of loopback whose port for TLS from the first byte is free."""
-    for _ in range(100):
-        address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
-        with contextlib.suppress(OSError), socket.create_server((address, _TLS_PORT)):
-            return address
-    pytest.skip(f"no address of loopback has port {_TLS_PORT} to give")
 
 
 def _configure(

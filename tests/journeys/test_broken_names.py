@@ -1,8 +1,7 @@
 """The real program asks a real name server by the C library: what a host's name comes to.
 
-Network and file system are its own, so that a name server can have port 53 and stand in
-`/etc/resolv.conf`. The table of broken set-ups asks the same server without the C library; here it
-shows that this comes to the same.
+Its network is its own, so that a name server can have port 53. The table of broken set-ups asks
+the same server without the C library; here it shows that this comes to the same.
 """
 
 import asyncio
@@ -10,42 +9,31 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 from smarthost.smtp.egress import EgressError, SystemResolver
-from tests.broken_setups.apart import apart
+from tests.apart import apart
 from tests.broken_setups.host_rows import HOST_ROWS
-from tests.broken_setups.name_server import ZONE, look_up_at, name_server
+from tests.broken_setups.names import ZONE, look_up_at
 from tests.broken_setups.set_up import BrokenSetUp
 from tests.cli.program import ADMIN, Program
+from tests.name_server import name_server
 
-pytestmark = pytest.mark.needs("ip", "unshare", "mount")
+pytestmark = pytest.mark.needs("ip", "mount")
 
 T = TypeVar("T")
 
 _DNS_PORT = 53
 _PATIENCE = 60.0
-# Asked once, for a second: the C library would wait for ten.
-_RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
-_WITH_ITS_OWN = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
 _ALL_NAMES = "import sys; from tests.journeys.test_broken_names import print_all; print_all()"
 
 # Where the two could differ most: no such name, no answer, no way.
 ROWS = [row for row in HOST_ROWS if row.host in {"mial.example.com", "silent.example.com"}] + [
     row for row in HOST_ROWS if row.apart is not None and row.host == "six.example.com"
 ]
-
-
-def elsewhere(folder: Path, line: list[str]) -> list[str]:
-    """Return what runs `line` where other name servers are asked."""
-    resolv_conf = folder / "resolv.conf"
-    resolv_conf.write_text(_RESOLV_CONF, encoding="utf-8")
-    return ["unshare", "--mount", "sh", "-c", _WITH_ITS_OWN, "sh", str(resolv_conf), *line]
 
 
 def beside_a_name_server(work: Callable[[], T]) -> T:
@@ -58,19 +46,11 @@ def beside_a_name_server(work: Callable[[], T]) -> T:
     return apart(working)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Elsewhere(Program):
-    """The program, where other name servers are asked."""
-
-    def command(self, *arguments: str) -> list[str]:
-        return elsewhere(self.folder, super().command(*arguments))
-
-
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    folder = tmp_path_factory.mktemp("elsewhere")
-    Program(folder=folder).init()
-    return Elsewhere(folder=folder)
+    program = Program(folder=tmp_path_factory.mktemp("elsewhere"))
+    program.init()
+    return program
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -87,10 +67,8 @@ def test_the_program_says_of_a_name_what_the_table_says(
     assert tuple(failure["fields"]) == row.fields
 
 
-def test_the_c_library_makes_of_each_name_what_the_tables_stub_makes_of_it(
-    tmp_path: Path,
-) -> None:
-    line = elsewhere(tmp_path, [sys.executable, "-c", _ALL_NAMES])
+def test_the_c_library_makes_of_each_name_what_the_tables_stub_makes_of_it() -> None:
+    line = [sys.executable, "-c", _ALL_NAMES]
 
     def work() -> tuple[Mapping[str, str], Mapping[str, str]]:
         ended = subprocess.run(line, capture_output=True, timeout=_PATIENCE, check=True)

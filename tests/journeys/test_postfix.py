@@ -33,10 +33,10 @@ from tests.journeys.postfix import (
     USER_NAME,
     Postfix,
     folder_for_postfix,
-    free_tls_address,
     postfix,
 )
 from tests.journeys.served import serving
+from tests.smtp.relays import free_tls_address
 
 pytestmark = pytest.mark.needs("postfix", "saslpasswd2")
 

@@ -89,6 +89,25 @@ def test_a_stream_of_events_ends_at_once_and_says_why(program: Program, key: str
     assert (last.name, last.value["statusCode"]) == ("error", 503)
 
 
+def test_a_check_that_waits_for_its_relay_ends_at_once_and_says_why(
+    program: Program, key: str
+) -> None:
+    silent = Silent()
+    with running_relay(silent) as relay, serving(program) as service:
+        body = {"host": "127.0.0.1", "port": relay.port, "senderAddress": "notify@example.com"}
+        connection = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
+        given = {"Authorization": key, "Content-Type": "application/json"}
+        with contextlib.closing(connection):
+            connection.request("POST", f"{SETTINGS}/check", json.dumps(body), given)
+            assert silent.reached.wait(PATIENCE)
+            before = time.monotonic()
+            service.stop()
+            assert time.monotonic() - before < GRACE_SECONDS - 1
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert silent.left.wait(PATIENCE)
+
+
 def test_a_stop_while_the_start_waits_for_the_store_is_in_order(
     program: Program, key: str
 ) -> None:

@@ -21,6 +21,7 @@ from smarthost.smtp_settings.model import (
     RevisionConflictError,
     SettingsInput,
 )
+from tests.authority import trust_everywhere
 from tests.clocks import START
 from tests.engines import executing
 from tests.hostile_relays.quick import LoopClock, QuickLoop
@@ -50,8 +51,7 @@ def ca() -> trustme.CA:
 @pytest.fixture
 def trusted(ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
     """An authority that this machine knows."""
-    ca.cert_pem.write_to_path(str(tmp_path / "authorities.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
+    trust_everywhere(ca, tmp_path, monkeypatch)
     return ca
 
 
@@ -290,10 +290,7 @@ async def test_a_password_that_the_relay_repeats_is_in_nothing_that_is_told(
         await peer.say(f"250 2.1.0 {spelled}")
         await peer.hear("RCPT TO:")
         await peer.say(f"550 5.1.1 {spelled}")
-        await peer.hear("RSET")
-        await peer.say("250 2.0.0 Ok")
-        await peer.hear("QUIT")
-        await peer.say("221 2.0.0 Bye")
+        await peer.forget()
 
     async with bench(tmp_path) as desk, relay(script) as running:
         checked = await desk.check(typed(running.port, password=PASSWORD))
@@ -437,10 +434,7 @@ async def changed_meanwhile(desk: Bench, wanted: SettingsInput, **options: objec
         await peer.say("250 2.1.0 Ok")
         await peer.hear("RCPT TO:")
         await peer.say("250 2.1.5 Ok")
-        await peer.hear("RSET")
-        await peer.say("250 2.0.0 Ok")
-        await peer.hear("QUIT")
-        await peer.say("221 2.0.0 Bye")
+        await peer.forget()
 
     async with relay(script) as running:
         await desk.save(typed(running.port, password=PASSWORD))

@@ -16,6 +16,7 @@ from smarthost.relay_check.model import Checked
 from smarthost.smtp_settings.model import InvalidSettingsError, SettingsInput
 from smarthost.smtp_settings.rules import check
 from smarthost.smtp_settings.store import SettingsStore
+from tests.authority import trust_everywhere
 from tests.connections import watched_connections
 from tests.delivery.attempts import Told
 from tests.relay_check.gates import Names, gate
@@ -132,8 +133,7 @@ async def test_a_name_whose_address_changes_leads_inside_in_none_of_1000_attempt
     settings: SettingsStore, portal: Portal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ca, rebinding, server_names = trustme.CA(), Rebinding(), set[str]()
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    trust_everywhere(ca, tmp_path, monkeypatch)
     context = server_context(ca, HOST)
     context.sni_callback = lambda _tls, name, _context: server_names.add(name)
     ended: list[Code | None] = []
@@ -164,8 +164,7 @@ async def test_a_certificate_has_to_be_for_the_name_and_not_for_the_address(
     settings: SettingsStore, portal: Portal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ca = trustme.CA()
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    trust_everywhere(ca, tmp_path, monkeypatch)
     context = server_context(ca, ALLOWED)
     async with (
         relay(lambda peer: take(peer, context), host=ALLOWED) as there,

@@ -17,16 +17,16 @@ from smarthost.relay_check.suggest import MOST_OF_A_SOURCE, Ask, Suggest
 from smarthost.relay_check.suggestions.model import Confidence, Found, Source, Suggestion
 from smarthost.relay_check.suggestions.records import by_mail_exchangers, by_services
 from smarthost.smtp.egress import NameLookupError, Policy, RelayNotFoundError
+from tests.http_servers import Answering, say_nothing
+from tests.name_server import NameServer, Trouble, Zone, name_server
+from tests.relay_check.suggestions.asking import ask
 from tests.relay_check.suggestions.conftest import authority, shown
-from tests.relay_check.suggestions.name_servers import NameServer, Records, name_server
 from tests.relay_check.suggestions.web_servers import DOMAIN, NOT_FOUND, Web, config, web
-from tests.webhooks.receivers import Answering, say_nothing
 
 __all__ = ["authority", "shown"]
 
-ENCRYPTED = (f"_submissions._tcp.{DOMAIN}", "SRV")
-UPGRADED = (f"_submission._tcp.{DOMAIN}", "SRV")
-MX = (DOMAIN, "MX")
+ENCRYPTED = f"_submissions._tcp.{DOMAIN}"
+UPGRADED = f"_submission._tcp.{DOMAIN}"
 BUECHER = "xn--bcher-kva.example"
 PUBLIC_ADDRESS = "192.0.43.8"
 PRIVATE = {"10.1.2.3", "127.0.0.1", "169.254.169.254", "::1", "fd00::1", "::ffff:10.0.0.1"}
@@ -57,7 +57,7 @@ class World:
     def suggest(
         self, hosts: Hosts | None = None, *, policy: Policy | None = None, seconds: float = 8.0
     ) -> Suggest:
-        name_servers = self.dns.ask()
+        name_servers = ask(self.dns)
         asked: list[Ask] = [
             partial(by_services, name_servers),
             self.web.ask(self._authority, Hosts()).ask,
@@ -76,14 +76,13 @@ class World:
 async def world(
     authority: trustme.CA,
     shown: ssl.SSLContext,
-    zone: Records,
+    zone: Zone,
     page: bytes | Answering = NOT_FOUND,
     clear: bytes | Answering = NOT_FOUND,
-    *,
-    silent: Sequence[str] = (),
 ) -> AsyncIterator[World]:
-    async with name_server(zone, silent=silent) as dns, web(shown, page, clear) as servers:
-        yield World(dns, servers, authority)
+    with name_server(zone) as dns:
+        async with web(shown, page, clear) as servers:
+            yield World(dns, servers, authority)
 
 
 def told(found: Sequence[Suggestion]) -> list[tuple[str, int, str, str]]:
@@ -94,9 +93,9 @@ async def test_each_source_has_its_say_and_the_likeliest_goes_first(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
     zone = {
-        ENCRYPTED: ["0 0 465 relay.example.net."],
-        UPGRADED: ["0 0 587 smtp.example.com."],
-        MX: ["10 in1-smtp.messagingengine.com."],
+        ENCRYPTED: {"SRV": ["0 0 465 relay.example.net."]},
+        UPGRADED: {"SRV": ["0 0 587 smtp.example.com."]},
+        DOMAIN: {"MX": ["10 in1-smtp.messagingengine.com."]},
     }
     async with world(authority, shown, zone, config("mail.example.org")) as one:
         found = await one.suggest().of(DOMAIN, "anna")
@@ -125,7 +124,10 @@ async def test_where_the_table_answers_nobody_is_asked(
 async def test_one_relay_that_several_name_is_told_once_as_its_best_source_has_it(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    zone = {UPGRADED: ["0 0 587 mail.example.com."], MX: ["10 mail.example.com."]}
+    zone = {
+        UPGRADED: {"SRV": ["0 0 587 mail.example.com."]},
+        DOMAIN: {"MX": ["10 mail.example.com."]},
+    }
     page = config("mail.example.com", user_name="%EMAILLOCALPART%")
     async with world(authority, shown, zone, page) as one:
         (found,) = await one.suggest().of(DOMAIN, "anna")
@@ -150,7 +152,7 @@ async def test_a_domain_of_other_letters_is_asked_about_in_a_labels(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
     domain = BUECHER
-    zone = {(f"_submissions._tcp.{domain}", "SRV"): [f"0 0 465 mail.{domain}."]}
+    zone = {f"_submissions._tcp.{domain}": {"SRV": [f"0 0 465 mail.{domain}."]}}
     async with world(authority, shown, zone) as one:
         (found,) = await one.suggest().of(domain, "anna")
         assert {name for _, name, _ in one.dns.asked} == {
@@ -166,8 +168,8 @@ async def test_a_relay_at_a_private_address_is_left_out(
     authority: trustme.CA, shown: ssl.SSLContext, address: str
 ) -> None:
     zone = {
-        ENCRYPTED: ["0 0 465 inside.example.com.", "1 0 465 outside.example.com."],
-        UPGRADED: ["0 0 587 both.example.com."],
+        ENCRYPTED: {"SRV": ["0 0 465 inside.example.com.", "1 0 465 outside.example.com."]},
+        UPGRADED: {"SRV": ["0 0 587 both.example.com."]},
     }
     hosts = Hosts(inside_example_com=[address], both_example_com=[PUBLIC_ADDRESS, address])
     async with world(authority, shown, zone, config("inside.example.com")) as one:
@@ -180,7 +182,7 @@ async def test_a_relay_at_a_private_address_is_left_out(
 async def test_a_network_that_the_operator_names_is_the_only_one(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    zone = {UPGRADED: ["0 0 587 inside.example.com.", "0 0 587 outside.example.com."]}
+    zone = {UPGRADED: {"SRV": ["0 0 587 inside.example.com.", "0 0 587 outside.example.com."]}}
     policy = Policy((ip_network("10.0.0.0/8"),))
     hosts = Hosts(inside_example_com=["10.1.2.3"])
     async with world(authority, shown, zone) as one:
@@ -193,14 +195,14 @@ async def test_a_record_that_names_this_machine_is_left_out(
     authority: trustme.CA, shown: ssl.SSLContext, target: str
 ) -> None:
     hosts = Hosts(localhost=["127.0.0.1"])
-    async with world(authority, shown, {ENCRYPTED: [f"0 0 465 {target}"]}) as one:
+    async with world(authority, shown, {ENCRYPTED: {"SRV": [f"0 0 465 {target}"]}}) as one:
         assert await one.suggest(hosts).of(DOMAIN, "anna") == []
 
 
 async def test_a_port_that_may_not_be_reached_is_left_out(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    zone = {UPGRADED: ["0 0 22 mail.example.com.", "0 0 2525 mail.example.com."]}
+    zone = {UPGRADED: {"SRV": ["0 0 22 mail.example.com.", "0 0 2525 mail.example.com."]}}
     async with world(authority, shown, zone) as one:
         found = await one.suggest().of(DOMAIN, "anna")
     assert [one.port for one in found] == [2525]
@@ -216,7 +218,7 @@ async def test_a_host_that_has_no_address_is_left_out(
                 raise error
             return await super().resolve(host)
 
-    zone = {UPGRADED: ["0 0 587 gone.example.com.", "1 0 587 here.example.com."]}
+    zone = {UPGRADED: {"SRV": ["0 0 587 gone.example.com.", "1 0 587 here.example.com."]}}
     async with world(authority, shown, zone) as one:
         found = await one.suggest(Missing()).of(DOMAIN, "anna")
     assert [one.host for one in found] == ["here.example.com"]
@@ -225,7 +227,7 @@ async def test_a_host_that_has_no_address_is_left_out(
 async def test_of_what_a_source_names_a_few_are_looked_at(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    zone = {UPGRADED: [f"{at} 0 587 r{at}." for at in range(15)]}
+    zone = {UPGRADED: {"SRV": [f"{at} 0 587 r{at}." for at in range(15)]}}
     hosts = Hosts()
     async with world(authority, shown, zone) as one:
         found = await one.suggest(hosts).of(DOMAIN, "anna")
@@ -242,11 +244,12 @@ async def test_what_was_found_in_time_counts(authority: trustme.CA, shown: ssl.S
                 await asyncio.sleep(30)
             return await super().resolve(host)
 
-    zone = {
-        ENCRYPTED: ["0 0 465 mail.example.com.", "1 0 465 slow.example.com."],
-        UPGRADED: ["0 0 587 mail.example.com."],
+    zone: Zone = {
+        ENCRYPTED: {"SRV": ["0 0 465 mail.example.com.", "1 0 465 slow.example.com."]},
+        UPGRADED: {"SRV": ["0 0 587 mail.example.com."]},
+        DOMAIN: Trouble.SILENCE,
     }
-    async with world(authority, shown, zone, say_nothing, silent=[DOMAIN]) as one:
+    async with world(authority, shown, zone, say_nothing) as one:
         began = time.monotonic()
         found = await one.suggest(Slow(), seconds=0.5).of(DOMAIN, "anna")
         assert 0.4 < time.monotonic() - began < 4
@@ -266,7 +269,7 @@ async def test_a_domain_that_is_not_there_has_no_suggestions(
 async def test_the_second_time_nobody_is_asked(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    zone = {UPGRADED: ["0 0 587 mail.example.com."]}
+    zone = {UPGRADED: {"SRV": ["0 0 587 mail.example.com."]}}
     async with world(authority, shown, zone) as one:
         suggest = one.suggest()
         anna, bert = await suggest.of(DOMAIN, "anna"), await suggest.of(DOMAIN, "bert")
@@ -287,7 +290,7 @@ async def test_a_network_of_ones_own_is_not_asked_about(
 async def test_of_a_domain_alone_the_user_name_is_left_open(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    zone = {UPGRADED: ["0 0 587 mail.example.com."]}
+    zone = {UPGRADED: {"SRV": ["0 0 587 mail.example.com."]}}
     async with world(authority, shown, zone) as one:
         (found,) = await one.suggest().of(DOMAIN)
     assert (found.enable_auth, found.user_name) == (True, None)

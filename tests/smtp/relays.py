@@ -1,18 +1,23 @@
 """Relays that do what a script says: real servers on a free port of loopback."""
 
 import asyncio
+import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+import pytest
 import trustme
 
 from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
 from smarthost.smtp.replies import Reply
 from smarthost.smtp.transaction import Transaction
+from tests.authority import showing
 
 HOST = "relay.example.com"
+TLS_PORT = 2465  # TLS from the first byte is a matter of the port
 SECONDS = 10.0  # a test that hangs fails sooner than the suite's own limit
 
 
@@ -56,6 +61,13 @@ class Peer:
         await self.hear("EHLO ")
         lines = [HOST, *keywords]
         await self.say(*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}")
+
+    async def forget(self) -> None:
+        """Be told to forget a message that has begun, and to end: so does a check."""
+        assert await self.hear("RSET") == ""
+        await self.say("250 2.0.0 Ok")
+        assert await self.hear("QUIT") == ""
+        await self.say("221 2.0.0 Bye")
 
     async def is_left(self) -> bool:
         """Wait for the client to close; false where it says something instead."""
@@ -123,6 +135,15 @@ async def relay(
                 await asyncio.gather(*running._tasks, return_exceptions=True)
 
 
+def free_tls_address() -> str:
+    """Return an address of loopback whose port for TLS from the first byte is free."""
+    for _ in range(100):
+        address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+        with suppress(OSError), socket.create_server((address, TLS_PORT)):
+            return address
+    pytest.skip(f"no address of loopback has port {TLS_PORT} to give")
+
+
 async def connected(relay: Relay, *, seconds: float = SECONDS) -> Client:
     return await connected_to(relay.port, seconds=seconds)
 
@@ -163,6 +184,4 @@ async def until(true: Callable[[], bool]) -> None:
 def server_context(
     ca: trustme.CA, name: str = HOST, *, certificate: trustme.LeafCert | None = None
 ) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    (certificate or ca.issue_cert(name)).configure_cert(context)
-    return context
+    return showing(certificate or ca.issue_cert(name))

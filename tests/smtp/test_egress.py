@@ -189,6 +189,15 @@ def test_no_address_is_not_found() -> None:
         gate("relay.example.com", ANY)
 
 
+def test_of_a_name_with_many_addresses_the_first_of_either_kind_are_connected_to() -> None:
+    four = [f"8.8.{number >> 8}.{number & 255}" for number in range(1000)]
+    six = [f"2a00:1450::{number:x}" for number in range(1, 1000)]
+    assert gate("relay.example.com", PUBLIC, *six, *four) == [*six[:8], *four[:8]]
+    # Not one of all that there are may lead inside.
+    with pytest.raises(DestinationForbiddenError):
+        gate("relay.example.com", PUBLIC, *six, *four, "127.0.0.1")
+
+
 def test_an_answer_that_is_no_address_is_trouble_with_the_lookup() -> None:
     with pytest.raises(NameLookupError):
         gate("relay.example.com", ANY, "not an address")

@@ -11,6 +11,8 @@ import pytest
 import trustme
 import uvloop
 
+from tests import authority
+from tests.authority import showing
 from tests.submission.served import HOST, Service, serving
 
 _ON_BOTH = ("test_connection", "test_tls")
@@ -37,14 +39,10 @@ def ca() -> trustme.CA:
 @pytest.fixture(scope="session")
 def certificate(ca: trustme.CA) -> ssl.SSLContext:
     """What the service shows."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert(HOST).configure_cert(context)
-    return context
+    return showing(ca.issue_cert(HOST))
 
 
 @pytest.fixture(scope="session")
 def trusting(ca: trustme.CA) -> ssl.SSLContext:
     """What a client checks it with."""
-    context = ssl.create_default_context()
-    ca.configure_trust(context)
-    return context
+    return authority.trusting(ca)

@@ -12,10 +12,11 @@ from smarthost.ids import Ids
 from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.webhooks.store import WebhookStore
+from tests.authority import showing
 from tests.engines import ENGINES, migrated_database
+from tests.http_servers import HOST
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
-from tests.webhooks.receivers import HOST, server_context
 from tests.webhooks.told import RING
 
 
@@ -27,7 +28,7 @@ def authority() -> trustme.CA:
 @pytest.fixture(scope="session")
 def shown(authority: trustme.CA) -> ssl.SSLContext:
     """What the receiver at `HOST` shows."""
-    return server_context(authority, HOST)
+    return showing(authority.issue_cert(HOST))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from smarthost.webhooks.deliver import WebhookDelivery
 from smarthost.webhooks.post import Poster
 from smarthost.webhooks.store import WebhookStore
 from tests.engines import open_database
-from tests.webhooks.receivers import Names
+from tests.names import Names
 from tests.webhooks.told import RING
 
 SOURCE = """

@@ -21,22 +21,22 @@ from smarthost.webhooks.model import NotTaken, Webhook
 from smarthost.webhooks.post import Poster
 from smarthost.webhooks.schedule import KEPT_SECONDS
 from smarthost.webhooks.store import WebhookStore
-from tests.mail_queue.clocks import HeldClock
-from tests.mail_queue.messages import BORIS
-from tests.processes import start_python
-from tests.suspending import Suspending
-from tests.webhooks.process import SOURCE
-from tests.webhooks.receivers import (
+from tests.authority import trusting
+from tests.http_servers import (
     NO_CONTENT,
     OK,
-    Names,
+    HttpServer,
     Received,
-    Receiver,
-    client_context,
-    receiver,
+    http_server,
     say_nothing,
     status,
 )
+from tests.mail_queue.clocks import HeldClock
+from tests.mail_queue.messages import BORIS
+from tests.names import Names
+from tests.processes import start_python
+from tests.suspending import Suspending
+from tests.webhooks.process import SOURCE
 from tests.webhooks.told import BY, accept, ended, note
 
 _PATIENCE = 20.0
@@ -55,7 +55,7 @@ class Bench:
     opened: list[Poster]
     ours: list[bool]
 
-    async def set(self, portal: str, running: Receiver) -> str:
+    async def set(self, portal: str, running: HttpServer) -> str:
         _, secret = await self.store.put(portal, running.url(), BY, renew_secret=False)
         assert secret is not None
         return secret.reveal()
@@ -113,7 +113,7 @@ def bench(
             Poster(
                 Policy("any"),
                 Names(["127.0.0.1"]),
-                lambda: client_context(authority),
+                lambda: trusting(authority),
                 at_once=4,
                 deadline_seconds=2.0,
             )
@@ -134,6 +134,10 @@ def bench(
     )
 
 
+def event_ids(running: HttpServer) -> list[str]:
+    return [one.headers["webhook-id"] for one in running.received]
+
+
 def message_of(received: Received) -> Any:
     return msgspec.json.decode(received.body)["data"]["email_id"]
 
@@ -141,7 +145,7 @@ def message_of(received: Received) -> Any:
 async def test_an_event_is_delivered_and_its_signature_holds(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(NO_CONTENT, tls=shown) as running, bench.delivering():
+    async with http_server(NO_CONTENT, tls=shown) as running, bench.delivering():
         secret = await bench.set(portal, running)
         message = await bench.tell(portal)
         await bench.settled(portal)
@@ -164,7 +168,7 @@ async def test_a_process_that_does_not_deliver_calls_nobody(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
     bench.ours[0] = False
-    async with receiver(tls=shown) as running, bench.delivering():
+    async with http_server(tls=shown) as running, bench.delivering():
         await bench.set(portal, running)
         await bench.tell(portal)
         for _ in range(20):
@@ -189,7 +193,7 @@ async def test_events_come_one_after_the_other_in_their_order(
         under_way -= 1
         writer.write(OK)
 
-    async with receiver(slowly, tls=shown) as running:
+    async with http_server(slowly, tls=shown) as running:
         await bench.set(portal, running)
         messages = [await bench.tell(portal) for _ in range(50)]
         async with bench.delivering():
@@ -201,7 +205,7 @@ async def test_events_come_one_after_the_other_in_their_order(
 async def test_a_slow_receiver_holds_up_nobody_else(
     bench: Bench, portal: str, neighbour: str, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(say_nothing, tls=shown) as slow, receiver(tls=shown) as quick:
+    async with http_server(say_nothing, tls=shown) as slow, http_server(tls=shown) as quick:
         await bench.set(portal, slow)
         await bench.set(neighbour, quick)
         await bench.tell(portal)
@@ -218,13 +222,13 @@ async def test_a_slow_receiver_holds_up_nobody_else(
 async def test_whatever_is_no_2xx_is_tried_again_with_the_same_octets(
     bench: Bench, portal: str, shown: ssl.SSLContext, line: str
 ) -> None:
-    async with receiver(status(line), status(line), OK, tls=shown) as running:
+    async with http_server(status(line), status(line), OK, tls=shown) as running:
         await bench.set(portal, running)
         await bench.tell(portal)
         async with bench.delivering():
             await bench.settled(portal)
     assert len(running.received) == 3
-    assert len(set(running.ids)) == 1
+    assert len(set(event_ids(running))) == 1
     assert len({one.body for one in running.received}) == 1
     stamps = [int(one.headers["webhook-timestamp"]) for one in running.received]
     assert stamps == sorted(set(stamps))
@@ -233,7 +237,7 @@ async def test_whatever_is_no_2xx_is_tried_again_with_the_same_octets(
 async def test_410_switches_the_webhook_off(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(status("410 Gone"), tls=shown) as running, bench.delivering():
+    async with http_server(status("410 Gone"), tls=shown) as running, bench.delivering():
         await bench.set(portal, running)
         for _ in range(3):
             await bench.tell(portal)
@@ -252,7 +256,7 @@ async def test_410_switches_the_webhook_off(
 async def test_what_nobody_takes_for_a_day_is_given_up(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(status("503 Later"), tls=shown) as running:
+    async with http_server(status("503 Later"), tls=shown) as running:
         secret = await bench.set(portal, running)
         await bench.tell(portal)
         began = bench.clock.now()
@@ -273,7 +277,7 @@ async def test_what_nobody_takes_for_a_day_is_given_up(
 async def test_a_secret_that_does_not_open_is_told_and_nothing_is_sent(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(tls=shown) as running:
+    async with http_server(tls=shown) as running:
         await bench.set(portal, running)
         await bench.tell(portal)
 
@@ -294,7 +298,7 @@ async def test_a_secret_that_does_not_open_is_told_and_nothing_is_sent(
 async def test_a_stop_breaks_off_what_hangs_and_keeps_it(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(say_nothing, OK, tls=shown) as running:
+    async with http_server(say_nothing, OK, tls=shown) as running:
         await bench.set(portal, running)
         await bench.tell(portal, State.FAILED)
         async with bench.delivering():
@@ -312,7 +316,7 @@ async def test_a_killed_process_delivers_nothing_twice_under_another_id(
 ) -> None:
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
-    async with receiver(OK, say_nothing, OK, tls=shown) as running:
+    async with http_server(OK, say_nothing, OK, tls=shown) as running:
         await bench.set(portal, running)
         first, second, third = [await bench.tell(portal) for _ in range(3)]
         with start_python(SOURCE, engine, tmp_path, ca_file) as process:
@@ -324,14 +328,14 @@ async def test_a_killed_process_delivers_nothing_twice_under_another_id(
         async with bench.delivering():
             await bench.settled(portal)
     assert [message_of(one) for one in running.received] == [first, second, second, third]
-    assert running.ids[1] == running.ids[2]
-    assert len(set(running.ids)) == 3
+    assert event_ids(running)[1] == event_ids(running)[2]
+    assert len(set(event_ids(running))) == 3
 
 
 async def test_two_recipients_that_end_apart_are_told_apart(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(tls=shown) as running, bench.delivering():
+    async with http_server(tls=shown) as running, bench.delivering():
         await bench.set(portal, running)
         message = await bench.tell(portal)
         await note(bench.database, bench.store, portal, message, ended(address=BORIS))
@@ -344,7 +348,11 @@ async def test_nothing_of_a_suspended_portal_is_told_and_all_of_it_afterwards(
     bench: Bench, portal: str, neighbour: str, shown: ssl.SSLContext
 ) -> None:
     suspending = Suspending(bench.database, bench.clock, bench.store.refresh)
-    async with receiver(tls=shown) as running, receiver(tls=shown) as others, bench.delivering():
+    async with (
+        http_server(tls=shown) as running,
+        http_server(tls=shown) as others,
+        bench.delivering(),
+    ):
         await bench.set(portal, running)
         await bench.set(neighbour, others)
         await suspending.suspend(portal)
@@ -368,7 +376,7 @@ async def test_a_suspension_ends_what_is_told_one_after_the_other(
             await suspending.suspend(portal)
         writer.write(OK)
 
-    async with receiver(suspend, tls=shown) as running:
+    async with http_server(suspend, tls=shown) as running:
         await bench.set(portal, running)
         for _ in range(3):
             await bench.tell(portal)
@@ -384,7 +392,7 @@ async def test_after_a_suspension_events_have_their_day_anew(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
     suspending = Suspending(bench.database, bench.clock, bench.store.refresh)
-    async with receiver(status("500 No"), tls=shown) as running:
+    async with http_server(status("500 No"), tls=shown) as running:
         await bench.set(portal, running)
         for _ in range(2):
             await bench.tell(portal)

@@ -12,20 +12,19 @@ from smarthost.smtp.egress import NameLookupError, Policy, Resolver
 from smarthost.webhooks.model import NoAnswerError, NotTaken
 from smarthost.webhooks.post import LARGEST_ANSWER, Poster
 from smarthost.webhooks.rules import PUBLIC_PORTS
-from tests.webhooks.receivers import (
+from tests.authority import showing, trusting
+from tests.http_servers import (
     HOST,
     NO_CONTENT,
     OK,
-    Names,
     Received,
-    client_context,
     dribble,
     hang_up,
-    receiver,
+    http_server,
     say_nothing,
-    server_context,
     status,
 )
+from tests.names import Names
 
 HEADERS = [(b"webhook-id", b"0197a1b2")]
 PAYLOAD = '{"subject":"Grüße"}'.encode()
@@ -43,7 +42,7 @@ async def poster(
     opened = Poster(
         policy or Policy("any"),
         names or Names(LOOPBACK),
-        lambda: client_context(authority),
+        lambda: trusting(authority),
         at_once=4,
         deadline_seconds=seconds,
     )
@@ -60,7 +59,7 @@ async def failing(opened: Poster, url: str) -> NotTaken:
 
 
 async def test_an_event_arrives_as_it_is(authority: trustme.CA, shown: ssl.SSLContext) -> None:
-    async with receiver(NO_CONTENT, tls=shown) as running, poster(authority) as opened:
+    async with http_server(NO_CONTENT, tls=shown) as running, poster(authority) as opened:
         assert await opened.post(running.url("/hook?a=b"), HEADERS, PAYLOAD) == 204
     (received,) = running.received
     assert received.line == "POST /hook?a=b HTTP/1.1"
@@ -75,27 +74,27 @@ async def test_an_event_arrives_as_it_is(authority: trustme.CA, shown: ssl.SSLCo
 
 
 async def test_a_connection_is_used_again(authority: trustme.CA, shown: ssl.SSLContext) -> None:
-    async with receiver(tls=shown) as running, poster(authority) as opened:
+    async with http_server(tls=shown) as running, poster(authority) as opened:
         for _ in range(3):
             assert await opened.post(running.url(), HEADERS, PAYLOAD) == 200
     assert (running.connections, len(running.received)) == (1, 3)
 
 
 async def test_the_certificate_is_that_of_the_name_in_the_url(authority: trustme.CA) -> None:
-    other = server_context(authority, "other.example.com", "127.0.0.1")
-    async with receiver(tls=other) as running, poster(authority) as opened:
+    other = showing(authority.issue_cert("other.example.com", "127.0.0.1"))
+    async with http_server(tls=other) as running, poster(authority) as opened:
         assert await failing(opened, running.url()) is NotTaken.TLS_FAILED
     assert running.received == []
 
 
 async def test_a_certificate_of_nobody_known_is_refused(shown: ssl.SSLContext) -> None:
-    async with receiver(tls=shown) as running, poster(trustme.CA()) as opened:
+    async with http_server(tls=shown) as running, poster(trustme.CA()) as opened:
         assert await failing(opened, running.url()) is NotTaken.TLS_FAILED
     assert running.received == []
 
 
 async def test_a_server_without_tls_is_refused(authority: trustme.CA) -> None:
-    async with receiver(tls=None) as running, poster(authority, seconds=1.0) as opened:
+    async with http_server(tls=None) as running, poster(authority, seconds=1.0) as opened:
         assert await failing(opened, running.url()) in {
             NotTaken.TLS_FAILED,
             NotTaken.TIMED_OUT,
@@ -104,7 +103,7 @@ async def test_a_server_without_tls_is_refused(authority: trustme.CA) -> None:
 
 
 async def test_clear_text_goes_to_ones_own_network(authority: trustme.CA) -> None:
-    async with receiver(tls=None) as running, poster(authority) as opened:
+    async with http_server(tls=None) as running, poster(authority) as opened:
         assert await opened.post(running.url(scheme="http"), HEADERS, PAYLOAD) == 200
 
 
@@ -115,8 +114,8 @@ async def test_clear_text_goes_nowhere_else(authority: trustme.CA) -> None:
 
 
 async def test_an_ipv6_receiver_is_named_in_brackets(authority: trustme.CA) -> None:
-    tls = server_context(authority, "::1")
-    async with receiver(tls=tls, host="::1") as running, poster(authority) as opened:
+    tls = showing(authority.issue_cert("::1"))
+    async with http_server(tls=tls, host="::1") as running, poster(authority) as opened:
         assert await opened.post(running.url(host="[::1]"), HEADERS, PAYLOAD) == 200
     assert running.received[0].headers["host"] == f"[::1]:{running.port}"
 
@@ -127,7 +126,7 @@ async def test_an_ipv6_receiver_is_named_in_brackets(authority: trustme.CA) -> N
 async def test_nothing_connects_to_what_the_operator_does_not_allow(
     authority: trustme.CA, shown: ssl.SSLContext, addresses: list[str]
 ) -> None:
-    async with receiver(tls=shown) as running:
+    async with http_server(tls=shown) as running:
         policy = Policy("public", frozenset({running.port}))
         async with poster(authority, Names(addresses), policy=policy) as opened:
             assert await failing(opened, running.url()) is NotTaken.FORBIDDEN
@@ -148,7 +147,7 @@ async def test_a_name_that_changes_its_mind_is_asked_once_a_connection(
     answers = (OK, status("500 No", "Connection: close"))
     names = Names(["127.0.0.2"], ["127.0.0.1"])
     async with (
-        receiver(*answers, tls=shown, host="127.0.0.2") as running,
+        http_server(*answers, tls=shown, host="127.0.0.2") as running,
         poster(authority, names, policy=allowed) as opened,
     ):
         assert await opened.post(running.url(), HEADERS, PAYLOAD) == 200
@@ -162,17 +161,17 @@ async def test_a_name_that_changes_its_mind_is_asked_once_a_connection(
 
 async def test_the_next_address_is_tried(authority: trustme.CA, shown: ssl.SSLContext) -> None:
     async with (
-        receiver(tls=shown) as running,
+        http_server(tls=shown) as running,
         poster(authority, Names(["127.0.0.3", "127.0.0.1"])) as opened,
     ):
         assert await opened.post(running.url(), HEADERS, PAYLOAD) == 200
 
 
 async def test_a_redirect_is_not_followed(authority: trustme.CA, shown: ssl.SSLContext) -> None:
-    async with receiver(tls=None) as inside:
+    async with http_server(tls=None) as inside:
         to = f"Location: http://127.0.0.1:{inside.port}/"
         async with (
-            receiver(status("302 Found", to), tls=shown) as running,
+            http_server(status("302 Found", to), tls=shown) as running,
             poster(authority) as opened,
         ):
             assert await opened.post(running.url(), HEADERS, PAYLOAD) == 302
@@ -182,10 +181,10 @@ async def test_a_redirect_is_not_followed(authority: trustme.CA, shown: ssl.SSLC
 async def test_no_proxy_of_the_environment_comes_in_between(
     authority: trustme.CA, shown: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with receiver(tls=None) as proxy:
+    async with http_server(tls=None) as proxy:
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        async with receiver(tls=shown) as running, poster(authority) as opened:
+        async with http_server(tls=shown) as running, poster(authority) as opened:
             assert await opened.post(running.url(), HEADERS, PAYLOAD) == 200
     assert proxy.connections == 0
 
@@ -194,7 +193,7 @@ async def test_a_receiver_has_its_time_and_no_more(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
     async with (
-        receiver(say_nothing, tls=shown) as running,
+        http_server(say_nothing, tls=shown) as running,
         poster(authority, seconds=0.3) as opened,
     ):
         began = asyncio.get_running_loop().time()
@@ -205,7 +204,10 @@ async def test_a_receiver_has_its_time_and_no_more(
 async def test_a_body_that_never_ends_does_not_make_the_answer_unsaid(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(dribble, tls=shown) as running, poster(authority, seconds=0.3) as opened:
+    async with (
+        http_server(dribble, tls=shown) as running,
+        poster(authority, seconds=0.3) as opened,
+    ):
         assert await opened.post(running.url(), HEADERS, PAYLOAD) == 200
 
 
@@ -220,7 +222,7 @@ async def test_of_a_huge_body_little_is_read(authority: trustme.CA, shown: ssl.S
             await writer.drain()
             sent += 65536
 
-    async with receiver(flood, tls=shown) as running, poster(authority) as opened:
+    async with http_server(flood, tls=shown) as running, poster(authority) as opened:
         assert await opened.post(running.url(), HEADERS, PAYLOAD) == 200
     # Besides what is read there is what the buffers of both sides hold.
     assert sent < LARGEST_ANSWER + 16 * 1024 * 1024
@@ -239,7 +241,7 @@ async def test_of_a_huge_body_little_is_read(authority: trustme.CA, shown: ssl.S
 async def test_what_is_no_answer_is_a_failure(
     authority: trustme.CA, shown: ssl.SSLContext, answer: bytes
 ) -> None:
-    async with receiver(answer, tls=shown) as running, poster(authority) as opened:
+    async with http_server(answer, tls=shown) as running, poster(authority) as opened:
         assert await failing(opened, running.url()) is NotTaken.BROKEN_OFF
 
 

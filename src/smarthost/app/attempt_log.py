@@ -1,7 +1,8 @@
 """Tells the operator why mail does not go out: a line in the log for each attempt that failed.
 
 Each reason of an attempt is one line, however many recipients it is for, in the words that people
-read elsewhere. Nobody's address is in it: where the relay repeats the recipient's, it is left out.
+read elsewhere. Nobody's address is in it: where the relay repeats the recipient's, the sender's or
+another one, that is left out.
 """
 
 import re
@@ -18,7 +19,10 @@ from smarthost.mail_queue.model import Attempted, Claim
 
 log = structlog.get_logger("smarthost.app")
 
-_SOMEBODY = "[recipient]"
+_RECIPIENT = "[recipient]"
+_SOMEBODY = "[address]"
+# Also the beginning of one, where the reply was cut off.
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
 
 
 class _Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +98,8 @@ def _reason(one: Attempted, code: Code) -> _Reason:
 
 
 def _without(reply: str, address: str) -> str:
-    return re.sub(re.escape(address), _SOMEBODY, reply, flags=re.IGNORECASE)
+    unnamed = re.sub(re.escape(address), _RECIPIENT, reply, flags=re.IGNORECASE)
+    return _ADDRESS.sub(_SOMEBODY, unnamed)
 
 
 def _shown(relay: RelaySettings) -> RelayShown:

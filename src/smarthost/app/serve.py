@@ -27,6 +27,7 @@ from smarthost.certificate.live import LiveCertificate
 from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config
 from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.sqlite import leave_memory_uncounted
 from smarthost.metrics.certificate import Shown
 from smarthost.metrics.metrics import Metrics
 from smarthost.portals.model import ConflictError, Portal
@@ -39,6 +40,7 @@ UNMANAGED = ServiceManager()
 """A service that nobody but its caller has started."""
 
 LAST_USE_SECONDS = 30.0
+_YOUNG_OBJECTS = 10_000  # that the collector lets come together before it looks through them
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,6 +71,7 @@ async def serve(config: Config, announce: Announce, manager: ServiceManager = UN
     stopped = asyncio.Event()
     clock = SystemClock()
     _allow_all_files()
+    leave_memory_uncounted()
     certificate = _certificate(config, clock)
     with (
         contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,
@@ -88,9 +91,11 @@ async def serve(config: Config, announce: Announce, manager: ServiceManager = UN
             listener.start(doors.open_ones())
             serving = _serving(config, portal, listening, doors)
             # What is there now stays: the collector need not look through it again and again,
-            # which took a twentieth of each save.
+            # which took a twentieth of each save. What a request leaves behind is hardly ever a
+            # cycle, so looking through the young every few requests finds nothing either.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(_YOUNG_OBJECTS)
             announce(serving, first)
             log.info("serving", url=serving.url, smtp=serving.smtp, smtps=serving.smtps)
             if config.ignored_names:

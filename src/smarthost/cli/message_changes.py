@@ -50,6 +50,25 @@ class _Change(NamedTuple):
         return self._replace(states=frozenset({State.HELD}), held_for=HeldFor.RESTORED)
 
 
+_RETRY = _Change(
+    method=lambda messages: messages.retry,
+    states=frozenset({State.FAILED, State.EXPIRED}),
+    one="is tried again now",
+    several="are tried again now",
+)
+_CANCEL = _Change(
+    method=lambda messages: messages.cancel,
+    states=frozenset({State.QUEUED, State.HELD}),
+    one="is cancelled",
+    several="are cancelled",
+)
+_RELEASE = _Change(
+    method=lambda messages: messages.release,
+    states=frozenset({State.HELD}),
+    one="is released",
+    several="are released",
+)
+
 Restored = Annotated[
     bool,
     typer.Option(
@@ -88,13 +107,7 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Try messages again now that failed, have expired, or wait for another try."""
-    change = _Change(
-        method=lambda messages: messages.retry,
-        states=frozenset({State.FAILED, State.EXPIRED}),
-        one="is tried again now",
-        several="are tried again now",
-    )
-    _change(change, _Asked(portal, _ids(ids, every=every), as_user), as_json=as_json)
+    _change(_RETRY, _Asked(portal, _ids(ids, every=every), as_user), as_json=as_json)
 
 
 def cancel(
@@ -109,14 +122,8 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Send messages to none of the recipients that wait for them."""
-    change = _Change(
-        method=lambda messages: messages.cancel,
-        states=frozenset({State.QUEUED, State.HELD}),
-        one="is cancelled",
-        several="are cancelled",
-    )
     asked = _Asked(portal, _ids(ids, every=every, restored=restored), as_user)
-    _change(change.of_restored() if restored else change, asked, as_json=as_json)
+    _change(_CANCEL.of_restored() if restored else _CANCEL, asked, as_json=as_json)
 
 
 def release(
@@ -129,14 +136,8 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Let messages go on that are held because only a person can decide about them."""
-    change = _Change(
-        method=lambda messages: messages.release,
-        states=frozenset({State.HELD}),
-        one="is released",
-        several="are released",
-    )
     asked = _Asked(portal, _ids(ids, every=every, restored=restored), as_user)
-    _change(change.of_restored() if restored else change, asked, as_json=as_json)
+    _change(_RELEASE.of_restored() if restored else _RELEASE, asked, as_json=as_json)
 
 
 def _ids(ids: list[str] | None, *, every: bool, restored: bool = False) -> Sequence[str]:

@@ -119,8 +119,20 @@ class SqliteDatabase:
         self._reader.close()
 
 
+def leave_memory_uncounted() -> None:
+    """Have SQLite count none of its memory: it takes a lock for that at each allocation.
+
+    It holds for the whole process, which must have no connection yet.
+    """
+    apsw.shutdown()
+    apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)
+    apsw.initialize()
+
+
 def _connect(path: Path, busy_seconds: float) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    # No connection here is ever used by two threads at once: the loop waits for the commit's.
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
+    connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(round(busy_seconds * 1000))
     _enter_wal(connection, busy_seconds)
     connection.pragma("synchronous", "full")

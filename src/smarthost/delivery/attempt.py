@@ -32,8 +32,9 @@ async def attempt(
     Returns an outcome for each recipient of each envelope, in their order. The steps from the name
     to the login are reported once, or twice where TLS is given up or EHLO follows STARTTLS; those
     of the message once for each envelope. With TLS from the first byte TLS comes before GREETING.
-    A session that had been used before and turns out to be gone is replaced by a new one, once for
-    each envelope, and the steps are then told from the name on.
+    Of a session that was open already only the message's steps are told. Where it turns out to be
+    gone it is replaced by a new one, once for each envelope, and the steps are told from the name
+    on.
 
     `fresh` makes a connection for this attempt alone. `until` ends the attempt after an earlier
     step: nothing is sent then, and only recipients that failed have an outcome. `deadline_seconds`

@@ -6,6 +6,7 @@ What is not understood is temporary. A name that cannot be looked up is temporar
 servers fail in every way.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -164,6 +165,7 @@ _SAYS_LOGIN_FIRST = (
     "authentication is required",  # NetEase, with 553
     "auth first",  # qmail, with 503
 )
+_IN_BRACKETS = re.compile("<[^<>]*>")
 # Those codes say nothing closer than that; others name what the words would be guessed from.
 _MAY_MEAN_LOGIN = frozenset({"", "5.1", "7.0", "7.1"})
 # Exchange's own: no relaying, no connector for this machine, direct send is off.
@@ -189,12 +191,10 @@ def _of_reply(step: Step, reply: Reply, situation: Situation) -> Verdict:
 def _is_about_this_machine(reply: Reply) -> bool:
     """Whether this machine's address is on a list, which is not the fault of any mail.
 
-    Postfix says so at every step, Exchange Online with 5.7.606. What a relay passes on of another
-    server's answer ("said:") is about the relay's own address.
+    Postfix says so at every step, Exchange Online with 5.7.606.
     """
-    words = _words(reply)
-    on_a_list = ("client host [" in words and "] blocked" in words) or "banned sending ip" in words
-    return on_a_list and "said:" not in words
+    words = _own_words(reply)
+    return ("client host [" in words and "] blocked" in words) or "banned sending ip" in words
 
 
 def _of_ehlo(reply: Reply) -> Verdict:
@@ -258,7 +258,7 @@ def _wants_tls(reply: Reply, situation: Situation) -> bool:
     wanted = (
         reply.code in _WANTS_TLS
         or _detail(reply) in _WANTS_TLS_DETAILS
-        or "starttls" in _words(reply)
+        or "starttls" in _own_words(reply)
     )
     return wanted and reply.code >= 500
 
@@ -349,8 +349,18 @@ def _names(reply: Reply, what: str) -> bool:
 
 
 def _says(reply: Reply, phrases: tuple[str, ...]) -> bool:
-    words = _words(reply)
+    words = _own_words(reply)
     return any(phrase in words for phrase in phrases)
+
+
+def _own_words(reply: Reply) -> str:
+    """Return what the relay says for itself.
+
+    What it passes on of another server's answer ("said:") is between those two, and an address
+    is made of whatever words somebody liked.
+    """
+    own, _, _ = _words(reply).partition("said:")
+    return " ".join(word for word in _IN_BRACKETS.sub("", own).split(" ") if "@" not in word)
 
 
 def _words(reply: Reply) -> str:

@@ -40,7 +40,7 @@ class StepState(StrEnum):
     """Done, but not as it should be: `seen` names codes as `warnings`, or what was refused."""
     FAILED = "failed"
     SKIPPED = "skipped"
-    """Not part of this attempt: no login is asked for, or the session was open already."""
+    """Not part of this attempt: no login is asked for."""
 
 
 class Code(StrEnum):

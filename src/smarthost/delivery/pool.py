@@ -15,7 +15,7 @@ import msgspec
 from smarthost.clock import Clock
 from smarthost.delivery.opening import Opening, TlsContexts, WayOut
 from smarthost.delivery.outcome import Code, Step
-from smarthost.delivery.progress import Progress
+from smarthost.delivery.progress import EnoughError, Progress
 from smarthost.delivery.relay import RelaySettings
 from smarthost.delivery.tokens import Tokens
 from smarthost.secret import Secret
@@ -29,13 +29,8 @@ MOST_SECONDS = 300.0
 
 _QUIT_SECONDS = 2.0
 _LOOKS = 5  # for idle sessions, within the time that one is kept
-_OPENED_BEFORE = (
-    Step.RESOLVE,
-    Step.CONNECT,
-    Step.GREETING,
-    Step.EHLO,
-    Step.TLS,
-    Step.AUTHENTICATE,
+_OPENED_BEFORE = frozenset(
+    {Step.RESOLVE, Step.CONNECT, Step.GREETING, Step.EHLO, Step.TLS, Step.AUTHENTICATE}
 )
 
 
@@ -107,7 +102,7 @@ class Pool:
             session = self._taken(portal)
             if session is None:
                 return await self._opened(settings, progress, fresh=False)
-            await self._tell(session, progress)
+            self._take_over(session, progress)
         except BaseException:
             self._release(settings.portal_id)
             raise
@@ -163,19 +158,16 @@ class Pool:
             self._leave(session.client)
         return None
 
-    async def _tell(self, session: Session, progress: Progress) -> None:
+    def _take_over(self, session: Session, progress: Progress) -> None:
         progress.address = session.client.address
         progress.tls = session.client.tls_version
         progress.logged_in = session.logged_in
         progress.warnings = session.warnings
         if session.token is not None:
             progress.hide(session.token)
-        try:
-            for step in _OPENED_BEFORE:
-                await progress.skip(step)
-        except BaseException:
+        if progress.until in _OPENED_BEFORE:
             self._leave(session.client)
-            raise
+            raise EnoughError
 
     async def _opened(
         self, settings: RelaySettings, progress: Progress, *, fresh: bool

@@ -6,6 +6,7 @@ fail in two ways.
 
 import base64
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +34,8 @@ LIMITS: Mapping[Step, float] = {
     Step.DATA: 600,
 }
 """The most seconds that a step may take."""
+
+_MECHANISMS_SHOWN = 20
 
 
 class StoppedError(Exception):
@@ -144,9 +147,13 @@ class Progress:
         return reply.hiding(self._spelled).text
 
     def shown_mechanisms(self, names: Iterable[str]) -> list[str]:
-        """Return what a relay offers in the same way; these were brought to upper case."""
+        """Return the first of what a relay offers in the same way.
+
+        These were brought to upper case. No server knows as many as are shown, and a reply has
+        room for thousands.
+        """
         spelled = [text.upper() for text in self._spelled]
-        return [hiding(name, spelled) for name in names]
+        return [hiding(name, spelled) for name in islice(names, _MECHANISMS_SHOWN)]
 
     def hide(self, token: Secret) -> None:
         """Keep a token, too, out of what is shown."""

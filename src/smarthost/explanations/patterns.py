@@ -47,8 +47,8 @@ class Pattern(Choice, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Status codes of RFC 3463; the class or the detail can be `*`: `5.7.8`, `*.7.8`, `5.7.*`."""
     says: tuple[str, ...] = ()
     """Phrases in lower case, of which one is in the reply; `*` is anything in between. The reply
-    begins and ends with a blank there, so that a phrase can be held to whole words. One part of
-    each has four characters or more."""
+    begins and ends with a blank there, so that a phrase can be held to whole words, and has no
+    addresses. One part of each has four characters or more."""
     providers: frozenset[str] = frozenset()
     """Ids of `providers.json`, by the relay's host."""
     ports: frozenset[int] = frozenset()
@@ -77,7 +77,7 @@ class Reading:
             return cls(None, frozenset(), "")
         first, _, rest = reply.partition(" ")
         code = int(first) if len(first) == 3 and first.isascii() and first.isdigit() else None
-        return cls(code, _forms(rest.partition(" ")[0]), f" {reply.lower()} ")
+        return cls(code, _forms(rest.partition(" ")[0]), f" {_without_addresses(reply.lower())} ")
 
 
 class _OfCode:
@@ -180,6 +180,13 @@ def _forms(word: str) -> frozenset[str]:
         return frozenset()
     of, subject, detail = parts
     return frozenset((word, f"*.{subject}.{detail}", f"{of}.{subject}.*", f"*.{subject}.*"))
+
+
+def _without_addresses(text: str) -> str:
+    """Leave addresses out: they are made of whatever words somebody liked, such as `dmarc`."""
+    if "@" not in text:
+        return text
+    return " ".join("@" if "@" in word and "/" not in word else word for word in text.split(" "))
 
 
 def _grams(words: str) -> frozenset[str]:

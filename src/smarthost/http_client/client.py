@@ -97,6 +97,7 @@ class HttpClient:
             self._resolver,
             tls=tls,
             own_network_alone=not tls and content is not None,
+            largest_body=self._largest_body,
         )
         sent = [
             (b"Host", url.authority.encode("ascii")),

@@ -23,7 +23,7 @@ class Failure(StrEnum):
     TIMED_OUT = "timed_out"
     """The whole of it took too long."""
     BROKEN_OFF = "broken_off"
-    """The connection ended without a complete answer, or what came is not HTTP."""
+    """The connection ended without a complete answer, or what came is no HTTP of a fair length."""
     REDIRECTED = "redirected"
     """It points elsewhere: once too often, or to where is not gone."""
     ENCODED = "encoded"

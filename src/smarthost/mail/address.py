@@ -5,7 +5,7 @@ It takes the Mailbox of RFC 5321, section 4.1.2, with the UTF-8 of RFC 6531, and
 bracket and an ASCII domain, so it can go into an SMTP command and a header as it is.
 """
 
-import string
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,8 +13,10 @@ from functools import lru_cache
 from smarthost.mail.characters import hidden_character, named
 from smarthost.mail.domain import DomainError, ends_in_number, ipv4, ipv6, to_a_labels
 
-# RFC 5322, section 3.2.3.
-_ATEXT = frozenset(string.ascii_letters + string.digits + "!#$%&'*+-/=?^_`{|}~")
+# RFC 5322, section 3.2.3; RFC 6531, section 3.3, adds every character beyond ASCII.
+_ATEXT = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\U0010ffff]"
+_DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+_NOT_IN_DOT_STRING = re.compile(rf"(?!{_ATEXT}|\.).", re.DOTALL)
 _LOCAL_LIMIT = 64  # octets: RFC 5321, section 4.5.3.1.1
 _ADDRESS_LIMIT = 254  # octets: a path of 256 (section 4.5.3.1.3) has two angle brackets
 # Characters, before anything else looks at the text. Quoting and the Unicode form of a domain
@@ -139,28 +141,24 @@ def _local_part(text: str) -> str:
 
 
 def _check_dot_string(text: str) -> None:
-    wrong = next((char for char in text if char != "." and not _is_atext(char)), None)
+    if _is_dot_string(text):
+        return
+    found = _NOT_IN_DOT_STRING.search(text)
+    wrong = found and found[0]
     if wrong in {",", ";"}:
         raise AddressError(_ONE_ONLY)
-    if wrong is not None:
+    if wrong:
         raise AddressError(
             f"The part before the @ contains {'a blank' if wrong == ' ' else named(wrong)}, "
             "but only letters, digits, dots and !#$%&'*+-/=?^_`{|}~ are allowed there."
         )
-    if not _is_dot_string(text):
-        raise AddressError(
-            "The part before the @ neither begins nor ends with a dot, "
-            "and has no two dots in a row."
-        )
+    raise AddressError(
+        "The part before the @ neither begins nor ends with a dot, and has no two dots in a row."
+    )
 
 
 def _is_dot_string(text: str) -> bool:
-    return all(atom and all(map(_is_atext, atom)) for atom in text.split("."))
-
-
-def _is_atext(char: str) -> bool:
-    # RFC 6531, section 3.3, adds every character beyond ASCII.
-    return char in _ATEXT or not char.isascii()
+    return _DOT_STRING.fullmatch(text) is not None
 
 
 def _requoted(quoted: str) -> str:

@@ -6,7 +6,7 @@ might read in two ways is refused: an address that was checked is the one that g
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from smarthost.mail.address import AddressError, parse_address
@@ -131,8 +131,14 @@ class _Piece:
                 raise AddressError(f"Two addresses stand before one comma: {angle[:_SHOWN]}")
 
 
-def _signs(value: str) -> Iterator[str]:
+def _signs(value: str) -> Iterable[str]:
     """Give the signs of the text; a comment is one, with all that is in it."""
+    if "(" in value:
+        return _signs_and_comments(value)
+    return (match[0] for match in _TOKEN.finditer(value))
+
+
+def _signs_and_comments(value: str) -> Iterator[str]:
     at = 0
     while at < len(value):
         match = _TOKEN.match(value, at)

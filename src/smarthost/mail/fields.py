@@ -4,29 +4,29 @@ A message that passes through keeps its octets, so nothing is rebuilt here: whoe
 replaces a field does it by its place. Reading does not fail; what is no field has no name.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from functools import lru_cache
 
-from smarthost.mail.header_reader import is_header_name
+import msgspec
+
+from smarthost.mail.header_reader import LONGEST_LINE, is_header_name
 
 _END = b"\r\n\r\n"
+# What begins with a blank goes on with the line before (RFC 5322, section 2.2.3).
+_FIELD_END = re.compile(rb"\r\n(?![ \t])")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Field:
+class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One field, from `begin` up to `end`, with the CRLF of its last line."""
 
     name: str
     """As it is written; empty: the lines are no field of RFC 5322, section 2.2."""
+    lower_name: str
+    """The name as names are compared."""
     raw: bytes
     """What follows the colon, unfolded, without blanks around it."""
     begin: int
     end: int
-
-    @property
-    def lower_name(self) -> str:
-        """The name as names are compared."""
-        return self.name.lower()
 
     @property
     def value(self) -> str:
@@ -50,30 +50,24 @@ def header_end(content: bytes, begin: int, end: int) -> tuple[int, int]:
 
 def read_fields(content: bytes, begin: int, end: int) -> list[Field]:
     """Give the fields of the header between these places, in their order, folded ones whole."""
-    return [
-        _field(content[first:last], first, last) for first, last in _extents(content, begin, end)
-    ]
-
-
-def _extents(content: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    at = begin
-    while at < end:
-        line_end = _line_end(content, at, end)
-        while content[line_end : line_end + 1] in {b" ", b"\t"} and line_end < end:
-            line_end = _line_end(content, line_end, end)
-        yield at, line_end
-        at = line_end
-
-
-def _line_end(content: bytes, at: int, end: int) -> int:
-    found = content.find(b"\r\n", at, end)
-    return end if found < 0 else found + 2
+    fields = []
+    for octets in _FIELD_END.split(content[begin:end]):
+        behind = min(begin + len(octets) + 2, end)
+        if begin < behind:
+            fields.append(_field(octets, begin, behind))
+        begin = behind
+    return fields
 
 
 def _field(octets: bytes, begin: int, end: int) -> Field:
-    name, colon, value = octets.partition(b":")
-    text = name.decode("ascii", errors="replace")
-    if not colon or not is_header_name(text):
-        return Field(name="", raw=octets, begin=begin, end=end)
-    raw = value.replace(b"\r\n", b"").strip(b" \t")
-    return Field(name=text, raw=raw, begin=begin, end=end)
+    written, colon, value = octets.partition(b":")
+    # The few names that everybody uses are kept; what is longer would fill the memory.
+    name, lower_name = _name(written) if colon and len(written) < LONGEST_LINE else ("", "")
+    raw = value.replace(b"\r\n", b"").strip(b" \t") if name else octets
+    return Field(name=name, lower_name=lower_name, raw=raw, begin=begin, end=end)
+
+
+@lru_cache(maxsize=256)
+def _name(written: bytes) -> tuple[str, str]:
+    text = written.decode("ascii", errors="replace")
+    return (text, text.lower()) if is_header_name(text) else ("", "")

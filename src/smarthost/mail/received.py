@@ -47,7 +47,8 @@ def received_field(
         f" by {hop.host} with {hop.protocol} id {message_id}{to if to.isascii() else ''};",
         f" {date_value(date)}",
     )
-    if not all(line.isascii() and line.isprintable() for line in lines):
+    text = "".join(lines)
+    if not (text.isascii() and text.isprintable()):
         raise ValueError("A value of Received is not printable ASCII.")
     return "\r\n".join((*lines, "")).encode("ascii")
 

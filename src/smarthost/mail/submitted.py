@@ -33,6 +33,8 @@ _ONCE = frozenset(
         "message-id", "mime-version", "references", "reply-to", "sender", "subject", "to",
     }
 )  # fmt: skip
+_NEVER_EMPTY = frozenset({"date", "from", "message-id", "sender"})
+_BLANK_LINE = re.compile(rb"\r\n[ \t]+(?=\r\n)")
 _TAKEN_OUT = frozenset({"bcc", "resent-bcc", "return-path"})
 _SHOWN = 60
 
@@ -118,13 +120,14 @@ def submitted(
 
 class _Header:
     def __init__(self, fields: Sequence[Field]) -> None:
-        self._values = {field.lower_name: field.value for field in fields}
+        self._fields = {field.lower_name: field for field in fields}
 
     def has(self, lower_name: str) -> bool:
-        return lower_name in self._values
+        return lower_name in self._fields
 
     def value(self, lower_name: str) -> str:
-        return self._values.get(lower_name, "")
+        field = self._fields.get(lower_name)
+        return "" if field is None else field.value
 
     def mailboxes(self, lower_name: str) -> tuple[Mailbox, ...]:
         value = self.value(lower_name)
@@ -168,8 +171,42 @@ def _checked_fields(content: bytes, end: int) -> Sequence[Field]:
         )
     fields = read_fields(content, 0, end)
     for one in fields:
-        _check_field(one, content[one.begin : one.end])
-    names = [one.lower_name for one in fields]
+        _check_field(one)
+    _check_lines(content, end, fields)
+    _check_counts([one.lower_name for one in fields])
+    return fields
+
+
+def _check_field(one: Field) -> None:
+    if not one.name:
+        line = one.raw.partition(b"\r\n")[0].decode(errors="replace")[:_SHOWN]
+        raise RawMessageError(
+            f"The header has the line {line!a}, which is no name with a colon behind it. An empty "
+            "line ends the header."
+        )
+    if not one.raw and one.lower_name in _NEVER_EMPTY:
+        raise RawMessageError(f"The header {one.name} is empty. Fill it in or leave it out.")
+
+
+def _check_lines(content: bytes, end: int, fields: Sequence[Field]) -> None:
+    # Some programs take such a line for the end of the header.
+    if blank := _BLANK_LINE.search(content, 0, end):
+        name = _name_at(blank.start(), fields)
+        raise RawMessageError(f"The header {name} is folded with a line of blanks alone.")
+    try:
+        content[:end].decode()
+    except UnicodeDecodeError as error:
+        name = _name_at(error.start, fields)
+        raise RawMessageError(f"The header {name} is not in UTF-8.") from None
+
+
+def _name_at(place: int, fields: Sequence[Field]) -> str:
+    return next(one.name for one in fields if place < one.end)
+
+
+def _check_counts(names: Sequence[str]) -> None:
+    if len(set(names)) == len(names):
+        return
     for name in _ONCE:
         if names.count(name) > 1:
             raise RawMessageError(f"The header {name.title()} is there twice. Give it once.")
@@ -178,25 +215,6 @@ def _checked_fields(content: bytes, end: int) -> Sequence[Field]:
             f"The message has come through more than {MOST_RECEIVED} servers, so it goes in a "
             "circle. Look where the relay delivers to."
         )
-    return fields
-
-
-def _check_field(one: Field, octets: bytes) -> None:
-    if not one.name:
-        line = octets.partition(b"\r\n")[0].decode(errors="replace")[:_SHOWN]
-        raise RawMessageError(
-            f"The header has the line {line!a}, which is no name with a colon behind it. An empty "
-            "line ends the header."
-        )
-    # Some programs take such a line for the end of the header.
-    if any(not line.strip(b" \t") for line in octets[:-2].split(b"\r\n")[1:]):
-        raise RawMessageError(f"The header {one.name} is folded with a line of blanks alone.")
-    if not one.raw and one.lower_name in {"date", "from", "message-id", "sender"}:
-        raise RawMessageError(f"The header {one.name} is empty. Fill it in or leave it out.")
-    try:
-        one.raw.decode()
-    except UnicodeDecodeError:
-        raise RawMessageError(f"The header {one.name} is not in UTF-8.") from None
 
 
 def _authors(header: _Header) -> tuple[Mailbox, ...]:

@@ -24,7 +24,7 @@ from smarthost.mail_queue.order import Known, Order
 from smarthost.mail_queue.pace import Pace, Place, account_of
 from smarthost.mail_queue.progress import ClaimLostError
 from smarthost.mail_queue.recording import Recording
-from smarthost.mail_queue.store import QueueStore, Verdict
+from smarthost.mail_queue.store import QueueStore, SuspendedError, Verdict
 from smarthost.mail_queue.trip import Attempt, RelayOf, Trip, names
 from smarthost.mail_queue.watch import Watch
 
@@ -147,14 +147,15 @@ class Courier:
     async def _carry_one(self, batch: _Batch, claim: Claim, trip: Trip) -> bool:
         goes_on = True
         try:
-            if await self._store.is_suspended(claim.portal_id):
-                batch.waiting.appendleft(claim)
-                return False
+            envelope = await self._store.envelope(claim)
             relay = await trip.find_relay()
             if await self._waits_with_others(batch, claim, relay):
                 return False
             goes_on = self._goes_there(batch, relay)
-            attempted = await trip.hand_over(relay, self._attempt)
+            attempted = await trip.hand_over(relay, envelope, self._attempt)
+        except SuspendedError:
+            batch.waiting.appendleft(claim)
+            return False
         except ClaimLostError:
             log.warning("lease ended during an attempt", **names(claim))
             return False

@@ -32,9 +32,10 @@ from smarthost.portals.suspension.store import standing_of
 _RECORD_STEP = """
 UPDATE recipients SET step = $4 WHERE portal_id = $1 AND message_id = $2 AND claim = $3"""
 _MESSAGE = """
-SELECT m.sender, m.needs_smtputf8, m.needs_8bit, b.content, m.dsn
+SELECT p.suspended_at, m.sender, m.needs_smtputf8, m.needs_8bit, b.content, m.dsn
 FROM messages m
 JOIN message_bodies b ON b.portal_id = m.portal_id AND b.message_id = m.id
+JOIN portals p ON p.id = m.portal_id
 WHERE m.portal_id = $1 AND m.id = $2"""
 
 
@@ -60,6 +61,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def breaks_off(self) -> bool:
         """Whether what was claimed together with the message has to wait as well."""
         return self.holds or self.crowded
+
+
+class SuspendedError(Exception):
+    """The portal is suspended: nothing of it goes out."""
 
 
 class QueueStore:
@@ -127,14 +132,15 @@ class QueueStore:
 
         return await self._database.transact(work)
 
-    async def is_suspended(self, portal_id: str) -> bool:
-        """Tell whether nothing of the portal may be sent."""
-        return (await standing_of(self._database, portal_id)).suspended_at is not None
-
     async def envelope(self, claim: Claim) -> Envelope:
-        """Return what was accepted, addressed to the recipients of `claim`."""
+        """Return what was accepted, addressed to the recipients of `claim`.
+
+        Raises `SuspendedError` where nothing of the portal may be sent.
+        """
         rows = await self._database.fetch(_MESSAGE, claim.portal_id, claim.message_id)
-        sender, needs_smtputf8, needs_8bit, content, dsn = rows[0]
+        suspended_at, sender, needs_smtputf8, needs_8bit, content, dsn = rows[0]
+        if suspended_at is not None:
+            raise SuspendedError
         return Envelope(
             sender=sender,
             recipients=tuple(claimed.address for claimed in claim.recipients),

@@ -67,7 +67,6 @@ class Trip:
         """`watch` looks at it meanwhile; `before_data` and `after_data` are the progress's."""
         self.claim = claim
         self.relay: RelaySettings | None = None
-        self._store = store
         self._relay_of = relay_of
         self._clock = clock
         self._watch = watch
@@ -84,9 +83,10 @@ class Trip:
         self._revision = self.relay.revision
         return self.relay
 
-    async def hand_over(self, relay: RelaySettings, attempt: Attempt) -> list[Attempted]:
+    async def hand_over(
+        self, relay: RelaySettings, envelope: Envelope, attempt: Attempt
+    ) -> list[Attempted]:
         """Make the attempt. Raises `BrokenOffError`, `ClaimLostError`, `StoreUnavailableError`."""
-        envelope = await self._store.envelope(self.claim)
         self._attempting = attempting = asyncio.ensure_future(
             attempt(
                 relay,
@@ -96,10 +96,11 @@ class Trip:
                 fresh=self.claim.kind is not Kind.MAIL,
             )
         )
+        self._watch.begin(self)
         try:
-            with self._watch.over(self):
-                await asyncio.wait((attempting,))
+            await asyncio.wait((attempting,))
         finally:
+            self._watch.end(self)
             if not attempting.done():
                 attempting.cancel()
                 await asyncio.gather(attempting, return_exceptions=True)

@@ -4,8 +4,6 @@ One task for all of them, since one for each message would cost more than the lo
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 from smarthost.clock import Clock
@@ -30,16 +28,15 @@ class Watch:
         self._watched: set[Watched] = set()
         self._looking: asyncio.Task[None] | None = None
 
-    @contextmanager
-    def over(self, watched: Watched) -> Iterator[None]:
-        """Look at it for as long as this lasts."""
+    def begin(self, watched: Watched) -> None:
+        """Look at it until `end`."""
         self._watched.add(watched)
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
-        try:
-            yield
-        finally:
-            self._watched.discard(watched)
+
+    def end(self, watched: Watched) -> None:
+        """Look at it no more."""
+        self._watched.discard(watched)
 
     async def _look(self) -> None:
         try:

@@ -24,6 +24,10 @@ PUBLIC_PORTS = frozenset({25, 465, 587, 2465, 2525})
 
 LOOKUPS_AT_ONCE = 32
 
+MOST_ADDRESSES = 8
+"""Of a name, of either kind, that are connected to: with more, whoever answers for it would have
+this machine knock on thousands of others. Large providers have as many."""
+
 # IANA's registry of special-purpose addresses, and multicast. Our own table, since the answers of
 # ipaddress.is_global differ between releases of Python and leave multicast in.
 _NOT_PUBLIC_4 = tuple(
@@ -172,6 +176,7 @@ class Policy:
 async def destinations(host: str, policy: Policy, resolver: Resolver, *, port: int) -> list[str]:
     """Give the addresses of `host` to connect to, best first, each one once, at least one.
 
+    They are the first `MOST_ADDRESSES` of IPv6 and of IPv4, since one of the two may lead nowhere.
     An IP address goes the same way, without a resolver. One address that `policy` does not allow
     shuts the gate for all: who answers for the name could otherwise choose the moment.
 
@@ -183,7 +188,12 @@ async def destinations(host: str, policy: Policy, resolver: Resolver, *, port: i
         raise RelayNotFoundError
     if not all(policy.allows(address, port) for address in addresses):
         raise DestinationForbiddenError
-    return [str(address) for address in addresses]
+    first = {
+        address
+        for version in (4, 6)
+        for address in [one for one in addresses if one.version == version][:MOST_ADDRESSES]
+    }
+    return [str(address) for address in addresses if address in first]
 
 
 def reached(address: Address) -> list[Address]:

@@ -7,7 +7,9 @@ so that no terminal, log or page has to.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import msgspec
 
 from smarthost.smtp.errors import ProtocolError, Reason
 
@@ -25,8 +27,7 @@ _HIDDEN = "[hidden]"
 _SHORTEST_HIDDEN = 4  # characters: less would turn up in any sentence
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """One reply: `code` 200-559, `lines` the text after the code of each line, at least one.
 
     `lines` hold printable characters alone; others, and what is no UTF-8, are U+FFFD. `enhanced`
@@ -58,7 +59,9 @@ class Reply:
         secrets = tuple(secrets)
         if not secrets:
             return self
-        return replace(self, lines=tuple(hiding(line, secrets) for line in self.lines))
+        return msgspec.structs.replace(
+            self, lines=tuple(hiding(line, secrets) for line in self.lines)
+        )
 
     def _without_enhanced(self, line: str) -> str:
         return line if self.enhanced is None else line.removeprefix(self.enhanced)
@@ -102,14 +105,11 @@ class ReplyReader:
     def _take(self, line: bytes) -> Reply | None:
         if len(line) > LINE_LIMIT:
             raise ProtocolError(Reason.LINE_TOO_LONG)
-        found = _LINE.fullmatch(line)
-        if found is None:
-            raise ProtocolError(_fault(line))
-        code, separator, text = found.groups(b"")
+        code, separator, text = _read(line)
         if self._lines and code != self._code:
             raise ProtocolError(Reason.MIXED_CODES)
         self._code = code
-        self._lines.append(_printable(text))
+        self._lines.append(text)
         self._size += len(line)
         if len(self._lines) > REPLY_LINES_LIMIT or self._size > REPLY_LIMIT:
             raise ProtocolError(Reason.REPLY_TOO_LONG)
@@ -133,6 +133,16 @@ def hiding(text: str, secrets: Iterable[str]) -> str:
         if len(secret) >= _SHORTEST_HIDDEN:
             text = text.replace(secret, _HIDDEN)
     return text
+
+
+# A relay says the same to each message.
+@lru_cache(maxsize=128)
+def _read(line: bytes) -> tuple[bytes, bytes, str]:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise ProtocolError(_fault(line))
+    code, separator, text = found.groups(b"")
+    return code, separator, _printable(text)
 
 
 def _fault(line: bytes) -> Reason:

@@ -7,18 +7,16 @@ no connection to a relay outlives whoever asked for it. The format is that of WH
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
-from smarthost.web.errors import RequestError
+from smarthost.web.stopping import ended, is_stopping
 
 KEEP_ALIVE_SECONDS = 15.0
 """After so long without an event a comment is sent: proxies end connections that are silent."""
 
 _KEEP_ALIVE = b":\n\n"
-_RETRY_SECONDS = 5
 # What a reader may be behind before the work waits for it.
 _MOST_WAITING = 16
 
@@ -89,7 +87,7 @@ class EventStream:
         """End the work, if it has not ended, and wait until it has."""
         try:
             if self._running is not None:
-                await _ended({self._running})
+                await ended({self._running})
         finally:
             if self._at_end is not None:
                 self._at_end()
@@ -103,9 +101,9 @@ class EventStream:
         try:
             await asyncio.wait({working, *ends}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _ended({working, *ends})
+            await ended({working, *ends})
         if working.cancelled() and self._stopped.is_set():
-            await self._octets.put(self._failed(_stopping()))
+            await self._octets.put(self._failed(is_stopping()))
         await self._octets.put(b"")
 
     async def _work_through(self) -> None:
@@ -128,17 +126,3 @@ class EventStream:
 def _written(name: str, value: bytes) -> bytes:
     # JSON has no line ends, so a value is one line.
     return b"event: %b\ndata: %b\n\n" % (name.encode(), value)
-
-
-def _stopping() -> RequestError:
-    return RequestError(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "The service is stopping. Try again in a few seconds.",
-        headers={"Retry-After": str(_RETRY_SECONDS)},
-    )
-
-
-async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)

@@ -83,6 +83,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """In place of an answer: the names of events, to the types of their values."""
     may_be_absent: bool = False
     """There may be no value to answer: then the envelope has no `response`."""
+    waits_for_others: bool = False
+    """It may take longer than a stop of the service leaves, and then ends with it (503)."""
     body: Any = None
     """The type of the request's body; None: a body is not looked at."""
     body_optional: bool = False

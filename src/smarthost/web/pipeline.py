@@ -7,6 +7,7 @@ point run. What any of these raises is answered by `application.py`.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import falcon.asgi
 
@@ -22,13 +23,14 @@ from smarthost.web.cross_site import check_same_origin
 from smarthost.web.event_stream import EventStream
 from smarthost.web.exchange import Exchange
 from smarthost.web.family import Decode
-from smarthost.web.operations import Call, Events, Operation
+from smarthost.web.operations import Answer, Call, Events, Operation
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.preconditions import revisions_that_match
 from smarthost.web.rate_limit import Quota, RateLimit
 from smarthost.web.reading import octets_to_come, read_body
 from smarthost.web.refusing import refused
 from smarthost.web.request import Request
+from smarthost.web.stopping import until_stopped
 
 
 class Pipeline:
@@ -43,7 +45,7 @@ class Pipeline:
         clock: Clock,
         stopped: asyncio.Event,
     ) -> None:
-        """Take what is set when the service stops: streams of events end then."""
+        """Take what is set when the service stops: whatever waits for others ends then."""
         self._portals = portals
         self._authenticator = authenticator
         self._users = users
@@ -85,7 +87,7 @@ class Pipeline:
                 query=_named(operation.query_parameters, request.get_param),
                 headers=_named(operation.header_parameters, request.get_header),
             )
-            answer = await operation.handler(call)
+            answer = await self._answer(operation, call)
         response.content_type = content_type
         if isinstance(answer, Events):
             self._stream(answer, exchange, request, response)
@@ -95,6 +97,12 @@ class Pipeline:
         response.data = family.success(answer.value, exchange.url, action)
         for name, value in answer.headers.items():
             response.set_header(name, value)
+
+    async def _answer(self, operation: Operation, call: Call[Any]) -> Answer | Events:
+        answering = operation.handler(call)
+        if operation.waits_for_others:
+            return await until_stopped(answering, self._stopped)
+        return await answering
 
     def _stream(
         self,

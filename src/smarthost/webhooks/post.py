@@ -47,7 +47,11 @@ class Poster:
                 max_connections=at_once,
                 keepalive_expiry=_IDLE_SECONDS,
                 network_backend=Gate(
-                    policy, resolver, tls=scheme == "https", own_network_alone=scheme == "http"
+                    policy,
+                    resolver,
+                    tls=scheme == "https",
+                    own_network_alone=scheme == "http",
+                    largest_body=LARGEST_ANSWER,
                 ),
             )
             for scheme in ("https", "http")

@@ -31,6 +31,7 @@ MINUTE = 60 * MICROSECONDS
         tried(Code.NAME_LOOKUP_FAILED, Step.RESOLVE),
         tried(Code.CERTIFICATE_EXPIRED, Step.TLS, permanent=True),
         tried(Code.TEMPORARILY_REFUSED, Step.AUTHENTICATE),
+        tried(Code.LOGIN_REFUSED, Step.SENDER, permanent=True),
         tried(Code.LOGIN_REQUIRED, Step.SENDER, permanent=True),
         tried(Code.TLS_REQUIRED, Step.SENDER, permanent=True),
         tried(Code.NO_RELAY, Step.RESOLVE, permanent=True),

@@ -3,8 +3,8 @@ import ssl
 import pytest
 import trustme
 
+from tests.authority import showing
 from tests.relay_check.suggestions.web_servers import DOMAIN
-from tests.webhooks.receivers import server_context
 
 
 @pytest.fixture(scope="session")
@@ -15,4 +15,4 @@ def authority() -> trustme.CA:
 @pytest.fixture(scope="session")
 def shown(authority: trustme.CA) -> ssl.SSLContext:
     """What the domain's web servers show."""
-    return server_context(authority, DOMAIN, f"*.{DOMAIN}", "xn--bcher-kva.example")
+    return showing(authority.issue_cert(DOMAIN, f"*.{DOMAIN}", "xn--bcher-kva.example"))

@@ -9,17 +9,17 @@ import trustme
 
 from smarthost.relay_check.suggestions.model import Confidence
 from smarthost.smtp.egress import Policy
-from tests.relay_check.suggestions.web_servers import DOMAIN, NOT_FOUND, config, page, web
-from tests.webhooks.receivers import (
+from tests.http_servers import (
     Answering,
-    Names,
     Received,
     dribble,
     hang_up,
-    receiver,
+    http_server,
     say_nothing,
     status,
 )
+from tests.names import Names
+from tests.relay_check.suggestions.web_servers import DOMAIN, NOT_FOUND, config, page, web
 
 LOOPBACK = Names(["127.0.0.1"])
 PLACES = {
@@ -81,7 +81,7 @@ async def test_without_tls_is_asked_last_and_relied_on_the_least(
 async def test_a_redirect_from_clear_text_to_tls_is_followed(
     authority: trustme.CA, shown: ssl.SSLContext
 ) -> None:
-    async with receiver(config("mail.example.com"), tls=shown) as elsewhere:
+    async with http_server(config("mail.example.com"), tls=shown) as elsewhere:
         to = status("302 Found", f"Location: https://www.{DOMAIN}:{elsewhere.port}/c.xml")
         async with web(shown, NOT_FOUND, to) as running:
             (found,) = await running.ask(authority, LOOPBACK).ask(DOMAIN)
@@ -96,7 +96,7 @@ async def test_a_redirect_to_a_private_address_is_not_followed(
             return ["127.0.0.2" if host == "inside.example.com" else "127.0.0.1"]
 
     outside = Policy((ip_network("127.0.0.1/32"),))
-    async with receiver(config("mail.example.com"), tls=shown, host="127.0.0.2") as inside:
+    async with http_server(config("mail.example.com"), tls=shown, host="127.0.0.2") as inside:
         to = status("302 Found", f"Location: https://inside.example.com:{inside.port}/")
         async with web(shown, to, to) as running:
             asking = running.ask(authority, Inside(), policy=outside)

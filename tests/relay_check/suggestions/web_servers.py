@@ -10,7 +10,8 @@ import trustme
 from smarthost.http_client.client import HttpClient
 from smarthost.relay_check.suggestions.autoconfig import LARGEST_DOCUMENT, Autoconfig
 from smarthost.smtp.egress import Policy, Resolver
-from tests.webhooks.receivers import Answering, Receiver, client_context, receiver, status
+from tests.authority import trusting
+from tests.http_servers import Answering, HttpServer, http_server, status
 
 DOMAIN = "example.com"
 NOT_FOUND = status("404 Not Found")
@@ -36,8 +37,8 @@ def config(host: str, port: int = 587, *, user_name: str = "%EMAILADDRESS%") -> 
 class Web:
     """Two servers that all names lead to."""
 
-    encrypted: Receiver
-    clear: Receiver
+    encrypted: HttpServer
+    clear: HttpServer
 
     def ask(
         self,
@@ -50,7 +51,7 @@ class Web:
         client = HttpClient(
             policy or Policy("any"),
             resolver,
-            lambda: client_context(authority),
+            lambda: trusting(authority),
             deadline_seconds=seconds,
             largest_body=LARGEST_DOCUMENT,
             ports=ALL_PORTS,
@@ -65,7 +66,7 @@ async def web(
     clear: bytes | Answering = NOT_FOUND,
 ) -> AsyncIterator[Web]:
     async with (
-        receiver(encrypted, tls=shown) as with_tls,
-        receiver(clear, tls=None) as without,
+        http_server(encrypted, tls=shown) as with_tls,
+        http_server(clear, tls=None) as without,
     ):
         yield Web(encrypted=with_tls, clear=without)

@@ -103,6 +103,7 @@ class SmtpCheckApi:
                 handler=self.run,
                 answer=CheckDto,
                 answer_examples=ANSWERS,
+                waits_for_others=True,
             ),
             _operation(
                 operation_id="checkSmtpSettingsLive",

@@ -24,7 +24,7 @@ from smarthost.smtp_settings.model import (
     SmtpSettings,
 )
 from smarthost.smtp_settings.store import SettingsStore
-from smarthost.web.api.smtp_settings import PATH, TAG
+from smarthost.web.api.smtp_settings import PATH, TAG, settings_answer
 from smarthost.web.api.smtp_settings_dto import (
     DEFAULT_EXAMPLES,
     OWN_EXAMPLES,
@@ -33,7 +33,6 @@ from smarthost.web.api.smtp_settings_dto import (
 )
 from smarthost.web.errors import invalid_fields
 from smarthost.web.operations import Answer, Call, Example, Operation
-from smarthost.web.preconditions import entity_tag
 
 MOST_LISTED = 100
 """Revisions on a page, also where nothing is said."""
@@ -93,10 +92,7 @@ class SmtpHistoryApi:
             raise invalid_fields(
                 {CONTRACT_NAMES[name]: told for name, told in error.faults.items()}
             ) from None
-        return Answer(
-            value=settings_dto(revision, self._default),
-            headers={"ETag": entity_tag(revision.number)},
-        )
+        return settings_answer(revision, self._default)
 
     def operations(self) -> list[Operation]:
         """Return the rows of the table of operations."""

@@ -41,7 +41,7 @@ class SmtpSettingsApi:
 
     async def read(self, call: Call[Caller]) -> Answer:
         """Answer the settings in force."""
-        return self._answer(await self._store.current(call.portal.id))
+        return settings_answer(await self._store.current(call.portal.id), self._default)
 
     async def save(self, call: Call[Caller]) -> Answer:
         """Save the settings and answer what was stored."""
@@ -52,14 +52,15 @@ class SmtpSettingsApi:
             change = await self._store.put(call.portal.id, draft, call.actor, call.if_match)
         except InvalidSettingsError as error:
             raise refused_body(body, error) from None
-        answer = self._answer(change.after)
+        answer = settings_answer(change.after, self._default)
         if change.ends_oauth2:
             answer.headers[NOTICE] = OAUTH2_ENDED
         return answer
 
     async def reset(self, call: Call[Caller]) -> Answer:
         """Put the installation's default in force and answer what that is."""
-        return self._answer(await self._store.reset(call.portal.id, call.actor, call.if_match))
+        revision = await self._store.reset(call.portal.id, call.actor, call.if_match)
+        return settings_answer(revision, self._default)
 
     async def _checked(self, body: SettingsBody, portal_id: str) -> Draft:
         typed = body.value.typed()
@@ -67,12 +68,6 @@ class SmtpSettingsApi:
         if typed.enable_auth and not typed.password:
             stored = (await self._store.current(portal_id)).settings
         return check(typed, stored, unread_fields(body))
-
-    def _answer(self, revision: Revision) -> Answer:
-        return Answer(
-            value=settings_dto(revision, self._default),
-            headers={"ETag": entity_tag(revision.number)},
-        )
 
     def operations(self) -> list[Operation]:
         """Return the rows of the table of operations."""
@@ -126,3 +121,10 @@ class SmtpSettingsApi:
                 answer_examples=DEFAULT_EXAMPLES,
             ),
         ]
+
+
+def settings_answer(revision: Revision, default: SmtpSettings | None) -> Answer:
+    """Answer a revision; `default` is what is shown of the default relay."""
+    return Answer(
+        value=settings_dto(revision, default), headers={"ETag": entity_tag(revision.number)}
+    )

@@ -99,6 +99,7 @@ class SmtpSuggestApi:
                 answer=list[SmtpSuggestionDto],
                 answer_examples={"known": _KNOWN, "found": _FOUND, "none": _NONE},
                 query_parameters={"email": _EMAIL},
+                waits_for_others=True,
             )
         ]
 

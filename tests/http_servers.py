@@ -1,14 +1,10 @@
-"""Receivers of events: real HTTP servers with scripted answers, and a resolver for their names."""
+"""HTTP servers with scripted answers, real ones on a free port of loopback."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-
-import trustme
-
-from smarthost.smtp.egress import RelayNotFoundError
 
 HOST = "app.example.com"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -33,7 +29,7 @@ Answering = Callable[[Received, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(kw_only=True)
-class Receiver:
+class HttpServer:
     """A server; `answers` are given one after the other, the last one again and again."""
 
     answers: Sequence[bytes | Answering] = (OK,)
@@ -44,10 +40,6 @@ class Receiver:
 
     def url(self, path: str = "/hook", scheme: str = "https", host: str = HOST) -> str:
         return f"{scheme}://{host}:{self.port}{path}"
-
-    @property
-    def ids(self) -> list[str]:
-        return [one.headers["webhook-id"] for one in self.received]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection; when cancelled, end as if it was over."""
@@ -87,11 +79,11 @@ async def _read(reader: asyncio.StreamReader) -> Received:
 
 
 @asynccontextmanager
-async def receiver(
+async def http_server(
     *answers: bytes | Answering, tls: ssl.SSLContext | None, host: str = "127.0.0.1"
-) -> AsyncIterator[Receiver]:
-    """Run a receiver on a free port of `host`; without `tls` it speaks clear text."""
-    running = Receiver(answers=answers or (OK,))
+) -> AsyncIterator[HttpServer]:
+    """Run a server on a free port of `host`; without `tls` it speaks clear text."""
+    running = HttpServer(answers=answers or (OK,))
     server = await asyncio.start_server(running.serve, host, 0, ssl=tls)
     running.port = server.sockets[0].getsockname()[1]
     try:
@@ -99,34 +91,6 @@ async def receiver(
     finally:
         server.close()
         await running.end()
-
-
-def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """What a server shows that is called so."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
-    return context
-
-
-def client_context(authority: trustme.CA) -> ssl.SSLContext:
-    """What proves servers of this authority."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    authority.configure_trust(context)
-    return context
-
-
-class Names:
-    """Gives one list of addresses after the other, the last one again and again."""
-
-    def __init__(self, *addresses: list[str]) -> None:
-        self.asked: list[str] = []
-        self._addresses = addresses
-
-    async def resolve(self, host: str) -> list[str]:
-        self.asked.append(host)
-        if not self._addresses:
-            raise RelayNotFoundError
-        return self._addresses[min(len(self.asked), len(self._addresses)) - 1]
 
 
 async def dribble(_request: Received, writer: asyncio.StreamWriter) -> None:
