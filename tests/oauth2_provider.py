@@ -50,6 +50,8 @@ class Provider:
     clock: Clock = field(default_factory=SystemClock)
     token_url: str = ""
     expires_in: float | None = 3600
+    grace: float = 0
+    """Seconds that a token is good for beyond what it is said to be."""
     rotates: bool = False
     """Whether each use of a refresh token makes a new one, and the old one void. Who shows an
     old one has stolen it, for all that the provider knows: that ends the consent."""
@@ -151,7 +153,7 @@ class Provider:
     def _issue(self, refresh: str | None) -> dict[str, object]:
         token = f"access-{secrets.token_urlsafe(self.token_octets)}"
         life = 300.0 if self.expires_in is None else self.expires_in
-        self._issued[token] = self.clock.monotonic() + life
+        self._issued[token] = self.clock.monotonic() + life + self.grace
         granted: dict[str, object] = {"access_token": token, "token_type": "Bearer"}
         if self.expires_in is not None:
             granted["expires_in"] = self.expires_in

@@ -32,6 +32,7 @@ from tests.hostile_relays.quick import LoopClock, QuickLoop
 from tests.http_servers import http_server
 from tests.journeys.postfix import PASSWORD, USER_NAME, Postfix, folder_for_postfix, postfix
 from tests.name_server import Zone, name_server
+from tests.smtp.relays import server_context
 
 ASKED_QUICKLY = 30
 """So many times as quick as others time passes for check and test, which take half a minute."""
@@ -106,7 +107,7 @@ def provided(row: BrokenSetUp, world: World) -> Iterator[BindingInput | None]:
 
     @contextlib.asynccontextmanager
     async def end_point(world: World) -> AsyncIterator[Place]:
-        tls = showing(world.authority.issue_cert(SIGN_IN_HOST))
+        tls = server_context(world.authority, SIGN_IN_HOST)
         async with http_server(provider, tls=tls) as server:
             provider.token_url = server.url("/token", host=SIGN_IN_HOST)
             yield Place(port=server.port)

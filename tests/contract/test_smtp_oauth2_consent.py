@@ -17,6 +17,7 @@ from tests.authority import showing
 from tests.contract.service import BASE_DOMAIN, SETTINGS, Reply, Service, running_service
 from tests.http_servers import http_server
 from tests.oauth2_provider import CLIENT_ID, CLIENT_SECRET, SCOPE, Provider
+from tests.smtp.relays import server_context
 
 OAUTH2 = f"{SETTINGS}/oauth2"
 AUTHORIZE = f"{OAUTH2}/authorize"
@@ -31,7 +32,7 @@ def running_provider(ca: trustme.CA) -> Iterator[Provider]:
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        async with http_server(provider, tls=showing(ca.issue_cert("localhost"))) as server:
+        async with http_server(provider, tls=server_context(ca, "localhost")) as server:
             provider.token_url = server.url("/token", host="localhost")
             ready.set()
             await stop.wait()

@@ -18,12 +18,13 @@ from smarthost.http_client.client import HttpClient
 from smarthost.secret import Secret
 from smarthost.smtp.egress import Policy
 from smarthost.smtp_settings.oauth2 import Grant, OAuth2, OAuth2Secrets
-from tests.authority import showing, trusting
+from tests.authority import trusting
 from tests.clocks import FakeClock
 from tests.http_servers import http_server
 from tests.names import Names
 from tests.oauth2_provider import ACCOUNT, CLIENT_ID, CLIENT_SECRET, SCOPE, Provider
 from tests.smtp.relays import HOST as RELAY
+from tests.smtp.relays import server_context
 
 HOST = "login.example.com"
 ALL_PORTS = range(1, 65536)
@@ -112,7 +113,7 @@ async def running(
 ) -> AsyncIterator[Running]:
     clock = clock or FakeClock()
     provider = Provider(clock=clock, **behaving)
-    async with http_server(provider, tls=tls or showing(ca.issue_cert(HOST))) as server:
+    async with http_server(provider, tls=tls or server_context(ca, HOST)) as server:
         provider.token_url = server.url("/token", host=HOST)
         http = HttpClient(
             policy or Policy("any"),

@@ -14,6 +14,7 @@ from tests.authority import showing
 from tests.clocks import START, FakeClock
 from tests.delivery.bearers import ALL_PORTS, HOST, running
 from tests.oauth2_provider import page
+from tests.smtp.relays import server_context
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,28 @@ async def test_a_token_that_the_relay_refused_is_fetched_anew_once(ca: trustme.C
         second = await at.tokens.token(at.settings())
         at.tokens.forget(at.settings(), first)  # somebody who comes late with the old one
         assert await at.tokens.token(at.settings()) == second
+
+
+async def test_a_refresh_token_that_is_good_once_is_shown_once_within_an_attempt(
+    ca: trustme.CA,
+) -> None:
+    async with running(ca, rotates=True) as at:
+        settings = at.settings(Grant.REFRESH_TOKEN, refresh_token=at.provider.new_refresh_token())
+        first = await at.tokens.token(settings)
+        at.tokens.forget(settings, first)
+        second = await at.tokens.token(settings)
+
+    assert first != second
+    assert at.provider.refused == []
+
+
+async def test_a_new_consent_leaves_no_token_of_the_one_before(ca: trustme.CA) -> None:
+    async with running(ca) as at:
+        first = await at.token(at.settings())
+        at.tokens.forget_all("portal-2")
+        assert await at.token(at.settings()) == first
+        at.tokens.forget_all("portal-1")
+        assert await at.token(at.settings()) != first
 
 
 async def test_a_new_refresh_token_is_written_down_before_the_token_is_used(

@@ -1,8 +1,10 @@
 """OAuth2 from its set-up to delivered mail: the real program, a real provider and relay."""
 
+import asyncio
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from smarthost.clock import MICROSECONDS, SystemClock
 from tests.cli.program import Program
 from tests.contract.service import SETTINGS
 from tests.journeys.application import Application
@@ -37,6 +40,16 @@ def served(program: Program, key: str, world: BearerWorld) -> Iterator[Served]:
 @pytest.fixture
 def app(served: Served, key: str) -> Application:
     return Application(process=served.client(key))
+
+
+class OtherClock(SystemClock):
+    """The clock of another machine, so many seconds ahead of this one's."""
+
+    def __init__(self, seconds: int) -> None:
+        self._ahead = seconds * MICROSECONDS
+
+    def now(self) -> int:
+        return super().now() + self._ahead
 
 
 def checked(app: Application) -> Any:
@@ -112,11 +125,14 @@ def test_a_consent_can_begin_at_the_command_line(
 def test_tokens_that_end_while_the_queue_is_worked_off_are_renewed(
     app: Application, world: BearerWorld, program: Program
 ) -> None:
-    world.provider.expires_in, world.provider.rotates = 0.2, True
+    world.provider.expires_in, world.provider.grace, world.provider.rotates = 0.2, 60, True
     world.sink.ends_after = 5
     world.bind(app, "refresh_token")
 
     ids = app.send_many(50)
+    until(lambda: len(world.sink.taken) > 15)
+    # Before its time is over, too, as where somebody changes the mailbox's password.
+    world.provider.revoke_access()
     until(lambda: all(is_sent(app, one) for one in ids))
 
     assert len(world.sink.taken) == 50
@@ -202,6 +218,33 @@ def test_an_end_point_that_is_none_is_told_and_goes_nowhere_else(
     assert world.other.connections == 0
 
 
+def test_an_end_point_that_says_nothing_is_given_up_in_time(
+    app: Application, world: BearerWorld
+) -> None:
+    async def say_nothing(_writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    world.provider.instead = say_nothing
+    world.bind(app, "client_credentials")
+    began = time.monotonic()
+    failure = checked(app)["failure"]
+    seconds = time.monotonic() - began
+
+    assert (failure["code"], failure["permanent"]) == ("oauth2_unavailable", False)
+    assert failure["reply"] == "It did not answer in time."
+    assert 9 < seconds < 15
+
+
+def test_clocks_that_differ_a_little_do_not_matter_and_more_is_told(
+    app: Application, world: BearerWorld
+) -> None:
+    for seconds, code in ((-45, None), (900, None), (-600, "oauth2_refused")):
+        world.provider.clock = OtherClock(seconds)
+        world.bind(app, "service_account")
+        assert checked(app).get("failure", {}).get("code") == code, seconds
+    assert state(app)["failure"]["reply"] == "invalid_grant: Token must be a short-lived token."
+
+
 def test_a_kill_behind_a_new_refresh_token_loses_nothing(
     program: Program, key: str, world: BearerWorld
 ) -> None:
@@ -226,7 +269,7 @@ def test_a_kill_behind_a_new_refresh_token_loses_nothing(
 def test_a_service_and_checks_beside_it_lose_no_consent(
     app: Application, world: BearerWorld, program: Program
 ) -> None:
-    world.provider.rotates, world.provider.expires_in = True, 0.2
+    world.provider.expires_in, world.provider.grace, world.provider.rotates = 0.2, 60, True
     world.sink.ends_after = 1
     world.bind(app, "refresh_token")
     checks = [

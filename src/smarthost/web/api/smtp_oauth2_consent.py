@@ -11,6 +11,7 @@ from typing import Annotated
 
 import falcon.asgi
 import msgspec
+import structlog
 from msgspec import Meta
 
 from smarthost.clock import Clock
@@ -30,6 +31,8 @@ from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.proxies import Client
 from smarthost.web.rate_limit import RateLimit
 from smarthost.web.resource import Resource
+
+log = structlog.get_logger("smarthost.web")
 
 PATH = f"{OAUTH2_PATH}/authorize"
 CALLBACK_PATH = f"{OAUTH2_PATH}/callback"
@@ -118,6 +121,13 @@ class ConsentCallback(Resource):
         _refuse_what_nobody_reads(request)
         ended = await self._consent.end(
             portal.id, _brought(request), client.address, exchange.request_id
+        )
+        log.info(
+            "oauth2 consent",
+            request_id=exchange.request_id,
+            portal=portal.name,
+            ending=ended.ending.value,
+            code=None if ended.failure is None else ended.failure.code.value,
         )
         worked = ended.ending is Ending.DONE
         self._answer(ended, HTTPStatus.OK if worked else HTTPStatus.BAD_REQUEST, response)
