@@ -21,7 +21,7 @@ from smarthost.secret import Secret
 from smarthost.smtp_settings.binding.model import BindingInput
 from smarthost.smtp_settings.model import SettingsInput
 from tests.apart import apart
-from tests.authority import showing, trust_everywhere
+from tests.authority import trust_everywhere
 from tests.broken_setups.beside import running
 from tests.broken_setups.installation import SENDER, Installation, installation
 from tests.broken_setups.names import ZONE, look_up_at

@@ -13,7 +13,6 @@ import trustme
 
 from smarthost.portals.model import Permission, Portal, Role
 from smarthost.web.api.smtp_oauth2_consent import CALLBACK_PATH
-from tests.authority import showing
 from tests.contract.service import BASE_DOMAIN, SETTINGS, Reply, Service, running_service
 from tests.http_servers import http_server
 from tests.oauth2_provider import CLIENT_ID, CLIENT_SECRET, SCOPE, Provider

@@ -14,7 +14,6 @@ from tests.authority import showing
 from tests.clocks import START, FakeClock
 from tests.delivery.bearers import ALL_PORTS, HOST, running
 from tests.oauth2_provider import page
-from tests.smtp.relays import server_context
 
 
 @pytest.fixture(scope="module")

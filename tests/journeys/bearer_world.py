@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from tests.authority import showing
 from tests.contract.service import SETTINGS
 from tests.http_servers import http_server
 from tests.journeys.application import Application
