@@ -4,7 +4,7 @@ A token that was good may be void by now, whatever its life was said to be: when
 it, it is renewed once and shown once more. Then the refusal stands.
 """
 
-from dataclasses import replace
+import msgspec
 
 from smarthost.delivery.classify import Lack
 from smarthost.delivery.outcome import Step
@@ -74,4 +74,6 @@ def _explained(error: RefusedError, exchange: Bearer) -> RefusedError:
     if exchange.refusal is None:
         return error
     reply = error.reply
-    return RefusedError(replace(reply, lines=(*reply.lines, f"({exchange.refusal})")))
+    return RefusedError(
+        msgspec.structs.replace(reply, lines=(*reply.lines, f"({exchange.refusal})"))
+    )
