@@ -66,6 +66,7 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.delivery.bearer_token.NoTokenError": "is an attempt's outcome",
     "smarthost.http_client.model.NoAnswerError": "is told as what was asked for: a token, a file",
     "smarthost.relay_check.suggestions.autoconfig_reader.NoConfigError": "means no suggestion",
+    "smarthost.mail_queue.store.SuspendedError": "leaves the message where it is",
     "smarthost.webhooks.model.NoAnswerError": "is written beside the event",
     "smarthost.webhooks.model.WebhooksError": "the base of others",
 }

@@ -163,7 +163,8 @@ RELAY_NETWORKS: Setting[RelayNetworks] = Setting(
     unset="`any` when standalone, else `public`",
     meaning="Where portals' relays may be: `any`, `public` (public addresses, at the ports of"
     " mail), or networks with commas between. The default relay is free of it. Receivers of"
-    " webhooks keep to it too, with `public` at ports 443 and 8443.",
+    " webhooks keep to it too, with `public` at ports 443 and 8443; so do web servers that are"
+    " asked for suggested settings or for tokens of OAuth2.",
     example="10.0.0.0/8, 2001:db8::/32",
 )
 HELO_NAME: Setting[str] = Setting(
