@@ -1,14 +1,16 @@
 """One message over a session: what leaves together, and what is heard when it is not to leave."""
 
 import asyncio
+import ssl
 
 import pytest
+import trustme
 
 from smarthost.smtp.client import Client
 from smarthost.smtp.data import Content
 from smarthost.smtp.errors import ClosedError, ProtocolError, Reason
 from smarthost.smtp.transaction import RECIPIENTS_AT_ONCE, Transaction
-from tests.smtp.relays import Peer, asked, greeted, named, relay
+from tests.smtp.relays import HOST, Peer, asked, greeted, named, relay, server_context
 
 MESSAGE = Content(b"x\r\n")
 
@@ -304,4 +306,29 @@ async def test_a_session_is_quiet_until_the_relay_says_something_or_hangs_up() -
             await asyncio.sleep(0)
             heard.append(client.quiet)
         assert len(heard) > 1
+        client.close()
+
+
+async def test_a_session_over_tls_is_never_asked_for_a_socket_that_it_has_let_go(
+    ca: trustme.CA, trusting: ssl.SSLContext
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet("STARTTLS")
+        await peer.hear("STARTTLS")
+        await peer.say("220 Go on")
+        await peer.start_tls(server_context(ca))
+        await peer.answer_ehlo()
+        await go.wait()
+        peer.writer.close()
+
+    go = asyncio.Event()
+    async with relay(script) as running:
+        client = await greeted(running)
+        await client.start_tls(trusting, HOST)
+        await client.ehlo("app.example.org")
+        go.set()
+        # Whatever turn of the loop the end of the connection takes.
+        while client.usable:
+            await asyncio.sleep(0)
+            assert isinstance(client.quiet, bool)
         client.close()

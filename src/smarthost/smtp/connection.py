@@ -66,11 +66,12 @@ class Connection(asyncio.Protocol):
     @property
     def has_unread(self) -> bool:
         """Whether something has come that the loop has not read yet: octets, or the end."""
-        descriptor = self._bare_or_tls().get_extra_info("socket").fileno()
-        if descriptor < 0:  # closed, which the loop is about to tell
+        place = self._bare_or_tls().get_extra_info("socket")
+        # Closed, or let go by uvloop's TLS: the loop is about to tell.
+        if place is None or place.fileno() < 0:
             return True
         poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
+        poll.register(place.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
     @property
