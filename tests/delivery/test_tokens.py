@@ -122,6 +122,28 @@ async def test_a_new_consent_leaves_no_token_of_the_one_before(ca: trustme.CA) -
         assert await at.token(at.settings()) != first
 
 
+async def test_a_new_consent_leaves_no_token_that_was_asked_for_before_it(ca: trustme.CA) -> None:
+    async with running(ca) as at:
+        asked = asyncio.create_task(at.token(at.settings()))
+        await asyncio.sleep(0)
+        at.tokens.forget_all("portal-1")
+        first = await asked
+        assert await at.token(at.settings()) != first
+
+
+async def test_an_orderly_stop_keeps_the_refresh_token_that_is_on_its_way(ca: trustme.CA) -> None:
+    async with running(ca, rotates=True) as at:
+        settings = at.settings(Grant.REFRESH_TOKEN, refresh_token=at.provider.new_refresh_token())
+        asked = asyncio.create_task(at.tokens.token(settings))
+        await asyncio.sleep(0)
+        asked.cancel()  # as the attempt that waits for it is
+        await at.tokens.close()
+
+    assert {news.refresh.reveal() for news in at.kept.news if news.refresh} == (
+        at.provider.refresh_tokens
+    )
+
+
 async def test_a_new_refresh_token_is_written_down_before_the_token_is_used(
     ca: trustme.CA,
 ) -> None:

@@ -33,6 +33,8 @@ RENEWED_BEFORE_SECONDS = 300.0
 """How long before its end a token is renewed, unless it lives less than twice as long."""
 
 _MOST_TOKENS = 10_000
+_LAST_SECONDS = 5.0
+"""How long an orderly stop waits for what is being asked."""
 _HEADERS = (
     (b"Content-Type", b"application/x-www-form-urlencoded"),
     (b"Accept", b"application/json"),
@@ -92,6 +94,7 @@ class Tokens:
         self._book = book
         self._held: dict[tuple[str, int], _Held] = {}
         self._asked: dict[tuple[str, int], asyncio.Task[Secret]] = {}
+        self._tasks: set[asyncio.Task[Secret]] = set()
 
     async def token(self, settings: RelaySettings) -> Secret:
         """Return a token that is good for a while. Raises `NoTokenError`.
@@ -105,6 +108,7 @@ class Tokens:
         fetching = self._asked.get(key)
         if fetching is None:
             fetching = self._asked[key] = asyncio.create_task(self._fetched(settings))
+            self._tasks.add(fetching)
             fetching.add_done_callback(partial(self._done, key))
         return await asyncio.shield(fetching)
 
@@ -113,9 +117,13 @@ class Tokens:
         return await self._granted(login, form)
 
     def forget_all(self, portal_id: str) -> None:
-        """Drop what was fetched for a portal, since somebody else may have consented."""
-        for key in [key for key in self._held if key[0] == portal_id]:
-            del self._held[key]
+        """Drop what was fetched for a portal, since somebody else may have consented.
+
+        What is being asked is given to those who wait for it, and to nobody later.
+        """
+        for kept in (self._held, self._asked):
+            for key in [key for key in kept if key[0] == portal_id]:
+                del kept[key]
 
     def forget(self, settings: RelaySettings, token: Secret) -> None:
         """Drop a token that the relay has refused, unless there is another one by now."""
@@ -124,13 +132,22 @@ class Tokens:
             del self._held[_key(settings)]
 
     async def close(self) -> None:
-        """End what is being asked."""
-        for fetching in self._asked.values():
+        """End what is being asked.
+
+        It gets a few seconds: the refresh token that was shown may be void already, and the one
+        in its place on its way.
+        """
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=_LAST_SECONDS)
+        for fetching in late:
             fetching.cancel()
-        await asyncio.gather(*self._asked.values(), return_exceptions=True)
+        await asyncio.gather(*late, return_exceptions=True)
 
     def _done(self, key: tuple[str, int], task: asyncio.Task[Secret]) -> None:
-        del self._asked[key]
+        self._tasks.discard(task)
+        if self._asked.get(key) is task:
+            del self._asked[key]
         if not task.cancelled():
             task.exception()  # whoever waited has got it; nobody has to
 
@@ -148,11 +165,15 @@ class Tokens:
             ends = now + round(token.seconds * MICROSECONDS)
             news = TokenNews(at=now, expires_at=ends, refresh=token.refresh)
             await self._book.keep(settings, news)
+        if self._asked.get(_key(settings)) is asyncio.current_task():
+            self._hold(settings, token, began)
+        return token.access
+
+    def _hold(self, settings: RelaySettings, token: Token, began: float) -> None:
         while len(self._held) >= _MOST_TOKENS:
             del self._held[next(iter(self._held))]
         renew_at = began + _good_for(token.seconds)
         self._held[_key(settings)] = _Held(access=token.access, renew_at=renew_at)
-        return token.access
 
     async def _ask(self, settings: RelaySettings, now: int) -> Token:
         login = await self._login(settings)
