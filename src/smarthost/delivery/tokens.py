@@ -45,7 +45,7 @@ class TokenNews(msgspec.Struct, frozen=True, kw_only=True):
     """What a request for a token came to, for whoever keeps that."""
 
     at: int
-    """Microseconds since 1970, UTC, as is `expires_at`."""
+    """When it was asked for, by `Book.moment`; microseconds since 1970, UTC, as `expires_at`."""
     expires_at: int | None = None
     """When the access token ends; None: there is none."""
     refresh: Secret | None = None
@@ -61,6 +61,13 @@ class Book(Protocol):
         """Keep all others who could use up the same refresh token from asking meanwhile.
 
         Raises `NoTokenError` where they do not end.
+        """
+        ...
+
+    async def moment(self, settings: RelaySettings) -> int:
+        """Return now, or when the last request was made where the clock was set back since.
+
+        Microseconds since 1970, UTC. Raises `NoTokenError`.
         """
         ...
 
@@ -155,15 +162,16 @@ class Tokens:
         # Some providers take a refresh token once: then two who ask at a time, or one who was
         # given it before another has used it, would lose the consent.
         async with self._book.turn(settings):
+            at = await self._book.moment(settings)
             now, began = self._clock.now(), self._clock.monotonic()
             try:
                 token = await self._ask(settings, now)
             except NoTokenError as error:
-                news = TokenNews(at=now, why=error.why, said=error.said)
+                news = TokenNews(at=at, why=error.why, said=error.said)
                 await self._book.keep(settings, news)
                 raise
             ends = now + round(token.seconds * MICROSECONDS)
-            news = TokenNews(at=now, expires_at=ends, refresh=token.refresh)
+            news = TokenNews(at=at, expires_at=ends, refresh=token.refresh)
             await self._book.keep(settings, news)
         if self._asked.get(_key(settings)) is asyncio.current_task():
             self._hold(settings, token, began)
