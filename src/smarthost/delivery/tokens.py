@@ -5,6 +5,7 @@ token is written down before the access token that came with it is used: the old
 """
 
 import asyncio
+import contextlib
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Protocol
@@ -102,6 +103,8 @@ class Tokens:
         self._held: dict[tuple[str, int], _Held] = {}
         self._asked: dict[tuple[str, int], asyncio.Task[Secret]] = {}
         self._tasks: set[asyncio.Task[Secret]] = set()
+        self._unkept: dict[str, tuple[RelaySettings, TokenNews]] = {}
+        """By portal: what could not be written down, since the store was away."""
 
     async def token(self, settings: RelaySettings) -> Secret:
         """Return a token that is good for a while. Raises `NoTokenError`.
@@ -144,12 +147,14 @@ class Tokens:
         It gets a few seconds: the refresh token that was shown may be void already, and the one
         in its place on its way.
         """
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=_LAST_SECONDS)
-        for fetching in late:
-            fetching.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_LAST_SECONDS)
+            for fetching in late:
+                fetching.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for portal_id in list(self._unkept):
+            with contextlib.suppress(NoTokenError):  # then it is lost with this process
+                await self._keep_late(portal_id)
 
     def _done(self, key: tuple[str, int], task: asyncio.Task[Secret]) -> None:
         self._tasks.discard(task)
@@ -162,6 +167,7 @@ class Tokens:
         # Some providers take a refresh token once: then two who ask at a time, or one who was
         # given it before another has used it, would lose the consent.
         async with self._book.turn(settings):
+            await self._keep_late(settings.portal_id)
             at = await self._book.moment(settings)
             now, began = self._clock.now(), self._clock.monotonic()
             try:
@@ -172,10 +178,19 @@ class Tokens:
                 raise
             ends = now + round(token.seconds * MICROSECONDS)
             news = TokenNews(at=at, expires_at=ends, refresh=token.refresh)
+            if token.refresh is not None:
+                self._unkept[settings.portal_id] = settings, news
             await self._book.keep(settings, news)
+            self._unkept.pop(settings.portal_id, None)
         if self._asked.get(_key(settings)) is asyncio.current_task():
             self._hold(settings, token, began)
         return token.access
+
+    async def _keep_late(self, portal_id: str) -> None:
+        """Write down what could not be before: the refresh token of before it may be void."""
+        if portal_id in self._unkept:
+            await self._book.keep(*self._unkept[portal_id])
+            del self._unkept[portal_id]
 
     def _hold(self, settings: RelaySettings, token: Token, began: float) -> None:
         while len(self._held) >= _MOST_TOKENS:
