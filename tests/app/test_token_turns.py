@@ -68,6 +68,22 @@ async def test_nobody_waits_for_ever(tmp_path: Path) -> None:
     assert none.value.why is NoToken.UNAVAILABLE
 
 
+async def test_two_of_one_process_take_a_portals_turn_one_after_the_other(tmp_path: Path) -> None:
+    turns, inside, most = TokenTurns(tmp_path / "turns", SystemClock()), 0, 0
+
+    async def take() -> None:
+        nonlocal inside, most
+        async with turns.turn("portal-1"):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(take(), take(), take())
+    assert most == 1
+
+
 async def test_the_file_is_closed_when_nobody_has_a_turn_and_not_before(tmp_path: Path) -> None:
     path = tmp_path / "turns"
     turns = TokenTurns(path, SystemClock())

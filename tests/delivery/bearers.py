@@ -19,7 +19,7 @@ from smarthost.secret import Secret
 from smarthost.smtp.egress import Policy
 from smarthost.smtp_settings.oauth2 import Grant, OAuth2, OAuth2Secrets
 from tests.authority import trusting
-from tests.clocks import FakeClock
+from tests.clocks import START, FakeClock
 from tests.http_servers import http_server
 from tests.names import Names
 from tests.oauth2_provider import ACCOUNT, CLIENT_ID, CLIENT_SECRET, SCOPE, Provider
@@ -39,6 +39,9 @@ class Kept:
 
     def turn(self, _settings: RelaySettings) -> AbstractAsyncContextManager[None]:
         return nullcontext()
+
+    async def moment(self, _settings: RelaySettings) -> int:
+        return max([START, *(one.at for one in self.news)])
 
     async def newest(self, _settings: RelaySettings) -> Secret | None:
         return next((one.refresh for one in reversed(self.news) if one.refresh), None)

@@ -33,8 +33,11 @@ class BearerRelay:
     refusal: str = "535 5.7.8 Error: authentication failed"
     repeats: bool = False
     """Whether it says the token again wherever it can."""
+    repeats_at_mail: bool = False
+    """Whether it says what was said behind AUTH again, in place of taking a message."""
     messages: int = 1
     shown: list[str] = field(default_factory=list)
+    login: str = ""
 
     async def __call__(self, peer: Peer) -> None:
         await peer.greet("STARTTLS")
@@ -48,8 +51,12 @@ class BearerRelay:
         while not await self._logs_in(peer):
             if self.refusal.startswith("421"):
                 return
-        for _ in range(self.messages):
-            await take_message(peer)
+        if self.repeats_at_mail:
+            await peer.hear("MAIL FROM:")
+            await peer.say(f"550 5.7.1 You said {self.login}")
+        else:
+            for _ in range(self.messages):
+                await take_message(peer)
         await say_goodbye(peer)
 
     async def _logs_in(self, peer: Peer) -> bool:
@@ -61,7 +68,8 @@ class BearerRelay:
         if command.count(" ") == 1:
             await peer.say("334 ")
             command = await peer.hear()
-        message = base64.b64decode(command.rpartition(" ")[2]).decode()
+        self.login = command.rpartition(" ")[2]
+        message = base64.b64decode(self.login).decode()
         token = message.rpartition("auth=Bearer ")[2].rstrip("\x01")
         self.shown.append(token)
         if self.provider.is_good(token) and len(self.shown) > self.refuses:
@@ -176,6 +184,19 @@ async def test_the_token_is_never_told_though_the_relay_repeats_it(
     assert outcome.reply is not None
     assert "[hidden]" in outcome.reply
     assert not any(token in f"{outcome}{told.events}" for token in script.shown)
+
+
+@pytest.mark.parametrize("mechanisms", ["XOAUTH2", "OAUTHBEARER"])
+async def test_a_relay_that_repeats_the_login_later_is_not_repeated(
+    ca: trustme.CA, ca_file: Path, mechanisms: str
+) -> None:
+    async with running(ca, ca_file=ca_file) as at:
+        at.provider.token_octets = 24
+        script = BearerRelay(at.provider, ca, mechanisms=mechanisms, repeats_at_mail=True)
+        async with relay(script) as server:
+            [outcome] = await attempt(at, at.settings(port=server.port))
+
+    assert outcome.reply == "550 5.7.1 You said [hidden]"
 
 
 @pytest.mark.parametrize("mechanisms", ["PLAIN LOGIN", "NTLM CRAM-MD5 SCRAM-SHA-256"])

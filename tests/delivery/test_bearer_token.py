@@ -187,6 +187,14 @@ def test_an_answer_that_is_no_error_of_oauth2_may_pass(status: int) -> None:
     )
 
 
+def test_remote_words_that_repeat_the_request_are_without_its_secrets() -> None:
+    shown = asked(CONSENTED, USER, NOW).decode()
+    for name in ("client_secret", "refresh_token"):
+        sent = next(pair for pair in shown.split("&") if pair.startswith(f"{name}="))
+        answer = answered({"error": "invalid_request", "error_description": sent}, 400)
+        assert why(answer, CONSENTED).said == f"invalid_request: {name}=[hidden]"
+
+
 def test_remote_words_are_one_short_line_without_secrets() -> None:
     said = f"No:\r\n\x1b[31m{CLIENT_SECRET} 1//0refresh " + "x" * 5000
     found = why(answered({"error": "invalid_client", "error_description": said}, 400), CONSENTED)

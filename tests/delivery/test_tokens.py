@@ -122,6 +122,28 @@ async def test_a_new_consent_leaves_no_token_of_the_one_before(ca: trustme.CA) -
         assert await at.token(at.settings()) != first
 
 
+async def test_a_new_consent_leaves_no_token_that_was_asked_for_before_it(ca: trustme.CA) -> None:
+    async with running(ca) as at:
+        asked = asyncio.create_task(at.token(at.settings()))
+        await asyncio.sleep(0)
+        at.tokens.forget_all("portal-1")
+        first = await asked
+        assert await at.token(at.settings()) != first
+
+
+async def test_an_orderly_stop_keeps_the_refresh_token_that_is_on_its_way(ca: trustme.CA) -> None:
+    async with running(ca, rotates=True) as at:
+        settings = at.settings(Grant.REFRESH_TOKEN, refresh_token=at.provider.new_refresh_token())
+        asked = asyncio.create_task(at.tokens.token(settings))
+        await asyncio.sleep(0)
+        asked.cancel()  # as the attempt that waits for it is
+        await at.tokens.close()
+
+    assert {news.refresh.reveal() for news in at.kept.news if news.refresh} == (
+        at.provider.refresh_tokens
+    )
+
+
 async def test_a_new_refresh_token_is_written_down_before_the_token_is_used(
     ca: trustme.CA,
 ) -> None:
@@ -135,6 +157,32 @@ async def test_a_new_refresh_token_is_written_down_before_the_token_is_used(
         at.kept.fails = True
         later = at.settings(Grant.REFRESH_TOKEN, revision=8, refresh_token=news.refresh.reveal())
         assert (await at.fails(later)).why is NoToken.UNAVAILABLE
+
+
+async def test_a_store_that_was_away_for_a_while_costs_no_refresh_token(ca: trustme.CA) -> None:
+    async with running(ca, rotates=True) as at:
+        settings = at.settings(Grant.REFRESH_TOKEN, refresh_token=at.provider.new_refresh_token())
+        at.kept.fails = True
+        for _ in range(2):
+            assert (await at.fails(settings)).why is NoToken.UNAVAILABLE
+        assert len(at.provider.received) == 1
+        at.kept.fails = False
+        assert at.provider.is_good(await at.token(settings))
+
+    assert at.provider.refused == []
+
+
+async def test_a_stop_tries_once_more_to_write_a_refresh_token_down(ca: trustme.CA) -> None:
+    async with running(ca, rotates=True) as at:
+        settings = at.settings(Grant.REFRESH_TOKEN, refresh_token=at.provider.new_refresh_token())
+        at.kept.fails = True
+        await at.fails(settings)
+        at.kept.fails = False
+        await at.tokens.close()
+
+    assert [news.refresh.reveal() for news in at.kept.news if news.refresh] == list(
+        at.provider.refresh_tokens
+    )
 
 
 async def test_a_consent_that_was_revoked_is_told_and_kept(ca: trustme.CA) -> None:

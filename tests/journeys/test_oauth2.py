@@ -16,7 +16,7 @@ from smarthost.clock import MICROSECONDS, SystemClock
 from tests.cli.program import Program
 from tests.contract.service import SETTINGS
 from tests.journeys.application import Application
-from tests.journeys.bearer_world import OAUTH2, BearerWorld, bearer_world
+from tests.journeys.bearer_world import OAUTH2, USER, BearerWorld, bearer_world
 from tests.journeys.reconciled import rows
 from tests.journeys.served import Served, serving, started
 from tests.journeys.sink import until
@@ -291,3 +291,46 @@ def test_a_service_and_checks_beside_it_lose_no_consent(
     assert world.provider.refused == []
     assert len(world.provider.refresh_tokens) == 1
     assert state(app)["state"] == "ready"
+
+
+def test_settings_that_are_saved_while_mail_goes_out_lose_no_consent(
+    app: Application, world: BearerWorld
+) -> None:
+    world.provider.expires_in, world.provider.grace, world.provider.rotates = 0.2, 60, True
+    world.sink.ends_after = 1
+    world.bind(app, "refresh_token")
+    login = {"enableSSL": True, "enableAuth": True, "credentialsUserName": USER}
+    ids = []
+    for number in range(20):
+        ids.append(app.send())
+        app.save(world.sink.port, USER, senderDisplayName=f"{number}", **login)
+    until(lambda: all(is_sent(app, one) for one in ids))
+    assert world.provider.refused == []
+    assert state(app)["state"] == "ready"
+
+
+def test_a_back_up_has_the_sign_in_and_so_has_a_ring_of_a_new_key(
+    program: Program, key: str, world: BearerWorld
+) -> None:
+    with serving(program, **world.environ) as service:
+        app = Application(process=service.client(key))
+        world.bind(app, "authorization_code")
+        assert world.consents(app)[0] == 200
+        url = app.ask("GET", f"{OAUTH2}/authorize").json()["response"]["url"]
+        for command in (("keyring", "rotate"), ("database", "backup", "copy.db")):
+            made = program(*command)
+            assert made.code == 0, made.err
+        assert world.consents(app, url)[0] == 200, "one that was under way when the key changed"
+    elsewhere = Program(folder=program.folder / "elsewhere")
+    elsewhere.folder.mkdir()
+    restored = elsewhere("database", "restore", str(program.folder / "copy.db"))
+    assert restored.code == 0, restored.err
+    ring = elsewhere.data_dir / "keyring.json"
+    ring.write_bytes((program.data_dir / "keyring.json").read_bytes())
+    ring.chmod(0o600)
+    with serving(elsewhere, **world.environ) as service:
+        app = Application(process=service.client(key))
+        message_id = app.send()
+        until(lambda: is_sent(app, message_id))
+        assert state(app)["state"] == "ready"
+    assert world.provider.refused == []

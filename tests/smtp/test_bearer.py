@@ -1,6 +1,7 @@
 """Logins with a token: the octets of the specifications' own examples, and relays' refusals."""
 
 import base64
+import json
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,13 @@ def test_a_refusal_is_read_as_far_as_it_can_be(challenge: bytes, refusal: str | 
     for exchange, answer in ((XOAuth2(USER, TOKEN), b""), (_oauthbearer(), b"\x01")):
         assert exchange.respond(challenge) == answer
         assert exchange.refusal == refusal
+
+
+def test_a_refusal_that_repeats_the_token_is_read_without_it() -> None:
+    token = Secret("t" * 300)
+    exchange = XOAuth2(USER, token)
+    exchange.respond(json.dumps({"status": "401", "scope": f"not {token.reveal()}"}).encode())
+    assert exchange.refusal == "status 401, scope not [hidden]"
 
 
 def _oauthbearer() -> OAuthBearer:

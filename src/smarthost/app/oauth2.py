@@ -85,6 +85,13 @@ class TokenBook:
             return nullcontext()
         return self._turns.turn(settings.portal_id)
 
+    async def moment(self, settings: RelaySettings) -> int:
+        """Return when a request that begins now is made. Raises `NoTokenError`."""
+        try:
+            return await self._store.moment(settings.portal_id, settings.revision)
+        except StoreUnavailableError as error:
+            raise NoTokenError(NoToken.UNAVAILABLE, "The store cannot be read.") from error
+
     async def newest(self, settings: RelaySettings) -> Secret | None:
         """Return the refresh token that came last. Raises `NoTokenError`."""
         try:

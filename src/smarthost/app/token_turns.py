@@ -1,8 +1,9 @@
-"""One process at a time asks for the token of a portal.
+"""One at a time asks for the token of a portal.
 
 A refresh token that is good for one use would be shown twice otherwise, by the service and by a
-check at the command line. The locks are the kernel's (fcntl(2)), one octet of a file for each
-portal: they end with the process that has them, however that ends.
+check at the command line, or for two revisions that share it. The locks are the kernel's
+(fcntl(2)), one octet of a file for each portal: they end with the process that has them, however
+that ends. Within a process, which the kernel never keeps out, this knows who has a turn.
 """
 
 import errno
@@ -24,7 +25,7 @@ _TAKEN = frozenset({errno.EACCES, errno.EAGAIN})
 
 
 class TokenTurns:
-    """Gives turns; within one process it is for others to see that a portal asks once."""
+    """Gives turns to all of one process."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """`path` is a file on a local file system; it is made when needed and never removed."""
@@ -32,6 +33,7 @@ class TokenTurns:
         self._clock = clock
         self._file: int | None = None
         self._in_use = 0
+        self._places: set[int] = set()
 
     @asynccontextmanager
     async def turn(self, portal_id: str) -> AsyncIterator[None]:
@@ -43,6 +45,7 @@ class TokenTurns:
                 yield
             finally:
                 fcntl.lockf(file, fcntl.LOCK_UN, 1, place)
+                self._places.discard(place)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
@@ -64,11 +67,13 @@ class TokenTurns:
         while not self._taken(file, place):
             if self._clock.monotonic() >= until:
                 raise NoTokenError(
-                    NoToken.UNAVAILABLE, "Another process asks for a token, and does not end."
+                    NoToken.UNAVAILABLE, "Another request for a token does not end."
                 )
             await self._clock.sleep(_LOOK_SECONDS)
 
     def _taken(self, file: int, place: int) -> bool:
+        if place in self._places:
+            return False
         with _locking(self._path):
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
@@ -76,6 +81,7 @@ class TokenTurns:
                 if error.errno not in _TAKEN:
                     raise
                 return False
+        self._places.add(place)
         return True
 
 

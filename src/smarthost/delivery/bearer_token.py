@@ -8,7 +8,7 @@ understood.
 import re
 from enum import StrEnum
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
@@ -186,7 +186,8 @@ def _words(said: _Refused, login: OAuth2Login) -> str:
     secrets = login.secrets
     for secret in (secrets.client_secret, secrets.refresh_token):
         if secret:
-            text = text.replace(secret.reveal(), _HIDDEN)
+            for spelled in (secret.reveal(), quote_plus(secret.reveal())):  # as in the form
+                text = text.replace(spelled, _HIDDEN)
     return shown_words(text)
 
 

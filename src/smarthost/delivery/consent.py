@@ -33,7 +33,8 @@ def page_url(out: SetOut) -> str:
     parts = urlsplit(url)
     if parts.hostname == _GOOGLE:
         fields |= _AT_GOOGLE
-    return url + ("&" if parts.query else "?") + urlencode(fields)
+    between = "&" if parts.query else "" if url.endswith("?") else "?"
+    return url + between + urlencode(fields)
 
 
 def exchange_form(came: CameBack, code: Secret) -> bytes:

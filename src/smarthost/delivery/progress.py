@@ -16,6 +16,7 @@ from smarthost.delivery.classify import Fault, Situation, classify
 from smarthost.delivery.outcome import Code, Outcome, Report, Result, Step, StepState
 from smarthost.delivery.relay import RelaySettings
 from smarthost.secret import Secret
+from smarthost.smtp.bearer import spellings
 from smarthost.smtp.egress import EgressError
 from smarthost.smtp.errors import ProtocolError, RefusedError, SmtpError
 from smarthost.smtp.replies import Reply, hiding
@@ -106,7 +107,6 @@ class Progress:
         self._settings = settings
         self._deadline = deadline
         self._secrets: tuple[str, ...] | None = None
-        self._token: Secret | None = None
 
     def deadline(self, step: Step) -> float:
         """Return when a step that begins now has to be done."""
@@ -157,12 +157,13 @@ class Progress:
 
     def hide(self, token: Secret) -> None:
         """Keep a token, too, out of what is shown."""
-        self._token = token
+        settings = self._settings
+        self._secrets = spellings(
+            settings.user_name, token, host=settings.host, port=settings.port
+        )
 
     @property
     def _spelled(self) -> tuple[str, ...]:
-        if self._token is not None:
-            return (self._token.reveal(),)
         if self._secrets is None:
             user_name, password = self._settings.user_name, self._settings.password
             self._secrets = () if password is None else _spellings(user_name, password)

@@ -5,6 +5,7 @@ token is written down before the access token that came with it is used: the old
 """
 
 import asyncio
+import contextlib
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Protocol
@@ -33,6 +34,8 @@ RENEWED_BEFORE_SECONDS = 300.0
 """How long before its end a token is renewed, unless it lives less than twice as long."""
 
 _MOST_TOKENS = 10_000
+_LAST_SECONDS = 5.0
+"""How long an orderly stop waits for what is being asked."""
 _HEADERS = (
     (b"Content-Type", b"application/x-www-form-urlencoded"),
     (b"Accept", b"application/json"),
@@ -43,7 +46,7 @@ class TokenNews(msgspec.Struct, frozen=True, kw_only=True):
     """What a request for a token came to, for whoever keeps that."""
 
     at: int
-    """Microseconds since 1970, UTC, as is `expires_at`."""
+    """When it was asked for, by `Book.moment`; microseconds since 1970, UTC, as `expires_at`."""
     expires_at: int | None = None
     """When the access token ends; None: there is none."""
     refresh: Secret | None = None
@@ -59,6 +62,13 @@ class Book(Protocol):
         """Keep all others who could use up the same refresh token from asking meanwhile.
 
         Raises `NoTokenError` where they do not end.
+        """
+        ...
+
+    async def moment(self, settings: RelaySettings) -> int:
+        """Return now, or when the last request was made where the clock was set back since.
+
+        Microseconds since 1970, UTC. Raises `NoTokenError`.
         """
         ...
 
@@ -92,6 +102,9 @@ class Tokens:
         self._book = book
         self._held: dict[tuple[str, int], _Held] = {}
         self._asked: dict[tuple[str, int], asyncio.Task[Secret]] = {}
+        self._tasks: set[asyncio.Task[Secret]] = set()
+        self._unkept: dict[str, tuple[RelaySettings, TokenNews]] = {}
+        """By portal: what could not be written down, since the store was away."""
 
     async def token(self, settings: RelaySettings) -> Secret:
         """Return a token that is good for a while. Raises `NoTokenError`.
@@ -105,6 +118,7 @@ class Tokens:
         fetching = self._asked.get(key)
         if fetching is None:
             fetching = self._asked[key] = asyncio.create_task(self._fetched(settings))
+            self._tasks.add(fetching)
             fetching.add_done_callback(partial(self._done, key))
         return await asyncio.shield(fetching)
 
@@ -113,9 +127,13 @@ class Tokens:
         return await self._granted(login, form)
 
     def forget_all(self, portal_id: str) -> None:
-        """Drop what was fetched for a portal, since somebody else may have consented."""
-        for key in [key for key in self._held if key[0] == portal_id]:
-            del self._held[key]
+        """Drop what was fetched for a portal, since somebody else may have consented.
+
+        What is being asked is given to those who wait for it, and to nobody later.
+        """
+        for kept in (self._held, self._asked):
+            for key in [key for key in kept if key[0] == portal_id]:
+                del kept[key]
 
     def forget(self, settings: RelaySettings, token: Secret) -> None:
         """Drop a token that the relay has refused, unless there is another one by now."""
@@ -124,13 +142,24 @@ class Tokens:
             del self._held[_key(settings)]
 
     async def close(self) -> None:
-        """End what is being asked."""
-        for fetching in self._asked.values():
-            fetching.cancel()
-        await asyncio.gather(*self._asked.values(), return_exceptions=True)
+        """End what is being asked.
+
+        It gets a few seconds: the refresh token that was shown may be void already, and the one
+        in its place on its way.
+        """
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_LAST_SECONDS)
+            for fetching in late:
+                fetching.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for portal_id in list(self._unkept):
+            with contextlib.suppress(NoTokenError):  # then it is lost with this process
+                await self._keep_late(portal_id)
 
     def _done(self, key: tuple[str, int], task: asyncio.Task[Secret]) -> None:
-        del self._asked[key]
+        self._tasks.discard(task)
+        if self._asked.get(key) is task:
+            del self._asked[key]
         if not task.cancelled():
             task.exception()  # whoever waited has got it; nobody has to
 
@@ -138,21 +167,36 @@ class Tokens:
         # Some providers take a refresh token once: then two who ask at a time, or one who was
         # given it before another has used it, would lose the consent.
         async with self._book.turn(settings):
+            await self._keep_late(settings.portal_id)
+            at = await self._book.moment(settings)
             now, began = self._clock.now(), self._clock.monotonic()
             try:
                 token = await self._ask(settings, now)
             except NoTokenError as error:
-                news = TokenNews(at=now, why=error.why, said=error.said)
+                news = TokenNews(at=at, why=error.why, said=error.said)
                 await self._book.keep(settings, news)
                 raise
             ends = now + round(token.seconds * MICROSECONDS)
-            news = TokenNews(at=now, expires_at=ends, refresh=token.refresh)
+            news = TokenNews(at=at, expires_at=ends, refresh=token.refresh)
+            if token.refresh is not None:
+                self._unkept[settings.portal_id] = settings, news
             await self._book.keep(settings, news)
+            self._unkept.pop(settings.portal_id, None)
+        if self._asked.get(_key(settings)) is asyncio.current_task():
+            self._hold(settings, token, began)
+        return token.access
+
+    async def _keep_late(self, portal_id: str) -> None:
+        """Write down what could not be before: the refresh token of before it may be void."""
+        if portal_id in self._unkept:
+            await self._book.keep(*self._unkept[portal_id])
+            del self._unkept[portal_id]
+
+    def _hold(self, settings: RelaySettings, token: Token, began: float) -> None:
         while len(self._held) >= _MOST_TOKENS:
             del self._held[next(iter(self._held))]
         renew_at = began + _good_for(token.seconds)
         self._held[_key(settings)] = _Held(access=token.access, renew_at=renew_at)
-        return token.access
 
     async def _ask(self, settings: RelaySettings, now: int) -> Token:
         login = await self._login(settings)

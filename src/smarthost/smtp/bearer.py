@@ -5,11 +5,13 @@ once. A relay that does not accept the token says why in a challenge, as JSON, a
 when that is answered.
 """
 
+import base64
 from collections.abc import Collection
 
 import msgspec
 
 from smarthost.secret import Secret
+from smarthost.smtp.replies import hiding
 from smarthost.smtp.sasl import SaslError
 
 _SHOWN_LIMIT = 100
@@ -52,7 +54,7 @@ class Bearer:
         if self._refused:
             raise SaslError(f"{self.mechanism} has one challenge.")
         self._refused = True
-        self.refusal = _read(challenge)
+        self.refusal = _read(challenge, self.password)
         return self._SEEN
 
     def check_done(self) -> None:
@@ -107,18 +109,29 @@ def choose_bearer(
     return None
 
 
+def spellings(user_name: str, token: Secret, *, host: str, port: int) -> tuple[str, ...]:
+    """Return the token as it is and as each login writes it, the longest first."""
+    logins = (
+        OAuthBearer(user_name, token, host=host, port=port),
+        XOAuth2(user_name, token),
+    )
+    return (*(base64.b64encode(one.initial()).decode("ascii") for one in logins), token.reveal())
+
+
 def _joined(*parts: str) -> str:
     return _CONTROL_A.join((*parts, "", ""))
 
 
-def _read(challenge: bytes) -> str | None:
+def _read(challenge: bytes, token: Secret) -> str | None:
     try:
         said = msgspec.json.decode(challenge, type=_Refusal)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    parts = [f"status {_shown(str(said.status))}"] if said.status != "" else []
-    if said.scope:
-        parts.append(f"scope {_shown(said.scope)}")
+    # Before it is cut: of a part of the token nobody could tell what it is.
+    status, scope = (hiding(str(one), [token.reveal()]) for one in (said.status, said.scope))
+    parts = [f"status {_shown(status)}"] if status else []
+    if scope:
+        parts.append(f"scope {_shown(scope)}")
     return ", ".join(parts) or None
 
 

@@ -226,6 +226,8 @@ def test_a_service_account_is_whose_its_file_says() -> None:
     assert set(At(account=OF_THE_FILE).faults(other)) == {"client_id"}
     moved = typed(ACCOUNT, token_url="https://evil.example.org/token")
     assert set(At(account=OF_THE_FILE).faults(moved)) == {"service_account"}
+    nobodys = ServiceAccount(private_key=KEY, client_email=" ", token_uri=TOKEN_URL)
+    assert set(At(account=nobodys).faults(ACCOUNT)) == {"service_account"}
     alone = ServiceAccount(private_key=KEY)
     assert set(At(account=alone).faults(ACCOUNT)) == {"client_id"}
     named = At(account=alone).check(typed(ACCOUNT, client_id=EMAIL, subject="boss@example.com"))

@@ -212,7 +212,10 @@ class _Check:
             self._faults.refuse(
                 "service_account", "The token_uri of the account's file is not the token URL."
             )
-        return self._faults.parsed("service_account", account.client_email, _visible, "?")
+        email = self._faults.parsed("service_account", account.client_email, _visible, "?")
+        if not email:
+            self._faults.refuse("service_account", "The account's file has an empty client_email.")
+        return email
 
     def _secrets(self, oauth2: OAuth2, user_name: str) -> OAuth2Secrets:
         stored = OAuth2Secrets()

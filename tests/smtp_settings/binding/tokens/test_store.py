@@ -68,6 +68,17 @@ async def test_a_late_write_puts_nothing_older_over_what_is_newer(
     assert (state.fetched_at, state.error) == (20, None)
 
 
+async def test_a_clock_that_was_set_back_loses_no_refresh_token(
+    tokens: TokenStore, bindings: BindingStore, bound: Revision, clock: FakeClock
+) -> None:
+    portal = bound.portal_id
+    for token in (FIRST, SECOND, THIRD):
+        at = await tokens.moment(portal, 2)
+        await tokens.keep(portal, 2, Fetched(at=at, expires_at=at + 1, refresh=token))
+        assert await tokens.refresh_token(bound) == token
+        clock.advance(-7200)
+
+
 async def test_a_failure_that_was_asked_for_later_keeps_no_new_refresh_token_out(
     tokens: TokenStore, bindings: BindingStore, bound: Revision
 ) -> None:

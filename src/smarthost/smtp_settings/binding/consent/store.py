@@ -23,7 +23,7 @@ from smarthost.smtp_settings.binding.consent.model import (
     SetOut,
 )
 from smarthost.smtp_settings.binding.sealing import VerifierPlace, binding_in, opened
-from smarthost.smtp_settings.binding.tokens.store import Fetched, TokenStore
+from smarthost.smtp_settings.binding.tokens.store import Fetched, TokenStore, last_fetched
 from smarthost.smtp_settings.model import Revision
 from smarthost.smtp_settings.oauth2 import Grant
 from smarthost.smtp_settings.sealing import Sealer
@@ -46,8 +46,6 @@ SELECT revision, actor, redirect_uri, sealed_verifier, expires_at
 FROM oauth2_authorizations WHERE portal_id = $1 AND state_hash = $2"""
 _USE_UP = "DELETE FROM oauth2_authorizations WHERE portal_id = $1 AND state_hash = $2"
 _FORGET_OLD = "DELETE FROM oauth2_authorizations WHERE portal_id = $1 AND expires_at <= $2"
-_LAST_FETCHED = """
-SELECT fetched_at FROM oauth2_tokens WHERE portal_id = $1 AND revision = $2"""
 
 
 class ConsentStore:
@@ -136,7 +134,8 @@ class ConsentStore:
             revision = await current_revision(tx, portal_id)
             if not await _is_of(tx, revision, came.revision.number):
                 return False
-            at = await self._now_at_least(tx, revision)
+            # Behind whatever is being asked, though the clock was set back: it is the newest.
+            at = max(self._clock.now(), await last_fetched(tx, revision) + 1)
             fetched = Fetched(at=at, expires_at=expires_at, refresh=refresh)
             await self._tokens.keep_in(tx, revision, fetched)
             await self._in_each_consent(tx, portal_id)
@@ -145,12 +144,6 @@ class ConsentStore:
             return True
 
         return await self._database.transact(work)
-
-    async def _now_at_least(self, tx: Transaction, revision: Revision) -> int:
-        """Return now, but for a clock that was set back: a new consent is the newest."""
-        place = (revision.portal_id, revision.oauth2_revision)
-        rows = await tx.fetch(_LAST_FETCHED, *place)
-        return max(self._clock.now(), rows[0][0] if rows else 0)
 
     def _opened(self, revision: Revision, row: Row, state_hash: bytes) -> CameBack:
         _, actor, redirect_uri, sealed, _ = row

@@ -12,10 +12,13 @@ from smarthost.database.engine import Database, Transaction
 from smarthost.secret import Secret
 from smarthost.smtp_settings.binding.model import TokenState
 from smarthost.smtp_settings.binding.sealing import refresh_place
+from smarthost.smtp_settings.history.store import Reader
 from smarthost.smtp_settings.model import Revision
 from smarthost.smtp_settings.sealing import Sealer
 from smarthost.smtp_settings.writing.store import note_key, revision_of
 
+_LAST_FETCHED = """
+SELECT fetched_at FROM oauth2_tokens WHERE portal_id = $1 AND revision = $2"""
 _STATE = """
 SELECT fetched_at, expires_at, error, said, sealed_refresh_token IS NOT NULL
 FROM oauth2_tokens WHERE portal_id = $1 AND revision = $2"""
@@ -89,6 +92,15 @@ class TokenStore:
         revision = await revision_of(self._database, portal_id, number)
         return None if revision is None else await self.refresh_token(revision)
 
+    async def moment(self, portal_id: str, number: int) -> int:
+        """Return when a request with revision `number` is made that begins now.
+
+        That is now, but for a clock that was set back: it is not older than the last one.
+        """
+        revision = await revision_of(self._database, portal_id, number)
+        now = self._clock.now()
+        return now if revision is None else max(now, await last_fetched(self._database, revision))
+
     async def keep(self, portal_id: str, number: int, fetched: Fetched) -> None:
         """Write down what came of a request with revision `number`, safely before this returns.
 
@@ -111,6 +123,13 @@ class TokenStore:
             sealed = self._key_ring.seal(fetched.refresh, refresh_place(revision))
             await note_key(tx, sealed, self._clock.now())
             await tx.execute(_KEEP_NEWEST, *place, sealed, fetched.at)
+
+
+async def last_fetched(reader: Reader, revision: Revision) -> int:
+    """Return when the last request for a token was made, 0 if there was none."""
+    place = (revision.portal_id, revision.oauth2_revision)
+    rows = await reader.fetch(_LAST_FETCHED, *place)
+    return int(rows[0][0]) if rows else 0
 
 
 async def look_again(tx: Transaction, revision: Revision) -> None:
