@@ -6,6 +6,7 @@ when that is answered.
 """
 
 import base64
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 
 import msgspec
@@ -25,7 +26,7 @@ class _Refusal(msgspec.Struct):
     scope: str = ""
 
 
-class Bearer:
+class Bearer(ABC):
     """What both mechanisms have in common: one message, and the answer to a refusal."""
 
     mechanism = ""
@@ -62,8 +63,9 @@ class Bearer:
         if self._refused:
             raise SaslError("The relay refused the token and accepted it.")
 
+    @abstractmethod
     def _message(self, token: str) -> str:
-        raise NotImplementedError
+        """Write user name and token as the mechanism has them."""
 
 
 class OAuthBearer(Bearer):
