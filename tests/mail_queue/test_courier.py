@@ -1,7 +1,8 @@
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import apsw
 import pytest
 from structlog.testing import capture_logs
 
@@ -42,9 +43,13 @@ class Settings:
         self.default = False
         self.error: Exception | None = None
         self.reads = 0
+        self.seen: Callable[[], Awaitable[None]] | None = None
+        """Is called where they are read."""
 
     async def __call__(self, portal_id: str) -> RelaySettings:
         self.reads += 1
+        if self.seen is not None:
+            await self.seen()
         if self.error is not None:
             raise self.error
         if self.revision is None:
@@ -464,3 +469,26 @@ async def test_several_recipients_are_handed_over_together(bench: Bench) -> None
     await bench.carry(Kind.MAIL)
     assert [sent.recipients for _, sent in bench.attempt.asked] == [(ANNA, BORIS)]
     assert {row[1] for row in await bench.database.fetch(STATES)} == {"sent"}
+
+
+async def test_an_attempt_sees_what_another_process_has_saved_before_it_began(
+    bench: Bench,
+) -> None:
+    await submit_mail(bench.intake, bench.portal)
+    claim = await bench.take(Kind.MAIL)
+    [[_, _, file]] = await bench.database.fetch("PRAGMA database_list")
+    other = apsw.Connection(str(file))
+    found = []
+
+    async def look() -> None:
+        found.append(await bench.database.fetch("SELECT key_id FROM sealing_keys"))
+
+    bench.settings.seen = look
+    # All within one turn of the loop, as on a machine that has much to do: a read by somebody
+    # else, the other process's save and its answer, and the beginning of the attempt.
+    await bench.database.fetch("SELECT count(*) FROM portals")
+    other.execute("INSERT INTO sealing_keys (key_id, first_used_at) VALUES ('saved', 1)")
+    await bench.courier.carry([claim])
+    other.close()
+
+    assert found == [[("saved",)]]

@@ -147,6 +147,9 @@ class Courier:
     async def _carry_one(self, batch: _Batch, claim: Claim, trip: Trip) -> bool:
         goes_on = True
         try:
+            # Reads of one turn of the loop may see a state from before this attempt began; what
+            # was saved by then has to be seen.
+            await asyncio.sleep(0)
             envelope = await self._store.envelope(claim)
             relay = await trip.find_relay()
             if await self._waits_with_others(batch, claim, relay):
