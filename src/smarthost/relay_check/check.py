@@ -120,7 +120,7 @@ class Check:
         """
         in_force = await self._settings.current(portal.id)
         draft = None if typed is None else check(typed, in_force.settings, unread)
-        if not unread:
+        if if_match is not None and not unread:
             in_force = await self._settings.matching(portal.id, if_match)
         return Prepared(
             portal=portal,
