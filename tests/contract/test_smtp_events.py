@@ -1,5 +1,7 @@
 """The test message followed as events: from the queue's row, whoever started it."""
 
+import re
+
 from smarthost.portals.model import Permission, Role
 from tests.contract.events import Told, steps, streaming
 from tests.contract.relays import Inbox, Pausing, refuse_login, running_relay
@@ -99,8 +101,10 @@ def test_of_the_operators_relay_a_portal_sees_nothing(make: MakeService) -> None
         start(service)
         told = followed(service)
     assert told[-1].value["failure"]["title"].startswith("The installation's mail server")
-    for hidden in ("localhost", str(relay.port), "127.0.0.1", "535", "CANARY"):
-        assert hidden not in str(told)
+    # Whole words: the digits of a port or a reply can stand in a message's random identifier too.
+    told_words = set(re.findall(r"[\w.]+", str(told)))
+    assert told_words.isdisjoint({"localhost", str(relay.port), "127.0.0.1", "535", "5.7.8"})
+    assert "CANARY" not in str(told)
 
 
 def test_head_has_the_headers_alone(service: Service) -> None:
