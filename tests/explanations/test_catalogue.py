@@ -26,7 +26,7 @@ from smarthost.explanations.words import Text, Words
 from smarthost.web.api.smtp_settings_dto import SmtpSettingsRequestDto
 
 FILES = Path(words_module.__file__).with_name("words")
-LANGUAGES = {file.stem: Words.of(file.stem) for file in FILES.glob("*.json")}
+LANGUAGES = {folder.name: Words.of(folder.name) for folder in FILES.iterdir()}
 ENGLISH = LANGUAGES["en"]
 RULES = [rule for rules in CATALOGUE.values() for rule in rules]
 FIELDS = {

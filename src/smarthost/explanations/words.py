@@ -1,4 +1,4 @@
-"""All words of explanations, one file a language in `words/`; the rules know only their ids.
+"""All words of explanations, in a folder a language in `words/`; the rules know only their ids.
 
 A `fix` names the settings in brackets as the API does, so that a person in a form and a program
 find the same field. Title and `why` never speak of single settings or the port: they are also
@@ -63,8 +63,8 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @classmethod
     def of(cls, language: str) -> Self:
         """Read the words of a language. Raises `FileNotFoundError` for one that there is not."""
-        file = resources.files("smarthost.explanations") / "words" / f"{language}.json"
-        return msgspec.json.decode(file.read_bytes(), type=cls)
+        folder = resources.files("smarthost.explanations") / "words" / language
+        return msgspec.json.decode((folder / "failures.json").read_bytes(), type=cls)
 
 
 def hidden_relay() -> str:
