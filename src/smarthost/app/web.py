@@ -40,6 +40,10 @@ from smarthost.web.emails.family import EMAILS
 from smarthost.web.emails.operations import operations as email_operations
 from smarthost.web.openapi import openapi_document
 from smarthost.web.operations import Operation
+from smarthost.web.pages.asking import Asker
+from smarthost.web.pages.family import PAGES
+from smarthost.web.pages.pages import add_pages
+from smarthost.web.pages.pipeline import PagePipeline
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
@@ -61,7 +65,7 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
         operations,
         Pipeline(finder, authenticator, users, addresses, clock, stopped),
         Middleware(
-            (EMAILS,),
+            (EMAILS, PAGES),
             config.trusted_networks,
             addresses,
             clock,
@@ -70,6 +74,8 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
         ),
         clock,
     )
+    asker = Asker(operations, clock, stopped)
+    add_pages(app, PagePipeline(finder, authenticator, users, addresses, clock, asker))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
