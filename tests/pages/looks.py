@@ -39,7 +39,12 @@ def inspect(page: Page, name: str) -> list[str]:
     for look in looks(page):
         screenshot(page, name, look)
         wrong += [f"{look}: {violation}" for violation in violations(page)]
-    show(page, Look(width=NARROW))
-    if page.evaluate(_SIDEWAYS) > 0:
+    if is_too_wide(page):
         wrong.append(f"{NARROW}: wider than the screen")
     return wrong
+
+
+def is_too_wide(page: Page) -> bool:
+    """Whether `page` has to be scrolled sideways on the least screen."""
+    show(page, Look(width=NARROW))
+    return bool(page.evaluate(_SIDEWAYS) > 0)

@@ -3,10 +3,10 @@
 import pytest
 from playwright.sync_api import Page
 
-from tests.contract.service import SETTINGS
-from tests.journeys.sink import Sink
+from tests.contract.service import EMAILS, SETTINGS
+from tests.journeys.sink import Sink, until
 from tests.pages.browser import LOOKS, Browsing, Look
-from tests.pages.desk import Desk
+from tests.pages.desk import SENDER, Desk
 
 _ASK = "async path => { const r = await fetch(path); return [r.status, document.cookie] }"
 _SHOWN = """() => [
@@ -41,7 +41,8 @@ def test_scripts_can_be_turned_off(browse: Browsing) -> None:
 
 def test_mail_of_a_desk_goes_out_by_its_relay(desk: Desk, relay: Sink) -> None:
     desk.save(relay.port)
-    message = {"from": "notify@example.com", "to": "jane@example.net", "subject": "x", "text": "x"}
-    desk.ask("POST", "/emails", message)
+    message = {"from": SENDER, "to": "jane@example.net", "subject": "x", "text": "x"}
+    path = f"{EMAILS}/{desk.ask('POST', EMAILS, message)['id']}"
+    until(lambda: desk.ask("GET", path)["last_event"] == "sent")
     (taken,) = relay.wait_for(1)
     assert taken.recipients == ("jane@example.net",)
