@@ -8,7 +8,8 @@ import msgspec
 
 from smarthost.app.parts import Parts
 from smarthost.audit.model import OPERATOR, Actor
-from smarthost.portals.model import Portal
+from smarthost.database.engine import StoreFullError
+from smarthost.portals.model import ConflictError, Portal, User
 from smarthost.secret import Secret
 from smarthost.web.sign_in_link import sign_in_url
 
@@ -29,13 +30,20 @@ async def offer_sign_in(
     """Return how the first administrator signs in to `portal`, which is reached at `url`.
 
     None where nobody can: in a portal that is suspended or has no administrator. Raises
-    `ConflictError` when the administrator is removed at this moment.
+    `StoreUnavailableError`.
     """
     administrator = await parts.portals.first_administrator(portal.id)
     if administrator is None or portal.suspended_at is not None:
         return None
-    link = None
-    if make_link:
-        _, token = await parts.links.make(administrator, Actor(name=OPERATOR))
-        link = sign_in_url(url, token)
+    link = await _link(parts, administrator, url) if make_link else None
     return SignInOffer(portal=portal.name, email=administrator.email, url=link)
+
+
+async def _link(parts: Parts, user: User, url: str) -> Secret | None:
+    try:
+        _, token = await parts.links.make(user, Actor(name=OPERATOR))
+    except (StoreFullError, ConflictError):
+        # A full disk, or a user removed at this moment: the service starts all the same, and a
+        # first key that was made before is still to be shown.
+        return None
+    return sign_in_url(url, token)
