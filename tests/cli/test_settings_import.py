@@ -47,17 +47,11 @@ def test_a_file_is_recognised_shown_and_saved(installed: Program) -> None:
         "password\tknown",
         "Saved as revision 1.",
     ]
-    shown = installed("settings", "show")
-    assert "password\tstored" in shown.out
-    assert CANARY not in ended.out + ended.err + shown.out
-
-
-def test_the_answer_is_that_of_the_api_from_standard_input_too(installed: Program) -> None:
+    assert CANARY not in ended.out + ended.err
     url = f"smtps://u:{CANARY}@mail.example.com?sender=a@example.com"
-    ended = installed(*IMPORT, "-", "--json", typed=url)
-    assert ended.code == 0, ended.err
-    assert ended.json() == installed("settings", "show", "--json").json()
-    assert ended.json()["port"] == 465
+    answered = installed(*IMPORT, "-", "--json", typed=url)
+    assert answered.json() == installed("settings", "show", "--json").json()
+    assert answered.json()["port"] == 465
 
 
 def test_a_dry_run_needs_no_installation_and_no_password(program: Program) -> None:
@@ -70,23 +64,17 @@ def test_a_dry_run_needs_no_installation_and_no_password(program: Program) -> No
     assert not program.data_dir.exists()
 
 
-def test_a_password_that_is_masked_has_to_be_given(installed: Program) -> None:
+def test_a_password_that_is_masked_is_asked_for_and_then_stays(installed: Program) -> None:
     name = written(installed, MASKED, "realm.json")
     refused = installed(*IMPORT, name)
     assert refused.code == 2
     assert "smarthost: smtpServer.password: The password is needed" in refused.err
-    assert installed(*IMPORT, name, "--password-stdin", typed=CANARY).code == 0
-    assert "Saved as revision 1." in installed(*IMPORT, name).out  # the stored one stays
-
-
-def test_a_password_that_is_masked_is_asked_for_at_a_terminal(installed: Program) -> None:
-    ended = installed.at_terminal(
-        *IMPORT, written(installed, MASKED, "realm.json"), answers=(f"{CANARY}\n",)
-    )
+    ended = installed.at_terminal(*IMPORT, name, answers=(f"{CANARY}\n",))
     assert ended.code == 0, ended.out
     assert ended.out.index("not known") < ended.out.index("Password of notify at mail.example.com")
     assert "Saved as revision 1." in ended.out
     assert CANARY not in ended.out
+    assert "Saved as revision 1." in installed(*IMPORT, name).out  # nothing has changed
 
 
 def test_a_checked_import_is_saved_only_if_it_works(installed: Program) -> None:
@@ -97,8 +85,7 @@ def test_a_checked_import_is_saved_only_if_it_works(installed: Program) -> None:
     assert "These settings work, and are saved as revision 1." in ended.out
     failed = installed(*IMPORT, "-", "--check", "--sender-address", ADMIN, typed=url)
     assert failed.code == 1
-    assert "connection" in failed.out.lower()
-    assert installed("settings", "show", "--json").json()["port"] == relay.port
+    assert "refused the connection" in failed.out
 
 
 def test_faults_are_told_by_where_they_are(untouched: Program, tmp_path: Path) -> None:
@@ -108,12 +95,6 @@ def test_faults_are_told_by_where_they_are(untouched: Program, tmp_path: Path) -
     assert (ended.code, ended.out) == (2, "")
     told = [line.split(": ")[1] for line in ended.err.splitlines()[2:]]
     assert told == ["EMAIL_HOST", "EMAIL_PORT", "--sender-address"]
-    file.write_text("EMAIL_HOST=${A}\nEMAIL_USE_TLS=x\n")
-    ended = untouched(*IMPORT, str(file))
-    assert [line.split(": ")[1] for line in ended.err.splitlines()] == [
-        "EMAIL_USE_TLS",
-        "EMAIL_HOST",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +102,6 @@ def test_faults_are_told_by_where_they_are(untouched: Program, tmp_path: Path) -
     [
         ((f"smtp://u:{CANARY}@a.test",), "A URL is not typed here"),
         (("-", "--password-stdin"), "give --password-file"),
-        (("-",), "nothing that can be imported"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
