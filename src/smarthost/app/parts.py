@@ -32,6 +32,7 @@ from smarthost.mail_queue.holds.store import lift
 from smarthost.metrics.metrics import Metrics
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
+from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.portals.sign_in.passwords import Passwords
 from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
@@ -81,6 +82,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Passwords
     sign_ins: SignInStore
     sign_in: SignIn
+    links: SignInLinks
     settings: SettingsStore
     bindings: BindingStore
     tokens: TokenStore
@@ -226,6 +228,7 @@ def _build(
         passwords=passwords,
         sign_ins=sign_ins,
         sign_in=SignIn(portals, sign_ins, passwords),
+        links=SignInLinks(database, audit, clock, ids, sign_ins),
         settings=settings,
         bindings=bindings,
         tokens=tokens,
@@ -276,6 +279,7 @@ def _first_opening(parts: Parts) -> FirstOpening:
         parts.clock,
         portals=parts.portals,
         sign_ins=parts.sign_ins,
+        links=parts.links,
         webhooks=parts.webhooks,
         notices=FailureNoticeStore(parts.database),
     )

@@ -97,6 +97,11 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
                 user.set_password,
                 ("anna@example.com", "anna@example.com --password-file password.txt"),
             ),
+            (
+                "link",
+                user.link,
+                ("anna@example.com", "anna@example.com --url https://mail.example.com --json"),
+            ),
             ("remove", user.remove, ("shop@example.com",)),
         ),
     ),

@@ -143,9 +143,13 @@ class Authenticator:
         token = parse_token(text)
         if token is None:
             return None
-        if token.kind is TokenKind.API_KEY:
-            return await self._key(token, portal)
-        return await self._session(token, portal)
+        match token.kind:
+            case TokenKind.API_KEY:
+                return await self._key(token, portal)
+            case TokenKind.SESSION:
+                return await self._session(token, portal)
+            case TokenKind.SIGN_IN_LINK:
+                return None  # it is no credential: its page makes a session of it, once
 
     async def _key(self, token: Token, portal: Portal) -> Caller | None:
         key = await self._keys.find(portal.id, token)
