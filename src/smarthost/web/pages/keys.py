@@ -25,6 +25,8 @@ _PERMISSIONS = {
 }
 """What the form offers, by its words."""
 _THAT_SEND = frozenset({"send", "*"})
+_MOST_DIGITS = 9
+"""More than any number of days has that is taken."""
 _ORDER = ("name", "permissions", "expiresInDays")
 
 Key = dict[str, Any]
@@ -51,16 +53,13 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
     def body(self) -> dict[str, object]:
         """Return the body of `createApiKey`."""
         days: object = self.days or None
-        if self.days.isascii() and self.days.isdigit() and len(self.days) < _LONG:
+        if self.days.isascii() and self.days.isdigit() and len(self.days) <= _MOST_DIGITS:
             days = int(self.days)
         return {
             "name": self.name,
             "permissions": _PERMISSIONS.get(self.permission, [self.permission]),
             "expiresInDays": days,
         }
-
-
-_LONG = 10  # digits, which no number of days has
 
 
 class KeyPages:
