@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
 from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -207,6 +208,16 @@ def test_of_the_operators_relay_nothing_is_shown_where_it_is_hidden(visitor: Vis
     page = visitor.get("/settings")
     assert "This portal uses the installation's mail server" in text(page)
     assert field(page, "host") == ""
+
+
+def test_a_standalone_portal_is_told_the_operators_relay(tmp_path: Path) -> None:
+    relay = "smtp://operator:secret-of-it@relay.operator.example:2525?sender=noreply@example.com"
+    with running_service(tmp_path, DEFAULT_RELAY_URL=relay) as service:
+        page = visitor_of(service, service.portal, Role.ADMINISTRATOR).get("/settings")
+    assert "relay.operator.example, port 2525, from noreply@example.com" in text(page)
+    assert field(page, "senderAddress") == "noreply@example.com"
+    assert field(page, "host") == field(page, "credentialsUserName") == ""
+    assert "secret-of-it" not in page.body.decode()
 
 
 def test_settings_that_are_switched_off_are_told_calmly(visitor: Visitor) -> None:
