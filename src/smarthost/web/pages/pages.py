@@ -8,6 +8,7 @@ from smarthost.web.application import WebApp
 from smarthost.web.pages.assets import AssetsResource
 from smarthost.web.pages.page import Page
 from smarthost.web.pages.pipeline import PagePipeline
+from smarthost.web.pages.settings import SettingsPages
 from smarthost.web.pages.signing_in import SignInPages
 from smarthost.web.request import Request
 from smarthost.web.resource import Responder, resource_of
@@ -25,7 +26,7 @@ def add_pages(app: WebApp, pipeline: PagePipeline) -> None:
 
 def all_pages() -> Iterable[Page]:
     """Return the table of all pages."""
-    return SignInPages().pages()
+    return [*SignInPages().pages(), *SettingsPages().pages()]
 
 
 def _responder(page: Page, pipeline: PagePipeline) -> Responder:

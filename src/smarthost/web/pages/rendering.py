@@ -4,6 +4,7 @@ Everything is escaped where it is shown (Jinja2's autoescape), an unknown name i
 empty text, and templates hold no words: those are the catalogue's.
 """
 
+import re
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
@@ -19,6 +20,8 @@ from smarthost.web.pages.page import Html, PageCall
 
 _FRAME = "frame"
 _REFUSAL = "refusal"
+# The point or comma that ends a sentence is not the URL's.
+_URL = re.compile(r"(https://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
 
 
 class Rendering:
@@ -33,7 +36,12 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"fill": filled, "count": counted, "time": time_element}
+        self._environment.filters |= {
+            "fill": filled,
+            "count": counted,
+            "time": time_element,
+            "linked": linked,
+        }
         self._environment.globals["asset"] = Assets.load().path
 
     @classmethod
@@ -87,4 +95,14 @@ def time_element(moment: str) -> Markup:
     shown = at.strftime("%-d %b %Y, %H:%M:%S UTC")
     return Markup('<time datetime="{}">{}</time>').format(
         at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), shown
+    )
+
+
+def linked(text: str) -> Markup:
+    """Return a text of our own with its https URLs as links, which open beside the page."""
+    link = Markup('<a href="{0}" rel="noreferrer noopener" target="_blank">{0}</a>')
+    parts = _URL.split(text)
+    return Markup("").join(
+        link.format(part) if at % 2 else part  # `split` gives what is between and what matched
+        for at, part in enumerate(parts)
     )
