@@ -6,6 +6,7 @@ import falcon.asgi
 
 from smarthost.web.application import WebApp
 from smarthost.web.pages.assets import AssetsResource
+from smarthost.web.pages.checking import CheckPages
 from smarthost.web.pages.page import Page
 from smarthost.web.pages.pipeline import PagePipeline
 from smarthost.web.pages.settings import SettingsPages
@@ -26,7 +27,7 @@ def add_pages(app: WebApp, pipeline: PagePipeline) -> None:
 
 def all_pages() -> Iterable[Page]:
     """Return the table of all pages."""
-    return [*SignInPages().pages(), *SettingsPages().pages()]
+    return [*SignInPages().pages(), *SettingsPages().pages(), *CheckPages().pages()]
 
 
 def _responder(page: Page, pipeline: PagePipeline) -> Responder:
