@@ -89,10 +89,8 @@ def _row(step: Mapping[str, Any], problems: list[dict[str, Any]]) -> dict[str, A
     state, taken = step["state"], step.get("milliseconds")
     if state == "ok" and problems:
         state = "warning"  # of what the settings alone show, the step knows nothing
-    if taken is None or state in ("skipped", _NOT_REACHED):
-        time = None
-    else:
-        time = milliseconds(taken)
+    ran = state not in ("skipped", _NOT_REACHED)
+    time = milliseconds(taken) if ran and taken is not None else None
     return {
         "step": step["step"],
         "state": state,

@@ -12,6 +12,7 @@ from smarthost.web.rate_limit import Quota
 
 SIGN_IN = "/sign-in"
 SETTINGS = "/settings"
+OAUTH2 = "/settings/oauth2"
 HISTORY = "/history"
 MAIL = "/mail"
 KEYS = "/keys"

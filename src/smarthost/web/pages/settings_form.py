@@ -4,7 +4,7 @@ Its fields have the contract's names. A password is in what is read alone: it is
 even after a refusal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -92,21 +92,21 @@ async def settings_page(
     try:
         told = await call.ask("getSmtpSettings")
     except AskedInVainError as vain:
-        return _closed(vain)
+        return closed(vain)
     in_force, oauth2 = told.value, None
     if not in_force["isDefaultSettings"]:
         oauth2 = (await call.ask("getSmtpOAuth2")).value
     since = None
     shown = values_of_settings(in_force) if form is None else typed or values_of_form(form)
-    if form is not None and _is_conflict(refusal):
+    if form is not None and is_conflict(refusal):
         since = await conflict_of(call, form.text(REVISION), values_of_settings(in_force), shown)
     values = {
         "v": shown,
-        "revision": _revision(told) if form is None or since else form.text(REVISION),
+        "revision": revision_of(told) if form is None or since else form.text(REVISION),
         "in_force": in_force,
         "stored": _stored(in_force, oauth2),
         "oauth2": oauth2,
-        "faults": _in_order({**(faults or {}), **_fields(refusal)}),
+        "faults": in_order({**(faults or {}), **_fields(refusal)}, _ORDER),
         "message": None if refusal is None or since or refusal.fields else refusal.message,
         "done": notice,
         "check": check,
@@ -116,7 +116,7 @@ async def settings_page(
         "unsaved": form is not None,
         "password_gone": form is not None and bool(form.text(PASSWORD)),
     }
-    return _answer(PAGE, values, refusal)
+    return answered(PAGE, values, refusal)
 
 
 def values_of_settings(settings: Mapping[str, Any]) -> Values:
@@ -131,13 +131,14 @@ def values_of_settings(settings: Mapping[str, Any]) -> Values:
     return {**texts, **{name: settings[name] for name in BOXES}}
 
 
-def _in_order(faults: Faults) -> Faults:
-    """Return the faults as the page has their fields; those of others come last."""
-    rank = {name: at for at, name in enumerate(_ORDER)}
+def in_order(faults: Faults, names: Sequence[str]) -> Faults:
+    """Return the faults in the order of these names; those of others come last."""
+    rank = {name: at for at, name in enumerate(names)}
     return dict(sorted(faults.items(), key=lambda one: rank.get(one[0], len(rank))))
 
 
-def _revision(told: Told) -> str:
+def revision_of(told: Told) -> str:
+    """Return the revision that an answer has in its `ETag`."""
     return told.headers["ETag"].strip('"')
 
 
@@ -160,21 +161,23 @@ def _stored(
     }
 
 
-def _closed(vain: AskedInVainError) -> Html:
+def closed(vain: AskedInVainError) -> Html:
     """Say calmly that the settings are not for who asks. Raises `vain` if it is about another."""
     if vain.refusal.status not in _CLOSED:
         raise vain
-    return _answer(CLOSED_PAGE, {"message": vain.refusal.message, "section": PAGE}, vain.refusal)
+    return answered(CLOSED_PAGE, {"message": vain.refusal.message, "section": PAGE}, vain.refusal)
 
 
-def _answer(page: str, values: dict[str, object], refusal: Refusal | None) -> Html:
+def answered(page: str, values: dict[str, object], refusal: Refusal | None) -> Html:
+    """Return a page with the status of what was refused."""
     if refusal is None:
         return Html(page=page, values=values)
     told = {name: text for name, text in refusal.headers.items() if name == "Retry-After"}
     return Html(page=page, values=values, status=refusal.status, headers=told)
 
 
-def _is_conflict(refusal: Refusal | None) -> bool:
+def is_conflict(refusal: Refusal | None) -> bool:
+    """Whether somebody else had saved meanwhile (412)."""
     return refusal is not None and refusal.status is HTTPStatus.PRECONDITION_FAILED
 
 
