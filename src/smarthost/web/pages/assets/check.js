@@ -7,7 +7,7 @@ const said = section.querySelector("[data-said]");
 const cancelling = section.querySelector("[data-cancelling]");
 const list = section.querySelector(".steps");
 const pattern = document.getElementById("check-steps").content;
-const parts = import(document.getElementById("check-parts").href);
+const parts = import(section.dataset.parts);
 
 const TEXTS = ["host", "port", "senderAddress", "senderDisplayName", "credentialsUserName"];
 const BOXES = ["enableSSL", "enableAuth", "useNtlm"];

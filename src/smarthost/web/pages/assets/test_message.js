@@ -7,7 +7,7 @@ const said = section.querySelector("[data-said]");
 const problem = section.querySelector("[data-problem]");
 const progress = section.querySelector("[data-progress]");
 const stages = document.getElementById("test-stages").content;
-const parts = import(document.getElementById("check-parts").href);
+const parts = import(document.getElementById("check").dataset.parts);
 
 const LONGEST = 60_000; // ms; a test that has not ended after 40 seconds reads as failed
 const PAUSE = 1_000;
