@@ -18,7 +18,7 @@ from tests.pages.desk import Desk, open_desk
 from tests.pages.guard import Guard
 
 # What is under `localhost` is as trustworthy to a browser as what comes by TLS.
-_BASE_DOMAIN = "portals.localhost"
+BASE_DOMAIN = "portals.localhost"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of several portals."""
     folder = tmp_path_factory.mktemp("pages")
-    with running_service(folder, BASE_DOMAIN=_BASE_DOMAIN) as running:
+    with running_service(folder, BASE_DOMAIN=BASE_DOMAIN) as running:
         yield running
 
 

@@ -6,6 +6,7 @@ import falcon.asgi
 
 from smarthost.web.application import WebApp
 from smarthost.web.pages.assets import AssetsResource
+from smarthost.web.pages.checking import CheckPages
 from smarthost.web.pages.oauth2 import OAuth2Pages
 from smarthost.web.pages.page import Page
 from smarthost.web.pages.pipeline import PagePipeline
@@ -27,7 +28,12 @@ def add_pages(app: WebApp, pipeline: PagePipeline) -> None:
 
 def all_pages() -> Iterable[Page]:
     """Return the table of all pages."""
-    return [*SignInPages().pages(), *SettingsPages().pages(), *OAuth2Pages().pages()]
+    return [
+        *SignInPages().pages(),
+        *SettingsPages().pages(),
+        *CheckPages().pages(),
+        *OAuth2Pages().pages(),
+    ]
 
 
 def _responder(page: Page, pipeline: PagePipeline) -> Responder:

@@ -43,6 +43,7 @@ class Rendering:
             "linked": linked,
         }
         self._environment.globals["asset"] = Assets.load().path
+        self._environment.globals["words_of"] = page_words
 
     @classmethod
     @cache

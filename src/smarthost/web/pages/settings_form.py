@@ -12,6 +12,7 @@ from smarthost.web.errors import Refusal
 from smarthost.web.pages.form import Form
 from smarthost.web.pages.page import AskedInVainError, Html, PageCall, Told
 from smarthost.web.pages.settings_conflict import conflict_of
+from smarthost.web.pages.trial_shown import last_trial
 
 PAGE = "settings"
 CLOSED_PAGE = "settings_closed"
@@ -109,6 +110,7 @@ async def settings_page(
         "message": None if refusal is None or since or refusal.fields else refusal.message,
         "done": notice,
         "check": check,
+        "trial": await last_trial(call),
         "offers": offers,
         "conflict": since,
         "unsaved": form is not None,
