@@ -439,7 +439,8 @@ READ = """async ([url, text]) => {
     };
     const told = [await read(Array.from(octets, (octet) => new Uint8Array([octet])))];
     for (let at = 0; at <= octets.length; at++) {
-        told.push(await read([octets.slice(0, at), octets.slice(at, at + 1), octets.slice(at + 1)]));
+        const cut = [octets.slice(0, at), octets.slice(at, at + 1), octets.slice(at + 1)];
+        told.push(await read(cut));
     }
     return [...new Set(told)];
 }"""
