@@ -8,7 +8,7 @@ import threading
 from tests.smtp.relays import Peer
 
 USER_NAME = "notify@example.com"
-PASSWORD = "an app password"  # noqa: S105 - of the scripted relay
+PASSWORD = "an app password"
 _PATIENCE = 30.0
 
 

@@ -136,13 +136,15 @@ function showResult(tools, { ok, saved, failure, warnings, revision }) {
   tools.say(said, kind, tools.word(`results.${result}`, { title: failure?.title }));
 }
 
+function submit(button) {
+  drawnByServer = true;
+  form.requestSubmit(button);
+}
+
 function showRefusal(tools, refusal, button) {
   leaveRest(tools);
-  if (refusal.status === CONFLICT) {
-    // Who saved what since, the server draws.
-    drawnByServer = true;
-    form.requestSubmit(button);
-  } else if (refusal.fields) {
+  if (refusal.status === CONFLICT) submit(button); // who saved what since, the server draws
+  else if (refusal.fields) {
     list.hidden = true;
     const names = Object.keys(refusal.fields);
     tools.mark(form, refusal.fields);
@@ -186,7 +188,8 @@ async function follow(tools, answer, button) {
 async function check(button) {
   const own = (running = new AbortController());
   const focused = document.activeElement;
-  const tools = await parts;
+  const tools = await parts.catch(() => null);
+  if (!tools) return submit(button);
   const request = {
     method: "POST",
     headers: { "Content-Type": "application/json", "If-Match": `"${new FormData(form).get("revision")}"` },
