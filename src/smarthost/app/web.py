@@ -75,7 +75,8 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
         clock,
     )
     asker = Asker(operations, clock, stopped)
-    add_pages(app, PagePipeline(finder, authenticator, users, addresses, clock, asker))
+    pages = PagePipeline(finder, authenticator, users, addresses, clock, asker)
+    add_pages(app, pages, parts.links)
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
