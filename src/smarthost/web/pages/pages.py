@@ -15,10 +15,10 @@ from smarthost.web.request import Request
 from smarthost.web.resource import Responder, resource_of
 
 
-def add_pages(app: WebApp, pipeline: PagePipeline, links: SignInLinks) -> None:
-    """Have `app` serve the pages and the files that they load."""
+def add_pages(app: WebApp, pipeline: PagePipeline, pages: Iterable[Page]) -> None:
+    """Have `app` serve these pages and the files that they load."""
     by_path: dict[str, dict[str, Responder]] = {}
-    for page in all_pages(links):
+    for page in pages:
         by_path.setdefault(page.path, {})[page.method] = _responder(page, pipeline)
     for path, responders in by_path.items():
         app.add_route(path, resource_of(responders))
