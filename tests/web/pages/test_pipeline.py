@@ -251,6 +251,7 @@ async def test_a_refusal_keeps_the_navigation_and_tells_nothing_of_the_inside(
     assert "admin@example.com" in page.text
     assert not any(word in page.text for word in (FAULT, "Traceback", "ValueError", ".py"))
     assert ("" in page.values("href")) == (method == "GET" and kind != "conflict")
+    assert (reply.headers["x-request-id"] in page.text) == (kind == "fault")
     noted = [line for line in lines if line["log_level"] == "error"]
     assert bool(noted) == (kind != "conflict")
 

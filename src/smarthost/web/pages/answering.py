@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import falcon.asgi
 
 from smarthost.web.errors import Refusal
+from smarthost.web.exchange import Exchange
 from smarthost.web.pages.family import HTML
 from smarthost.web.pages.page import Html, Reader, Redirect
 from smarthost.web.pages.places import place, place_of, sign_in_first
@@ -50,7 +51,10 @@ def refuse(
         again = refusal.status in _PASSING
     response.status = refusal.status
     response.set_headers(refusal.headers)
-    _write(_rendering().refusal(refusal, reader, back=back, again=again), response)
+    is_ours = refusal.status is HTTPStatus.INTERNAL_SERVER_ERROR
+    number = Exchange.of(request).request_id if is_ours else None
+    html = _rendering().refusal(refusal, reader, back=back, again=again, number=number)
+    _write(html, response)
 
 
 def send_to_sign_in(request: Request, response: falcon.asgi.Response) -> None:

@@ -55,10 +55,12 @@ class Rendering:
         *,
         back: str | None = None,
         again: bool = False,
+        number: str | None = None,
     ) -> bytes:
         """Return the page that says why there is none.
 
-        `back` is where the reader came from; `again`: another try may go well.
+        `back` is where the reader came from; `again`: another try may go well; by
+        `number` the operator finds in the log what happened.
         """
         titles = page_words(REFUSAL)["titles"]
         assert isinstance(titles, dict)  # noqa: S101 - the catalogue's own
@@ -67,6 +69,7 @@ class Rendering:
             "message": refusal.message,
             "back": back,
             "again": again,
+            "number": number,
         }
         return self._rendered(REFUSAL, values, reader)
 
