@@ -94,12 +94,42 @@ def words_in_code(page: str) -> set[str]:
     }
 
 
+def _shared(template: str) -> dict[str, str]:
+    """The words of no page that a template takes by name, by the variable that it has for them."""
+    return {
+        node.target.name: node.node.args[0].value
+        for node in tree(template).find_all(nodes.Assign)
+        if isinstance(node.target, nodes.Name)
+        and isinstance(node.node, nodes.Call)
+        and isinstance(node.node.node, nodes.Name)
+        and node.node.node.name == "words_of"
+        and isinstance(node.node.args[0], nodes.Const)
+    }
+
+
+_SHARED = sorted({words for name in _TEMPLATES for words in _shared(name).values()})
+
+
 def test_every_page_has_a_template_and_every_template_words() -> None:
     pages = {name for name in _TEMPLATES if not name.startswith("_") and name != "base"}
-    assert pages == set(_PAGES) - {_FRAME}
+    assert pages == set(_PAGES) - {_FRAME, *_SHARED}
 
 
-@pytest.mark.parametrize("page", [page for page in _PAGES if page != _FRAME])
+@pytest.mark.parametrize("shared", _SHARED)
+def test_shared_words_are_those_that_templates_show(shared: str) -> None:
+    shown = {
+        key
+        for name in _TEMPLATES
+        for variable, words in _shared(name).items()
+        if words == shared
+        for key in read_of(variable, name)
+    }
+    there = set(page_words(shared))
+    assert shown - there == set(), "asked for in vain"
+    assert there - shown - words_in_code(shared) == set(), "used nowhere"
+
+
+@pytest.mark.parametrize("page", [page for page in _PAGES if page not in (_FRAME, *_SHARED)])
 def test_the_words_of_a_page_are_those_that_it_shows(page: str) -> None:
     shown, there = shown_by(page), set(page_words(page))
     assert shown - there == set(), "asked for in vain"
