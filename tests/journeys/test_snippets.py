@@ -22,12 +22,12 @@ from smarthost.web.auth import COOKIE
 from tests.authority import Authority
 from tests.cli.program import ADMIN
 from tests.contract.service import AUTHENTICATION
-from tests.contract.visitor import html, text_by_id
 from tests.journeys.mail_clients import Tls
 from tests.journeys.postfix import DOMAIN, Postfix, folder_for_postfix, postfix, without_trace
 from tests.journeys.served import Served, serving
 from tests.journeys.sink import PATIENCE
 from tests.journeys.submission import House, opened
+from tests.web.pages.visitor import text_by_id
 
 pytestmark = pytest.mark.needs("postfix", "saslpasswd2")
 
@@ -103,7 +103,7 @@ def given_out(service: Served, session: str, tls: Tls) -> dict[str, str]:
         Sec_Fetch_Site="same-origin",
     )
     assert made.status == 200, made.body
-    texts = text_by_id(html(made)).items()
+    texts = text_by_id(made.body).items()
     return {
         name.removeprefix("snippet-"): text for name, text in texts if name.startswith("snippet-")
     }

@@ -11,11 +11,9 @@ from typing import Any
 
 import msgspec
 
-from smarthost.explanations.page_words import page_words
 from smarthost.web.errors import Refusal
 from smarthost.web.pages.family import HISTORY
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
-from smarthost.web.pages.settings_form import PAGE as SETTINGS_PAGE
 from smarthost.web.pages.settings_form import answered, closed, if_match_of
 
 _PAGE = "history"
@@ -117,7 +115,6 @@ async def _history(call: PageCall, *, before: str = "", refusal: Refusal | None 
         "is_newest": not before,
         "done": call.query.text("done"),
         "message": None if refusal is None else _message(refusal),
-        "fields": page_words(SETTINGS_PAGE)["fields"],
     }
     return answered(_PAGE, values, refusal)
 

@@ -13,6 +13,7 @@ from smarthost.web.pages.settings_form import (
     settings_page,
 )
 from smarthost.web.pages.settings_offers import SettingsOfferPages
+from smarthost.web.pages.trial_shown import refreshing
 
 _RESET = f"{SETTINGS}/reset"
 
@@ -22,7 +23,7 @@ class SettingsPages:
 
     async def show(self, call: PageCall) -> Html:
         """Show the settings in force, and what was done just now."""
-        return await settings_page(call, notice=call.query.text("done"))
+        return refreshing(await settings_page(call, notice=call.query.text("done")))
 
     async def save(self, call: PageCall) -> Html | Redirect:
         """Save what was typed, or say what is wrong with it."""

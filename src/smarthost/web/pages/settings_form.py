@@ -12,6 +12,7 @@ from smarthost.web.errors import Refusal
 from smarthost.web.pages.form import Form
 from smarthost.web.pages.page import AskedInVainError, Html, PageCall, Told
 from smarthost.web.pages.settings_conflict import conflict_of
+from smarthost.web.pages.trial_shown import last_trial
 
 PAGE = "settings"
 CLOSED_PAGE = "settings_closed"
@@ -83,25 +84,25 @@ async def settings_page(
     """Draw the settings in force, or what was typed in `form` and what became of it.
 
     `typed` are other values for the form's fields. A `refusal` has the page's status, and its
-    faults stand beside the fields; `faults` are more of them. After a conflict (412) the form gets
-    the revision in force, and the page shows what that is. `notice` is a word of the page's
-    `done`, `check` is what `_check.html` shows, and `offers` are suggestions. Raises
-    `AskedInVainError`.
+    faults stand beside the fields; `faults` are more of them. Where others have saved meanwhile,
+    a refused form gets the revision in force, and the page shows what that is: faults too may be
+    there only because of it. `notice` is a word of the page's `done`, `check` is what
+    `_check.html` shows, and `offers` are suggestions. Raises `AskedInVainError`.
     """
     try:
         told = await call.ask("getSmtpSettings")
     except AskedInVainError as vain:
         return closed(vain)
-    in_force, oauth2 = told.value, None
+    in_force, revision, oauth2 = told.value, revision_of(told), None
     if not in_force["isDefaultSettings"]:
         oauth2 = (await call.ask("getSmtpOAuth2")).value
     since = None
     shown = values_of_settings(in_force) if form is None else typed or values_of_form(form)
-    if form is not None and is_conflict(refusal):
+    if form is not None and refusal is not None and form.text(REVISION) != revision:
         since = await conflict_of(call, form.text(REVISION), values_of_settings(in_force), shown)
     values = {
         "v": shown,
-        "revision": revision_of(told) if form is None or since else form.text(REVISION),
+        "revision": revision if form is None or since else form.text(REVISION),
         "in_force": in_force,
         "stored": _stored(in_force, oauth2),
         "oauth2": oauth2,
@@ -109,6 +110,7 @@ async def settings_page(
         "message": None if refusal is None or since or refusal.fields else refusal.message,
         "done": notice,
         "check": check,
+        "trial": await last_trial(call),
         "offers": offers,
         "conflict": since,
         "unsaved": form is not None,

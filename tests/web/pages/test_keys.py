@@ -3,10 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +11,23 @@ from structlog.testing import capture_logs
 
 from smarthost.portals.model import Permission, Portal, Role, User
 from tests.contract.service import (
-    BASE_DOMAIN,
     EMAILS,
     KEYS,
     SETTINGS,
     Reply,
     Service,
-    running_service,
 )
-from tests.contract.visitor import Visitor, html, text_by_id, visiting
+from tests.web.pages.visitor import Visitor, signed_in, text_by_id
 
 HOSTILE = '"><b>{{7*7}}</b>'
 LARGEST = 60_000
+
+
+def html(reply: Reply) -> str:
+    return reply.body.decode()
+
+
+FORM = {"name": "shop", "permission": "send", "after": ""}
 HTTP_SNIPPETS = {"snippet-curl", "snippet-resend"}
 
 
@@ -47,24 +49,11 @@ class Desk:
         return listed
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder: Path = tmp_path_factory.mktemp("keys")
-    with running_service(folder, BASE_DOMAIN=BASE_DOMAIN) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def numbers() -> Iterator[int]:
-    return count(1)
-
-
 @pytest.fixture
-def desk(service: Service, numbers: Iterator[int]) -> Desk:
+def desk(service: Service, portal: Portal) -> Desk:
     """A portal of the test's own, without any keys."""
-    portal = service.open_portal(f"keys{next(numbers)}")
     admin = service.open_user(f"admin@{portal.name}.test", Role.ADMINISTRATOR, portal=portal)
-    page = visiting(service, portal, admin)
+    page = signed_in(service, portal, admin)
     return Desk(service=service, portal=portal, admin=admin, page=page)
 
 
@@ -77,12 +66,12 @@ def hidden(page: str, name: str) -> str:
 def make(page: Visitor, **typed: str) -> Reply:
     """Send the form as the page has it now."""
     after = hidden(html(page.get("/keys")), "after")
-    return page.post("/keys", **({"name": "shop", "permission": "send", "after": after} | typed))
+    return page.post("/keys", FORM | {"after": after} | typed)
 
 
 def test_a_key_is_shown_once_and_works(desk: Desk) -> None:
     reply = make(desk.page)
-    key = text_by_id(html(reply))["key"]
+    key = text_by_id(reply.body)["key"]
 
     assert reply.status == 200
     assert reply.headers["Cache-Control"] == "no-store"
@@ -98,23 +87,22 @@ def test_a_key_is_shown_once_and_works(desk: Desk) -> None:
 
 
 def test_the_same_form_makes_one_key(desk: Desk) -> None:
-    form = {"name": "shop", "permission": "send", "after": ""}
-    first, second = desk.page.post("/keys", **form), desk.page.post("/keys", **form)
+    first, second = desk.page.post("/keys", FORM), desk.page.post("/keys", FORM)
 
     (listed,) = desk.listed()
     assert (first.status, second.status) == (200, 409)
     assert "has made its key already" in html(second)
     assert listed["keyPostfix"] in html(second)
-    assert text_by_id(html(first))["key"] not in html(second)
+    assert text_by_id(first.body)["key"] not in html(second)
     # The page has a new form, which makes another.
     assert make(desk.page).status == 200
     assert len(desk.listed()) == 2
 
 
 def test_forms_of_two_people_are_apart(desk: Desk) -> None:
-    user = visiting(desk.service, desk.portal, desk.user())
+    user = signed_in(desk.service, desk.portal, desk.user())
     for page in (desk.page, user):
-        assert page.post("/keys", name="shop", permission="send", after="").status == 200
+        assert page.post("/keys", FORM).status == 200
     assert len(desk.listed()) == 2
 
 
@@ -128,7 +116,7 @@ def test_forms_of_two_people_are_apart(desk: Desk) -> None:
     ],
 )
 def test_a_choice_is_what_the_key_may(desk: Desk, choice: str, permissions: list[str]) -> None:
-    page = html(make(desk.page, permission=choice))
+    page = make(desk.page, permission=choice).body
     (listed,) = desk.listed()
     assert listed["permissions"] == permissions
     sends = choice in ("send", "everything")
@@ -188,20 +176,20 @@ def test_a_name_is_text(desk: Desk) -> None:
 
 
 def test_a_revoked_key_is_gone(desk: Desk) -> None:
-    key = text_by_id(html(make(desk.page)))["key"]
+    key = text_by_id(make(desk.page).body)["key"]
     (listed,) = desk.listed()
-    reply = desk.page.post(f"/keys/{listed['id']}/revoke")
+    reply = desk.page.post(f"/keys/{listed['id']}/revoke", {})
 
     assert (reply.status, reply.headers["Location"]) == (303, "/keys?done=revoked")
     assert desk.service.ask("GET", SETTINGS, key=key, portal=desk.portal).status == 401
-    assert desk.page.post(f"/keys/{listed['id']}/revoke").status == 404
+    assert desk.page.post(f"/keys/{listed['id']}/revoke", {}).status == 404
     assert "Revoked." in html(desk.page.get("/keys?done=revoked"))
 
 
 def test_a_key_of_another_portal_is_not_found(desk: Desk) -> None:
     key = desk.service.open_key()
     key_id = key.split("_")[1]
-    assert desk.page.post(f"/keys/{key_id}/revoke").status == 404
+    assert desk.page.post(f"/keys/{key_id}/revoke", {}).status == 404
     assert desk.service.ask("GET", SETTINGS, key=key).status == 200
 
 
@@ -212,25 +200,25 @@ def test_expired_keys_are_marked(desk: Desk) -> None:
 
 def test_who_is_no_administrator_sees_and_makes_keys_of_their_own_that_send(desk: Desk) -> None:
     desk.service.open_key(desk.admin, name="the administrator's")
-    page = visiting(desk.service, desk.portal, desk.user())
+    page = signed_in(desk.service, desk.portal, desk.user())
     shown = html(page.get("/keys"))
     assert "the administrator" not in shown
     assert 'type="radio"' not in shown
 
     # The portal's sender is the administrator's to know.
-    made = html(make(page))
+    made = make(page).body
     assert "sender@example.com" in text_by_id(made)["snippet-smtplib"]
-    assert "in place of sender@example.com" in made
+    assert "in place of sender@example.com" in made.decode()
     assert make(page, name="more", permission="everything").status == 403
     assert [key["name"] for key in desk.listed(page)] == ["shop"]
     (of_admin,) = [key for key in desk.listed() if key["permissions"] == ["*"]]
-    assert page.post(f"/keys/{of_admin['id']}/revoke").status == 404
+    assert page.post(f"/keys/{of_admin['id']}/revoke", {}).status == 404
 
 
 def test_a_key_is_in_no_log(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with capture_logs() as events:
-        key = text_by_id(html(make(desk.page)))["key"]
+        key = text_by_id(make(desk.page).body)["key"]
     secret = key.rpartition("_")[2]
     assert events
     assert secret not in json.dumps(events, default=repr) + caplog.text
@@ -240,7 +228,7 @@ def test_the_snippets_name_this_portal_and_its_sender(desk: Desk) -> None:
     sender = f"shop@{desk.portal.name}.test"
     body = {"host": "192.0.2.25", "senderAddress": sender}
     desk.service.ask("POST", SETTINGS, body, key=desk.page.token, portal=desk.portal)
-    texts = text_by_id(html(make(desk.page)))
+    texts = text_by_id(make(desk.page).body)
     host = desk.service.host(desk.portal)
     assert f"curl http://{host}/emails " in texts["snippet-curl"]
     assert f'"to": "{desk.admin.email}"' in texts["snippet-curl"]

@@ -1,22 +1,17 @@
 """The history page as a browser without scripts gets it, and restoring from it."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 
 import pytest
 
 from smarthost.portals.model import Portal, Role, User
 from tests.contract.service import (
-    BASE_DOMAIN,
     SETTINGS,
     Reply,
     Service,
-    running_service,
 )
-from tests.contract.visitor import Visitor, html, visiting
+from tests.web.pages.visitor import Visitor, signed_in
 
 RELAY: dict[str, object] = {
     "host": "mail.example.com",
@@ -29,6 +24,10 @@ RELAY: dict[str, object] = {
 }
 OPEN: dict[str, object] = {"host": "192.0.2.25", "port": 25, "senderAddress": "a@example.com"}
 LARGEST = 60_000
+
+
+def html(reply: Reply) -> str:
+    return reply.body.decode()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,7 @@ class Desk:
         self.service.ask("DELETE", SETTINGS, key=self.key, portal=self.portal)
 
     def restore(self, revision: int, seen: int) -> Reply:
-        return self.page.post(f"/history/{revision}/restore", revision=str(seen))
+        return self.page.post(f"/history/{revision}/restore", {"revision": str(seen)})
 
     def in_force(self) -> tuple[int, str]:
         """Return the number of the revision in force, and its host."""
@@ -56,24 +55,11 @@ class Desk:
         return int(reply.headers["ETag"].strip('"')), reply.json()["response"].get("host", "")
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder: Path = tmp_path_factory.mktemp("history")
-    with running_service(folder, BASE_DOMAIN=BASE_DOMAIN) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def numbers() -> Iterator[int]:
-    return count(1)
-
-
 @pytest.fixture
-def desk(service: Service, numbers: Iterator[int]) -> Desk:
+def desk(service: Service, portal: Portal) -> Desk:
     """A portal of the test's own."""
-    portal = service.open_portal(f"history{next(numbers)}")
     admin = service.open_user(f"admin@{portal.name}.test", Role.ADMINISTRATOR, portal=portal)
-    page = visiting(service, portal, admin)
+    page = signed_in(service, portal, admin)
     return Desk(
         service=service, portal=portal, admin=admin, key=service.open_key(admin), page=page
     )
@@ -155,14 +141,14 @@ def test_nothing_is_restored_over_what_somebody_saved_meanwhile(desk: Desk) -> N
 @pytest.mark.parametrize("seen", ["", "*", "2, 3"])
 def test_a_form_that_names_no_revision_restores_nothing(desk: Desk, seen: str) -> None:
     desk.save(RELAY, OPEN)
-    assert desk.page.post("/history/1/restore", revision=seen).status == 412
+    assert desk.page.post("/history/1/restore", {"revision": seen}).status == 412
     assert desk.in_force() == (2, "192.0.2.25")
 
 
-@pytest.mark.parametrize("number", ["0", "7", "99999999999999999999", "x", "%2e%2e"])
-def test_a_revision_that_there_is_not_is_not_found(desk: Desk, number: str) -> None:
+@pytest.mark.parametrize("named", ["0", "7", "99999999999999999999", "x", "%2e%2e"])
+def test_a_revision_that_there_is_not_is_not_found(desk: Desk, named: str) -> None:
     desk.save(OPEN)
-    assert desk.page.post(f"/history/{number}/restore", revision="1").status == 404
+    assert desk.page.post(f"/history/{named}/restore", {"revision": "1"}).status == 404
 
 
 def test_a_long_history_comes_by_the_page(desk: Desk) -> None:
@@ -189,11 +175,11 @@ def test_a_page_of_something_else_than_a_number_is_refused(desk: Desk) -> None:
 def test_who_is_no_administrator_sees_no_history(desk: Desk) -> None:
     user = desk.service.open_user(f"user@{desk.portal.name}.test", portal=desk.portal)
     desk.save(RELAY, OPEN)
-    page = visiting(desk.service, desk.portal, user)
+    page = signed_in(desk.service, desk.portal, user)
     reply = page.get("/history")
     assert reply.status == 403
     assert "mail.example.com" not in html(reply)
-    assert page.post("/history/1/restore", revision="2").status == 403
+    assert page.post("/history/1/restore", {"revision": "2"}).status == 403
     assert desk.in_force()[0] == 2
 
 
