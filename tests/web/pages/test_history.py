@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from smarthost.database.engine import Transaction
 from smarthost.portals.model import Portal, Role, User
 from tests.contract.service import (
     SETTINGS,
@@ -123,6 +124,24 @@ def test_restoring_what_is_in_force_is_said_to_change_nothing(desk: Desk) -> Non
     reply = desk.restore(1, seen=1)
     assert (reply.status, reply.headers["Location"]) == (303, "/history?done=same")
     assert "Nothing was changed." in html(desk.page.get("/history?done=same"))
+
+
+def test_a_password_that_does_not_open_is_told_and_nothing_changes(desk: Desk) -> None:
+    desk.save(RELAY, OPEN)
+    spoil = (
+        "UPDATE smtp_settings_revisions SET sealed_password = zeroblob(60) WHERE portal_id = $1"
+    )
+
+    async def work(tx: Transaction) -> None:
+        await tx.execute(f"{spoil} AND revision = 1", desk.portal.id)
+
+    desk.service.run(desk.service.parts.database.transact(work))
+    reply = desk.restore(1, seen=2)
+    assert reply.status == 400
+    assert "Nothing was restored." in html(reply)
+    assert "The password of this revision does not open any more" in html(reply)
+    assert "credentialsUserPassword:" not in html(reply)
+    assert desk.in_force() == (2, "192.0.2.25")
 
 
 def test_nothing_is_restored_over_what_somebody_saved_meanwhile(desk: Desk) -> None:
