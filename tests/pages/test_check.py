@@ -259,6 +259,22 @@ SHOWN = (
 )
 
 
+def test_a_check_that_ends_oauth2_says_so(browse: Browsing, desk: Desk, relay: Sink) -> None:
+    desk.save(587, enableAuth=True, credentialsUserName="u", credentialsUserPassword="p")
+    application = {
+        "grant": "client_credentials",
+        "clientId": "a",
+        "clientSecret": "b",
+        "tokenUrl": "https://token.example.com/",
+        "userName": "u",
+    }
+    desk.ask("PUT", f"{SETTINGS}/oauth2", application)
+    page = browse("/settings")
+    fill_in_clear(page, relay.port)
+    press(page)
+    expect_said(page, "The sign-in with OAuth2 has ended")
+
+
 def test_steps_are_shown_before_the_check_ends(
     browse: Browsing, provider: Provider, port: int
 ) -> None:
