@@ -260,12 +260,14 @@ SHOWN = (
 
 
 def test_a_check_that_ends_oauth2_says_so(browse: Browsing, desk: Desk, relay: Sink) -> None:
-    desk.save(587, enableAuth=True, credentialsUserName="u", credentialsUserPassword="p")
+    login = {"credentialsUserName": "u", "credentialsUserPassword": "p"}
+    desk.save(587, enableSSL=True, enableAuth=True, **login)
     application = {
         "grant": "client_credentials",
         "clientId": "a",
         "clientSecret": "b",
         "tokenUrl": "https://token.example.com/",
+        "scope": "smtp",
         "userName": "u",
     }
     desk.ask("PUT", f"{SETTINGS}/oauth2", application)
