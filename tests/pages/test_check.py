@@ -16,7 +16,13 @@ from playwright.sync_api import Browser, Page, expect
 from smarthost.web.auth import COOKIE
 from tests.authority import showing, trust_everywhere
 from tests.contract.relays import running_relay
-from tests.contract.service import SETTINGS, Service, running_service
+from tests.contract.service import (
+    ADMIN_PASSWORD,
+    AUTHENTICATION,
+    SETTINGS,
+    Service,
+    running_service,
+)
 from tests.journeys import postfix as postfix_room
 from tests.journeys.postfix import folder_for_postfix, postfix
 from tests.journeys.sink import Sink, dead_port
@@ -424,9 +430,12 @@ def test_what_is_refused_can_be_tried_again(
 
 def test_who_is_no_administrator_never_sees_it(desk: Desk) -> None:
     service, portal = desk.service, desk.portal
-    user = service.open_user(f"user@{portal.name}.example.com", portal=portal)
+    email = f"user@{portal.name}.example.com"
+    service.open_user(email, portal=portal, password=ADMIN_PASSWORD)
+    login = {"userName": email, "password": ADMIN_PASSWORD}
+    session = service.ask("POST", AUTHENTICATION, login, portal=portal).json()["response"]
     headers = {
-        "Cookie": f"{COOKIE}={service.open_key(user)}",
+        "Cookie": f"{COOKIE}={session['token']}",
         "Content-Type": "application/x-www-form-urlencoded",
     }
     for method, path in [("GET", ""), ("POST", "/check"), ("POST", "/test")]:
