@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from smarthost.database.engine import Database
 from smarthost.mail_queue.accepted.model import Message
 from smarthost.mail_queue.mail_log.model import Page, Wanted
@@ -25,18 +27,25 @@ from smarthost.mail_queue.mail_log.ways import (
 from smarthost.mail_queue.model import State
 
 LOOKED_AT = 1_500
-"""How many messages are looked at for one page, if the page itself has no more."""
 
-_SLICE = 250
-"""After how many of them others have their turn."""
-_MOST_DUE = 500
-"""If no more recipients wait than this, those are a way of their own."""
-_MOST_RECIPIENTS = 5_000
-"""A page ends soon after so many recipients of its messages were looked at."""
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is done for one page at most."""
+
+    looked_at: int = LOOKED_AT
+    """Messages, where the page itself has no more."""
+    at_once: int = 250
+    """After so many messages others have their turn."""
+    due: int = 500
+    """Recipients that wait: if there are no more, they are a way of their own."""
+    recipients: int = 5_000
+    """Recipients of the messages that are looked at: a page ends soon after so many."""
+
 
 _ENDED = (State.FAILED, State.EXPIRED, State.CANCELLED)
 _UNENDED = frozenset({State.QUEUED, State.SENDING})
 _EVERYTHING = Wanted()
+_BOUNDS = Bounds()
 
 
 class _Looking(NamedTuple):
@@ -53,15 +62,16 @@ class _Looking(NamedTuple):
 class _Found:
     """The messages of a page, and how much was looked at for them."""
 
-    def __init__(self, at_most: int) -> None:
+    def __init__(self, at_most: int, most_recipients: int) -> None:
         self._at_most = at_most
+        self._most_recipients = most_recipients
         self.messages: list[Message] = []
         self.recipients = 0
 
     @property
     def is_enough(self) -> bool:
         """One message more than the page shows that there are more; or it was much work."""
-        return len(self.messages) > self._at_most or self.recipients >= _MOST_RECIPIENTS
+        return len(self.messages) > self._at_most or self.recipients >= self._most_recipients
 
     def page(self, until: str | None, span: Span) -> Page:
         """Return the page; `until` is the id that was looked at last, None at the end of all."""
@@ -74,8 +84,9 @@ class _Found:
 class MailLog:
     """Finds a portal's mail."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, bounds: Bounds = _BOUNDS) -> None:
         self._store = MailLogStore(database)
+        self._bounds = bounds
 
     async def page(
         self,
@@ -98,7 +109,8 @@ class MailLog:
         """
         due = await self._due(portal_id, wanted)
         looking = _Looking(portal_id, wanted, now, on_hold, due)
-        span, found = span_of(wanted, after, before), _Found(at_most)
+        span, bounds = span_of(wanted, after, before), self._bounds
+        found = _Found(at_most, bounds.recipients)
         looked, size = 0, at_most + 1
         while True:
             part = await self._slice(looking, span, size)
@@ -107,17 +119,18 @@ class MailLog:
                 if found.is_enough:
                     return found.page(ids[-1], span)
             looked += size
-            if part.until is None or looked >= LOOKED_AT:
+            if part.until is None or looked >= bounds.looked_at:
                 return found.page(part.until, span)
-            span, size = span.behind(part.until), min(_SLICE, LOOKED_AT - looked)
+            span, size = span.behind(part.until), min(bounds.at_once, bounds.looked_at - looked)
             await asyncio.sleep(0)
 
     async def _due(self, portal_id: str, wanted: Wanted) -> Sequence[str] | None:
         possible = wanted.possible
         if State.SENT in possible or not possible & _UNENDED:
             return None
-        due = await self._store.due(portal_id, wanted.kind, _MOST_DUE + 1)
-        return due if len(due) <= _MOST_DUE else None
+        most = self._bounds.due
+        due = await self._store.due(portal_id, wanted.kind, most + 1)
+        return due if len(due) <= most else None
 
     async def _slice(self, looking: _Looking, span: Span, size: int) -> Slice:
         """Return the next ids, by the way that is best for what is looked for."""
