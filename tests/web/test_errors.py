@@ -7,12 +7,14 @@ import pytest
 import smarthost
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import StoreUnavailableError
+from smarthost.identity.model import IdentityError, TokenRefusedError
 from smarthost.portals.access import ForbiddenError
 from smarthost.portals.model import PortalsError
 from smarthost.portals.rules import PortalNameError
 from smarthost.portals.sign_in.model import TooManyFailuresError
 from smarthost.portals.sign_in.passwords import PasswordError
 from smarthost.relay_check.model import RelayCheckError, TooManyTestsError
+from smarthost.smtp_settings.importing.model import NotImportableError
 from smarthost.smtp_settings.key_ring_file import KeyRingBusyError, KeyRingError
 from smarthost.smtp_settings.model import InvalidSettingsError, SmtpSettingsError
 from smarthost.smtp_settings.sealing import SealBrokenError
@@ -31,6 +33,8 @@ ELSEWHERE = {
     KeyRingBusyError,  # rotating is the operator's, on the command line
     PortalNameError,  # portals and passwords are the operator's, on the command line
     PasswordError,
+    NotImportableError,  # importing is the command line's
+    TokenRefusedError,  # other credentials may be valid; if not, its words are told with 401
 }
 NOW = 1_000_000 * MICROSECONDS
 
@@ -44,6 +48,7 @@ def rooms_errors() -> set[type[Exception]]:
             "smtp_settings",
             "audit",
             "relay_check",
+            "identity",
         ):
             importlib.import_module(module.name)
 
@@ -52,6 +57,7 @@ def rooms_errors() -> set[type[Exception]]:
         return set().union(*map(leaves, below)) if below else {kind}
 
     bases: list[type[Exception]] = [
+        IdentityError,
         PortalsError,
         RelayCheckError,
         SmtpSettingsError,

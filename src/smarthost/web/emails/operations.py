@@ -13,7 +13,7 @@ from smarthost.web.emails.asked import (
     LONGEST_KEY,
 )
 from smarthost.web.emails.emails import EmailsApi
-from smarthost.web.emails.family import EMAILS
+from smarthost.web.emails.family import EMAILS, PREFIX
 from smarthost.web.emails.listing import PARAMETERS
 from smarthost.web.emails.request import (
     BATCH_EXAMPLES,
@@ -26,7 +26,7 @@ from smarthost.web.emails.request import (
 )
 from smarthost.web.operations import Example, Operation
 
-PATH = EMAILS.prefix
+PATH = PREFIX
 TAG = "E-mails"
 
 _ID = {"id": Annotated[UUID, Meta(description="The e-mail's id.")]}
