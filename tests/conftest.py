@@ -13,13 +13,18 @@ from operator import itemgetter
 import pytest
 from hypothesis import settings
 
+from tests.engines import stop_server
+from tests.postgresql_server import find_binaries
+
 # The same examples in every run; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("default")
 
 # Debian keeps daemons in folders that are not on an ordinary user's path.
-SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+POSTGRESQL = find_binaries()
+FOLDERS = ["/usr/sbin", "/sbin", *([str(POSTGRESQL)] if POSTGRESQL else [])]
+SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), *FOLDERS))
 
 # The missing programs and the test, of each test left out.
 LEFT_OUT = pytest.StashKey[list[tuple[str, str]]]()
@@ -40,6 +45,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # What a script starts in the background ignores Ctrl-C, and so would all that it starts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    stop_server()
 
 
 def pytest_collection_finish() -> None:

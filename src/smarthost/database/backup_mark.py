@@ -16,6 +16,7 @@ READ_MARK = "SELECT taken_at FROM backup_mark"
 
 _HAS_MARK = {
     "sqlite": "SELECT 1 FROM sqlite_schema WHERE name = 'backup_mark'",
+    "postgresql": "SELECT 1 WHERE to_regclass('backup_mark') IS NOT NULL",
 }
 _REMOVE_MARK = "DROP TABLE backup_mark"
 
@@ -30,6 +31,7 @@ async def marked_at(database: Database) -> int | None:
 
 async def take_mark(tx: Transaction, dialect: str) -> int | None:
     """Remove the mark in `tx` and return what it said; None if another process was first."""
+    await tx.lock("backup_mark")
     taken_at = await _read(tx, dialect)
     if taken_at is not None:
         await tx.execute(_REMOVE_MARK)
