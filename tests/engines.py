@@ -24,6 +24,23 @@ from tests.postgresql_server import PostgresqlServer
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))]
 
 _URL = "postgresql-url"
+# Every table, column and trigger: what a test may have changed.
+_SCHEMA = """
+SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relnamespace = to_regnamespace('public')
+UNION ALL SELECT tgname, '' FROM pg_trigger ORDER BY 1, 2"""
+_COLUMNS = {
+    "sqlite": "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c"
+    " WHERE t.type = 'table'",
+    "postgresql": "SELECT c.relname, a.attname FROM pg_class c"
+    " JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relkind = 'r' AND a.attnum > 0"
+    " AND c.relnamespace = to_regnamespace('public')",
+}
+_LOCK = "smtp_settings_revisions_are_immutable"
+_UNLOCK = {
+    "sqlite": f"DROP TRIGGER {_LOCK}",
+    "postgresql": f"DROP TRIGGER {_LOCK} ON smtp_settings_revisions",
+}
 _TABLES = """
 SELECT tablename FROM pg_tables
 WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"""
@@ -36,6 +53,7 @@ class _Databases:
         self.server: PostgresqlServer | None = None
         self._numbers = itertools.count(1)
         self._free: list[tuple[str, Path]] = []
+        self._schema: object = None
 
     def url(self, name: str) -> str:
         if self.server is None:
@@ -56,16 +74,17 @@ class _Databases:
         """Give a folder a database with all tables, and nothing in them, if it has none yet."""
         if (folder / _URL).exists():
             return ""
-        if not self._free:
-            url = self.url_of(folder)
-            database = PostgresqlDatabase(Secret(url))
-            await migrate(database, FakeClock())
-            await database.close()
-            return url
-        url, before = self._free.pop()
-        (before / _URL).unlink(missing_ok=True)
-        await _empty(url)
-        (folder / _URL).write_text(url)
+        while self._free:
+            url, before = self._free.pop()
+            (before / _URL).unlink(missing_ok=True)
+            if await _emptied(url) == self._schema:
+                (folder / _URL).write_text(url)
+                return url
+        url = self.url_of(folder)
+        database = PostgresqlDatabase(Secret(url))
+        await migrate(database, FakeClock())
+        await database.close()
+        self._schema = await _emptied(url)
         return url
 
     def give_back(self, url: str, folder: Path) -> None:
@@ -109,7 +128,18 @@ async def migrated_database(engine: str, folder: Path) -> AsyncIterator[Database
         _DATABASES.give_back(taken, folder)
 
 
-async def _empty(url: str) -> None:
+async def columns(database: Database) -> list[tuple[str, str]]:
+    """Every table with every column."""
+    return [(row[0], row[1]) for row in await database.fetch(_COLUMNS[database.dialect])]
+
+
+async def unlock_revisions(database: Database) -> None:
+    """Let revisions of settings be changed, as by a hand that is none of ours."""
+    await database.transact(executing(_UNLOCK[database.dialect]))
+
+
+async def _emptied(url: str) -> object:
+    """Delete every row; return what the tables are."""
     connection = await asyncpg.connect(url)
     try:
         tables = [row[0] for row in await connection.fetch(_TABLES)]
@@ -117,8 +147,9 @@ async def _empty(url: str) -> None:
         deletes = (f"DELETE FROM {table};" for table in tables)
         await connection.execute(
             f"SET session_replication_role = replica; {''.join(deletes)}"
-            "ALTER SEQUENCE audit_events_number_seq RESTART"
+            "ALTER SEQUENCE IF EXISTS audit_events_number_seq RESTART"
         )
+        return [tuple(row) for row in await connection.fetch(_SCHEMA)]
     finally:
         await connection.close()
 

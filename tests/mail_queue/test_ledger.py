@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -26,7 +27,7 @@ from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.model import Attempted, Claim, Kind
 from smarthost.mail_queue.schedule import LEASE_SECONDS
 from smarthost.mail_queue.store import QueueStore, Verdict
-from tests.engines import ENGINES, migrated_database
+from tests.engines import migrated_database
 from tests.mail_queue import ledger
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
@@ -51,6 +52,8 @@ PORTALS = st.integers(0, 1)
 class Queue(RuleBasedStateMachine):
     """Applications, people, workers that live and die, and a clock that is set."""
 
+    engine = "sqlite"
+
     @initialize()
     def open(self) -> None:
         self.runner = asyncio.Runner()
@@ -65,7 +68,7 @@ class Queue(RuleBasedStateMachine):
     async def _open(self) -> None:
         clock, ids = self.clock, Ids(self.clock)
         self.database = await self.stack.enter_async_context(
-            migrated_database(ENGINES[0], Path(self.folder.name))
+            migrated_database(self.engine, Path(self.folder.name))
         )
         self.intake = Intake(self.database, ArrivalStore(self.database, clock), ids, lambda: None)
         self.store = QueueStore(
@@ -218,5 +221,16 @@ class Queue(RuleBasedStateMachine):
         raise AssertionError("mail is left that nobody takes")
 
 
+class QueueOnPostgresql(Queue):
+    """The same; there each step costs more."""
+
+    engine = "postgresql"
+
+
 TestQueue = Queue.TestCase
 TestQueue.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.needs("postgres")
+class TestQueueOnPostgresql(QueueOnPostgresql.TestCase):  # type: ignore[misc, valid-type]
+    settings = settings(max_examples=6, stateful_step_count=30, deadline=None)

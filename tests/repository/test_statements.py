@@ -23,7 +23,7 @@ STORES = sorted(SOURCE.rglob("store.py"))
 OF_THE_ENGINE = sorted((SOURCE / "database").rglob("*.py"))
 OUTSIDE_THE_STORES = sorted({*SOURCE.rglob("*.py")} - {*STORES, *OF_THE_ENGINE})
 SQL = re.compile(
-    r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+|CREATE |DROP |ALTER |REPLACE |"
+    r"\s*(SELECT|INSERT INTO|UPDATE \w+\s+SET|DELETE FROM|WITH \w+|CREATE |DROP |ALTER |REPLACE |"
     r"PRAGMA |BEGIN|COMMIT|ROLLBACK|SAVEPOINT)\b"
 )
 PORTALS_KEY = "portal_id"

@@ -124,6 +124,7 @@ class LeaseStore:
         return count
 
     async def _end_all(self, portal_id: str, kind: Kind, rows: list[Row], tx: Transaction) -> None:
+        await tx.lock(portal_id)
         now = self._clock.now()
         ended: dict[str, list[Ended]] = defaultdict(list)
         for lease in map(Lease._make, rows):
@@ -155,10 +156,12 @@ class LeaseStore:
 
 
 async def _shift_page(kind: Kind, page: tuple[str, str, int, int, int], tx: Transaction) -> None:
+    await tx.lock(page[0])
     await tx.execute(_SHIFT, *page)
     await refresh(tx, page[0], kind)
 
 
 async def _shift_hold(portal_id: str, by: int, tx: Transaction) -> None:
+    await tx.lock(portal_id)
     await shift_hold(tx, portal_id, by)
     await refresh(tx, portal_id, Kind.MAIL)

@@ -77,6 +77,7 @@ class SignInStore:
         proved = user.password_hash
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(user.portal_id)
             await tx.execute(_TIDY, user.portal_id, now)
             if await tx.execute(_INSERT, *row, proved):
                 await self._audit.record(tx, _event("session.started", user, token.id), by)
