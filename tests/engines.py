@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from smarthost.database.engine import Database, Transaction, Value
@@ -26,9 +25,9 @@ ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgre
 _URL = "postgresql-url"
 # Every table, column and trigger: what a test may have changed.
 _SCHEMA = """
-SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relnamespace = to_regnamespace('public')
-UNION ALL SELECT tgname, '' FROM pg_trigger ORDER BY 1, 2"""
+SELECT (SELECT md5(string_agg(relname || relnatts, ',' ORDER BY relname)) FROM pg_class
+        WHERE relnamespace = to_regnamespace('public')),
+       (SELECT md5(string_agg(tgname, ',' ORDER BY tgname)) FROM pg_trigger)"""
 _COLUMNS = {
     "sqlite": "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c"
     " WHERE t.type = 'table'",
@@ -70,26 +69,25 @@ class _Databases:
             (folder / _URL).write_text(self.url(name))
         return (folder / _URL).read_text()
 
-    async def take(self, folder: Path) -> str:
-        """Give a folder a database with all tables, and nothing in them, if it has none yet."""
-        if (folder / _URL).exists():
-            return ""
+    async def take(self, folder: Path) -> tuple[Database, str]:
+        """Open a database for a folder that has none yet, with all tables and nothing in them."""
         while self._free:
             url, before = self._free.pop()
             (before / _URL).unlink(missing_ok=True)
-            if await _emptied(url) == self._schema:
+            database = PostgresqlDatabase(Secret(url))
+            if await _emptied(database) == self._schema:
                 (folder / _URL).write_text(url)
-                return url
+                return database, url
+            await database.close()
         url = self.url_of(folder)
         database = PostgresqlDatabase(Secret(url))
         await migrate(database, FakeClock())
-        await database.close()
-        self._schema = await _emptied(url)
-        return url
+        self._schema = await _emptied(database)
+        return database, url
 
     def give_back(self, url: str, folder: Path) -> None:
-        if url:
-            self._free.append((url, folder))
+        """Take back what nobody has open any more; it stays the folder's until it is needed."""
+        self._free.append((url, folder))
 
 
 _DATABASES = _Databases()
@@ -117,15 +115,20 @@ def make_store(engine: str, folder: Path) -> None:
 @asynccontextmanager
 async def migrated_database(engine: str, folder: Path) -> AsyncIterator[Database]:
     """A store with this program's tables, closed at the end."""
-    taken = "" if engine == "sqlite" else await _DATABASES.take(folder)
-    database = open_database(engine, folder)
-    try:
-        if not taken:
+    if engine == "postgresql" and not (folder / _URL).exists():
+        database, url = await _DATABASES.take(folder)
+        try:
+            yield database
+        finally:
+            await database.close()
+            _DATABASES.give_back(url, folder)
+    else:
+        database = open_database(engine, folder)
+        try:
             await migrate(database, FakeClock())
-        yield database
-    finally:
-        await database.close()
-        _DATABASES.give_back(taken, folder)
+            yield database
+        finally:
+            await database.close()
 
 
 async def columns(database: Database) -> list[tuple[str, str]]:
@@ -138,20 +141,17 @@ async def unlock_revisions(database: Database) -> None:
     await database.transact(executing(_UNLOCK[database.dialect]))
 
 
-async def _emptied(url: str) -> object:
+async def _emptied(database: Database) -> object:
     """Delete every row; return what the tables are."""
-    connection = await asyncpg.connect(url)
-    try:
-        tables = [row[0] for row in await connection.fetch(_TABLES)]
-        # Neither triggers nor foreign keys look at what goes, which takes most of the time.
-        deletes = (f"DELETE FROM {table};" for table in tables)
-        await connection.execute(
-            f"SET session_replication_role = replica; {''.join(deletes)}"
-            "ALTER SEQUENCE IF EXISTS audit_events_number_seq RESTART"
-        )
-        return [tuple(row) for row in await connection.fetch(_SCHEMA)]
-    finally:
-        await connection.close()
+    tables = [row[0] for row in await database.fetch(_TABLES)]
+    # Neither triggers nor foreign keys look at what goes, which takes most of the time.
+    script = (
+        "SET LOCAL session_replication_role = replica",
+        *(f"DELETE FROM {table}" for table in tables),
+        "ALTER SEQUENCE IF EXISTS audit_events_number_seq RESTART",
+    )
+    await database.transact(executing(";".join(script)))
+    return await database.fetch(_SCHEMA)
 
 
 def executing(sql: str, *values: Value) -> Callable[[Transaction], Awaitable[int]]:

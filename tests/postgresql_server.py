@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, from Debian's binaries: private, on a Unix socket, gone at the end.
+"""A PostgreSQL of the tests' own, from Debian's binaries: private, and gone at the end.
 
 Each process of pytest that needs one has one, since that costs half a second and nothing has to be
 agreed on. It is told by the kernel when that process ends, however it does. Its files are in
@@ -22,7 +22,7 @@ import asyncpg
 T = TypeVar("T")
 
 _BINARIES = Path("/usr/lib/postgresql")
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+_MEMORY = Path("/dev/shm")
 _ROOM = 1 << 30
 _USER = "smarthost"
 _NAME = "smarthost-tests-"

@@ -44,7 +44,7 @@ async def test_a_value_goes_where_its_number_is(database: Database) -> None:
 
 
 async def test_values_come_back_as_they_were(database: Database) -> None:
-    sql = "SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS DOUBLE PRECISION), CAST($4 AS TEXT)"
+    sql = "SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS FLOAT), CAST($4 AS TEXT)"
     values = ("naïve \U0001f4e7 ' ; --", 2**62, 1.5, None)
     assert await database.fetch(sql, *values) == [values]
 

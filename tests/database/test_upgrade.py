@@ -151,7 +151,7 @@ async def test_what_belongs_to_a_message_still_goes_with_it(filled: Database) ->
     for sql in ("SELECT message_id FROM message_bodies", "SELECT message_id FROM recipients"):
         assert await filled.fetch(sql) == [(TEST,)]
     assert await filled.fetch("SELECT count(*) FROM attempts") == [(0,)]
-    with pytest.raises(Exception, match="(?i)foreign key"):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
         await filled.transact(executing("DELETE FROM messages"))
 
 

@@ -71,7 +71,9 @@ _FIRST_DUE = "SELECT min(due_at) FROM webhook_events WHERE portal_id = $1"
 # No receiver of a suspended portal is called.
 _SET_DUE = """
 UPDATE webhooks
-SET due_at = (SELECT CASE WHEN suspended_at IS NULL THEN CAST($2 AS BIGINT) END FROM portals WHERE id = $1)
+SET due_at = (
+    SELECT CASE WHEN suspended_at IS NULL THEN CAST($2 AS BIGINT) END FROM portals WHERE id = $1
+)
 WHERE portal_id = $1 AND switched_off_at IS NULL"""
 _ALL_DUE = "UPDATE webhook_events SET due_at = $2 WHERE portal_id = $1 AND due_at > $2"
 _TAKEN = "DELETE FROM webhook_events WHERE portal_id = $1 AND id = $2"
