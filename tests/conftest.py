@@ -58,6 +58,16 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if not _is_asked_elsewhere(item)]
+
+
+def _is_asked_elsewhere(item: pytest.Item) -> bool:
+    values = getattr(item, "callspec", None)
+    on_server = values is not None and "postgresql" in values.params.values()
+    return on_server and item.get_closest_marker("one_engine") is not None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     programs = [name for marker in item.iter_markers("needs") for name in marker.args]
     missing = [name for name in programs if shutil.which(name, path=SEARCH_PATH) is None]

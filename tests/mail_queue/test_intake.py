@@ -44,7 +44,7 @@ from tests.mail_queue.states import put
 MESSAGES = "SELECT kind, revision, accepted_at, accepted_by, owner, sender, size FROM messages"
 BODIES = "SELECT content FROM message_bodies"
 RECIPIENTS = "SELECT address, state, due_at, scheduled_at FROM recipients ORDER BY address"
-TURNS = "SELECT kind, due_at FROM queue_turns WHERE portal_id = $1"
+TURNS = "SELECT kind, due_at FROM queue_turns WHERE portal_id = $1 ORDER BY kind"
 OWNER = "key:1"
 
 

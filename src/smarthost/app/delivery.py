@@ -16,6 +16,8 @@ from smarthost.app.telling import Queue, Stores, failure_notices, notices, webho
 from smarthost.clock import Clock
 from smarthost.config import Config
 from smarthost.database.engine import Database
+from smarthost.database.postgresql import PostgresqlDatabase
+from smarthost.database.session_lock import SessionLock
 from smarthost.delivery.attempt import attempt
 from smarthost.delivery.outcome import Outcome, Report
 from smarthost.delivery.pool import Pool
@@ -30,7 +32,7 @@ from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.load import Limits
-from smarthost.mail_queue.lock import DeliveryLock
+from smarthost.mail_queue.lock import DeliveryLock, Lock
 from smarthost.mail_queue.model import Attempted, Claim, Kind
 from smarthost.mail_queue.pace import Pace
 from smarthost.mail_queue.recovery import Recovery
@@ -85,7 +87,7 @@ class Delivery:
         )
         self.holds = HoldStore(database, clock)
         pace = Pace(known_limits)
-        lock = delivery_lock(config)
+        lock = _lock(config, database, clock)
         self._worker = Worker(
             store=self.queue,
             courier=Courier(
@@ -102,7 +104,12 @@ class Delivery:
                 luck=random.random,
                 ended=self._ended,
             ),
-            recovery=Recovery(LeaseStore(database, clock, stores.note), self.holds, jumps),
+            recovery=Recovery(
+                LeaseStore(database, clock, stores.note),
+                self.holds,
+                jumps,
+                alone=config.database_url is None,
+            ),
             pace=pace,
             lock=lock,
             clock=clock,
@@ -179,9 +186,15 @@ class Delivery:
         )
 
 
-def delivery_lock(config: Config) -> DeliveryLock:
-    """Return the lock of whoever delivers for this installation, not taken yet."""
+def file_lock(config: Config) -> DeliveryLock:
+    """Return the lock of whoever delivers from the data directory's database, not taken yet."""
     return DeliveryLock(config.data_dir / _LOCK_FILE)
+
+
+def _lock(config: Config, database: Database, clock: Clock) -> Lock:
+    if isinstance(database, PostgresqlDatabase):
+        return SessionLock(database, "delivery", clock)
+    return file_lock(config)
 
 
 def known_limits(host: str) -> Limits:

@@ -11,10 +11,10 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from smarthost.config.database_url import parse_database
 from smarthost.config.default_relay import parse_default_relay
 from smarthost.config.model import DefaultRelay, ListenAddress, LogFormat, LogLevel, RelayNetworks
 from smarthost.config.values import (
-    parse_database_file,
     parse_domain,
     parse_email,
     parse_helo_name,
@@ -30,6 +30,7 @@ from smarthost.config.values import (
     parse_retry_wait,
     parse_switch,
 )
+from smarthost.secret import Secret
 
 PREFIX = "SMARTHOST_"
 
@@ -73,13 +74,14 @@ DATA_DIR: Setting[Path] = Setting(
     meaning="Directory for everything that Smarthost keeps.",
     example="/var/lib/smarthost",
 )
-DATABASE_URL: Setting[Path] = Setting(
+DATABASE_URL: Setting[Path | Secret] = Setting(
     name="DATABASE_URL",
-    parse=parse_database_file,
+    parse=parse_database,
     unset="`smarthost.db` in the data directory",
     secret=True,
-    meaning="The SQLite file: `sqlite:///` and a path; an absolute path makes four slashes.",
-    example="sqlite:////srv/smarthost/smarthost.db",
+    meaning="The SQLite file: `sqlite:///` and a path; an absolute path makes four slashes. Or a"
+    " PostgreSQL server, as [described here](postgresql.md).",
+    example="postgresql://smarthost:secret@db.example.com/smarthost?sslmode=verify-full",
 )
 HTTP_LISTEN: Setting[ListenAddress] = Setting(
     name="HTTP_LISTEN",

@@ -12,6 +12,8 @@ MAKE_MARK = "CREATE TABLE IF NOT EXISTS backup_mark (taken_at BIGINT NOT NULL)"
 SET_MARK = """
 INSERT INTO backup_mark (taken_at)
 SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM backup_mark)"""
+# What an operator types behind `pg_restore`, which leaves none.
+MARK_NOW = "INSERT INTO backup_mark SELECT CAST(extract(epoch FROM now()) * 1000000 AS BIGINT)"
 READ_MARK = "SELECT taken_at FROM backup_mark"
 
 _HAS_MARK = {

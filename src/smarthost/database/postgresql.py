@@ -153,6 +153,11 @@ class PostgresqlDatabase:
         except DRIVER_ERRORS:
             connection.terminate()
 
+    async def connect(self) -> Connection:
+        """Make a connection that is the caller's own. Raises `StoreUnavailableError`."""
+        self._refuse_if_closed()
+        return await self._connections.connect()
+
     def check_room(self, octets: int) -> None:
         """Return: the disk is the server's, which refuses what it has no room for."""
 

@@ -20,7 +20,11 @@ _TAKEN_OVER = (Kind.MAIL, Kind.NOTICE)
 class Recovery:
     """What a worker does first, and whenever it looks at the clock."""
 
-    def __init__(self, leases: LeaseStore, holds: HoldStore, jumps: Jumps) -> None:
+    def __init__(
+        self, leases: LeaseStore, holds: HoldStore, jumps: Jumps, *, alone: bool = True
+    ) -> None:
+        """`alone`: where this process holds the lock, no other one can still be delivering."""
+        self._alone = alone
         self._leases = leases
         self._holds = holds
         self._jumps = jumps
@@ -29,9 +33,10 @@ class Recovery:
     async def take_over(self) -> None:
         """End what the last worker left in the middle; only for who holds the delivery lock.
 
+        Where it may live, and only have lost the lock, its leases are left to their own end.
         Raises `StoreUnavailableError`; then it is to be done again.
         """
-        for kind in _TAKEN_OVER:
+        for kind in _TAKEN_OVER if self._alone else ():
             count = await self._leases.take_over(kind)
             if count:
                 log.warning(

@@ -12,6 +12,8 @@ from tests.clocks import START
 from tests.smtp_settings.relays import OPEN_RELAY
 from tests.web.emails.conftest import BY, EMAIL, World
 
+pytestmark = pytest.mark.one_engine
+
 DAY = 86_400
 
 
