@@ -99,6 +99,11 @@ def stop_server() -> None:
         _DATABASES.server.remove()
 
 
+def make_database(folder: Path) -> str:
+    """Return the URL of a PostgreSQL database that belongs to `folder`, empty if it is new."""
+    return _DATABASES.url_of(folder)
+
+
 def open_database(engine: str, folder: Path) -> Database:
     """Open the store that belongs to `folder`; a second one is what another process sees."""
     if engine == "sqlite":

@@ -33,11 +33,12 @@ class Recovery:
     async def take_over(self) -> None:
         """End what the last worker left in the middle; only for who holds the delivery lock.
 
-        Where it may live, and only have lost the lock, its leases are left to their own end.
+        Where it may live, and only have lost the lock, what may have left is not touched.
         Raises `StoreUnavailableError`; then it is to be done again.
         """
-        for kind in _TAKEN_OVER if self._alone else ():
-            count = await self._leases.take_over(kind)
+        end = self._leases.take_over if self._alone else self._leases.take_over_before_leaving
+        for kind in _TAKEN_OVER:
+            count = await end(kind)
             if count:
                 log.warning(
                     "the last worker ended in the middle", kind=kind.value, recipients=count

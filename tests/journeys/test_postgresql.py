@@ -1,0 +1,70 @@
+"""One node on PostgreSQL, as an operator runs it: from the first start to a kill and a restart."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import ADMIN, Program
+from tests.engines import make_database
+from tests.journeys.application import Application
+from tests.journeys.served import serving
+from tests.journeys.sink import running_sink
+
+pytestmark = pytest.mark.needs("postgres")
+
+MESSAGES = 60
+CONNECTIONS = 5
+"""To one relay, at the most."""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return make_database(tmp_path)
+
+
+def test_settings_a_test_and_mail_go_their_way(program: Program, url: str) -> None:
+    on_server = {"SMARTHOST_DATABASE_URL": url}
+    refused = program("portal", "list", **on_server)
+    assert refused.code == 3, refused.err
+    assert "smarthost init --admin-email" in refused.err
+    key = program.init(**on_server)
+    assert not (program.data_dir / "smarthost.db").exists()
+    again = program("init", "--admin-email", ADMIN, **on_server)
+    assert again.code == 4, again.err
+    doctor = program("doctor", "--json", **on_server)
+    told = {one["check"]: one for one in doctor.json()}
+    assert all(one["ok"] for one in told.values()), told
+    assert {"server", "way to the server", "server's clock"} <= told.keys()
+    with running_sink() as sink, serving(program, **on_server) as service:
+        application = Application(process=service.client(key))
+        assert application.save(sink.port, ADMIN) == 1
+        tested = program("settings", "test", "--json", **on_server)
+        assert tested.code == 0, tested.err + tested.out
+        sent = application.send(to="anna@example.org", subject="on a server")
+        sink.wait_for(2)
+        assert program("queue", **on_server).code == 0
+        assert program("settings", "show", "--json", **on_server).json()["port"] == sink.port
+    shown = program("messages", "show", sent, "--json", **on_server)
+    assert shown.json()["recipients"][0]["state"] == "sent"
+
+
+def test_a_kill_loses_nothing_that_was_accepted(program: Program, url: str) -> None:
+    on_server = {"SMARTHOST_DATABASE_URL": url}
+    key = program.init(**on_server)
+    with running_sink(pause=lambda: 0.02) as sink:
+        with serving(program, **on_server) as service:
+            application = Application(process=service.client(key))
+            application.save(sink.port, ADMIN)
+            ids = application.send_many(MESSAGES)
+            sink.wait_for(5)
+            service.kill()
+        with serving(program, **on_server) as service:
+            application = Application(process=service.client(key))
+            ids.append(application.send())
+            # All but what may have been on its way, which waits for the end of its lease.
+            sink.wait_for(len(ids) - CONNECTIONS)
+            (counted,) = [
+                row["recipients"] for row in program("queue", "--json", **on_server).json()
+            ]
+            assert sum(counted.values()) == len(ids)
+            assert counted["failed"] + counted["held"] + counted["expired"] == 0
