@@ -7,14 +7,13 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from operator import itemgetter
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
-
-from tests.engines import stop_server
-from tests.postgresql_server import find_binaries
 
 # The same examples in every run; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
@@ -22,8 +21,7 @@ settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("default")
 
 # Debian keeps daemons in folders that are not on an ordinary user's path.
-POSTGRESQL = find_binaries()
-FOLDERS = ["/usr/sbin", "/sbin", *([str(POSTGRESQL)] if POSTGRESQL else [])]
+FOLDERS = ["/usr/sbin", "/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), *FOLDERS))
 
 # The missing programs and the test, of each test left out.
@@ -48,7 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    stop_server()
+    engines = sys.modules.get("tests.engines")  # no test may have needed them
+    if engines is not None:
+        engines.stop_server()
 
 
 def pytest_collection_finish() -> None:

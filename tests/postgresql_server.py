@@ -42,8 +42,8 @@ _SETTINGS = {
 def find_binaries() -> Path | None:
     """Return the folder with the newest PostgreSQL of this machine, None if it has none."""
     found = [path.parent for path in _BINARIES.glob("*/bin/postgres")]
-    if on_path := shutil.which("postgres"):
-        return Path(on_path).parent
+    if not found and (on_path := shutil.which("postgres")):
+        return Path(on_path).resolve().parent
     return max(found, key=lambda path: float(path.parent.name), default=None)
 
 
