@@ -41,6 +41,7 @@ sys.stdin.readline()
 asyncio.run(main())
 """
 SESSIONS = "SELECT count(*) FROM sessions"
+LINKS = "SELECT count(*) FROM sign_in_links"
 EVENTS = "SELECT count(*) FROM webhook_events"
 NOTICES = "SELECT count(*) FROM failure_notices"
 NOTICE = "INSERT INTO failure_notices (portal_id, message_id, address) VALUES ($1, $2, $3)"
@@ -49,7 +50,7 @@ AUDIT = "SELECT subject, details FROM audit_events WHERE action = 'database.rest
 
 
 async def fill(parts: Parts, portal: Portal) -> None:
-    """Let mail wait, an event and a notice of failure, and somebody be signed in."""
+    """Let mail wait, an event and a notice of failure, somebody be signed in, and have a link."""
     await parts.webhooks.put(portal.id, URL, BY, renew_secret=False)
     for _ in range(MESSAGES):
         message_id = await submit_mail(parts.delivery.intake, portal.id)
@@ -57,6 +58,7 @@ async def fill(parts: Parts, portal: Portal) -> None:
     await parts.database.transact(executing(NOTICE, portal.id, message_id, ANNA))
     user = await parts.portals.create_user(portal.id, "a@example.com", Role.USER, "hash", BY)
     await parts.sign_ins.create_session(user, BY)
+    await parts.links.make(user, BY)
 
 
 async def restored(folder: Path) -> Config:
@@ -73,7 +75,7 @@ async def restored(folder: Path) -> Config:
 async def assert_held(parts: Parts) -> None:
     assert await marked_at(parts.database) is None
     assert await parts.database.fetch(STATES) == [("held", "restored", MESSAGES)]
-    for nothing in (SESSIONS, EVENTS, NOTICES):
+    for nothing in (SESSIONS, LINKS, EVENTS, NOTICES):
         assert await parts.database.fetch(nothing) == [(0,)]
     await check(parts.database)
     held = f'{{"held":{MESSAGES},"events_given_up":1}}'
@@ -99,7 +101,8 @@ async def test_an_installation_that_is_no_back_up_is_left_alone(tmp_path: Path) 
         await fill(parts, portal)
         async with open_parts(config, create=False) as again:
             assert await again.database.fetch(STATES) == [("queued", None, MESSAGES)]
-            assert await again.database.fetch(SESSIONS) == [(1,)]
+            for one in (SESSIONS, LINKS):
+                assert await again.database.fetch(one) == [(1,)]
 
 
 async def test_two_that_open_it_at_the_same_moment_do_it_once(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def test_once_shows_the_message_and_leaves_nothing(program: Program, temporary: 
 def test_as_json_each_line_is_a_value(program: Program) -> None:
     ended = program("demo", "--once", "--json")
     made, message = map(json.loads, ended.out.splitlines())
-    assert list(made) == ["portal", "url", "adminEmail", "key", "smtp"]
+    assert list(made) == ["portal", "url", "adminEmail", "key", "smtp", "signIn"]
+    assert made["signIn"].startswith(f"{made['url']}/sign-in/link?token=sl_")
     assert list(message) == ["sender", "recipients", "subject", "text"]
     assert message["recipients"] == [made["adminEmail"]]
     assert "Sent through: 127.0.0.1, port " in message["text"]
@@ -77,6 +78,8 @@ def test_it_serves_until_it_is_told_to_stop(
             url = told.splitlines()[0].removeprefix("Smarthost is at ")
             [key] = [line.split()[-1] for line in lines if line.startswith("API key:")]
             assert f"SMTP={url}{SETTINGS}" in lines
+            assert told.count("/sign-in/link?token=sl_") == 1
+            assert f"smarthost user link admin@demo.localhost --url {url}" in lines
             assert get(f"{url}{SETTINGS}", key)["host"] == "127.0.0.1"
             process.send_signal(number)
             assert process.wait(PATIENCE) == 0

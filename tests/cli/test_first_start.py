@@ -117,13 +117,14 @@ def test_serve_at_a_later_start_tells_the_address_and_how_to_get_a_key(
     installed: Program,
 ) -> None:
     with serving(installed) as service:
-        lines = service.wait_printed("smarthost key create")
+        lines = service.wait_printed("smarthost user link")
         assert lines[0].startswith("Smarthost is at http://127.0.0.1:")
         assert re.fullmatch(
             r"SMTP: 127\.0\.0\.1:\d+, any user name, password: an API key", lines[1]
         )
         assert "smarthost key create" in lines[2]
-    assert len(service.printed) == 3
+        assert lines[3].endswith(f": smarthost user link {ADMIN}")
+    assert len(service.printed) == 4
 
 
 def test_the_commands_work_while_the_service_runs_and_count_at_once(program: Program) -> None:

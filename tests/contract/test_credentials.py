@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from smarthost.audit.model import OPERATOR, Actor
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Transaction
 from smarthost.portals.model import Permission, Role, User
@@ -211,6 +212,16 @@ def _role(user: User, role: Role) -> Callable[[Transaction], Coroutine[Any, Any,
         )
 
     return work
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_sign_in_link_is_no_credential_and_stays_as_good(service: Service, form: Form) -> None:
+    links = service.parts.links
+    _, token = service.run(links.make(service.admin, Actor(name=OPERATOR)))
+    assert status(service, form(token.text().reveal())) == 401
+    user = service.run(links.look(service.portal, token.text()))
+    assert user is not None
+    assert user.email == ADMIN_EMAIL
 
 
 # --- several credentials in one request

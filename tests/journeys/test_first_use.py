@@ -49,6 +49,7 @@ def test_the_lines_shown_at_a_terminal_save_and_test_settings_as_they_are(
     assert code == 0
     # The key was shown this once, and is kept nowhere.
     assert shown.count("sh_") == 1 + len(curls)
+    assert shown.count("/sign-in/link?token=sl_") == 1
     assert not (program.data_dir / "first-key").exists()
 
 

@@ -49,6 +49,7 @@ def test_no_secret_is_in_a_log_an_answer_a_file_or_the_process(program: Program)
         changed = program("user", "password", ADMIN, "--password-stdin", typed=person, **environ)
         assert changed.code == 0, changed.err
         session = _signed_in(client, person)
+        link = _linked(program, client, environ)
         answers = [changed.out + changed.err, client.ask("GET", SETTINGS).body.decode()]
         answers += _saved(client, stored)
         answers += _refused_bodies(client, stored)
@@ -59,7 +60,7 @@ def test_no_secret_is_in_a_log_an_answer_a_file_or_the_process(program: Program)
 
         of_the_key = private_key().splitlines()[3]
         known = [stored, relay, person, wrong, application, refreshing, of_the_key]
-        known += [session, client.key]
+        known += [session, link, client.key]
         assert not found_in("\n".join(answers).encode(), known)
         assert not found_in(_told_by_kernel(service.pid), known)
         assert not found_in(_files(program, but={url, key_file}), known)
@@ -117,6 +118,17 @@ def _signed_in(client: Process, password: str) -> str:
     begun = client.ask("POST", AUTHENTICATION, json.dumps(credentials).encode())
     assert begun.status == 200, begun.body
     return str(begun.json()["response"]["token"])
+
+
+def _linked(program: Program, client: Process, environ: dict[str, str]) -> str:
+    """Make a sign-in link, look at its page, and return the secret part of its token."""
+    url = str(program("user", "link", ADMIN, "--json", **environ).json()["url"])
+    path = url[url.index("/sign-in/") :]
+    for _ in range(2):
+        client.ask("GET", path)
+    _, _, secret = path.partition("token=")[2].split("_", 2)
+    assert len(secret) == 43
+    return secret
 
 
 def _saved(client: Process, password: str) -> Iterator[str]:

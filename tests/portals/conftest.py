@@ -9,6 +9,7 @@ from smarthost.database.engine import Database
 from smarthost.ids import Ids
 from smarthost.portals.keys.store import KeyStore
 from smarthost.portals.model import Portal, Role, User
+from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.portals.sign_in.passwords import Passwords
 from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
@@ -55,6 +56,13 @@ def keys(database: Database, audit: AuditLog, clock: FakeClock, ids: Ids) -> Key
 @pytest.fixture
 def sign_ins(database: Database, audit: AuditLog, clock: FakeClock, ids: Ids) -> SignInStore:
     return SignInStore(database, audit, clock, ids)
+
+
+@pytest.fixture
+def links(
+    database: Database, audit: AuditLog, clock: FakeClock, ids: Ids, sign_ins: SignInStore
+) -> SignInLinks:
+    return SignInLinks(database, audit, clock, ids, sign_ins)
 
 
 @pytest.fixture

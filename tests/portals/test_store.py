@@ -167,6 +167,18 @@ async def test_users_are_listed_oldest_first(
     assert [user.email[0] for user in await portals.users(portal.id)] == ["z", "a", "m"]
 
 
+async def test_the_first_administrator_is_the_oldest_of_the_portals_own(
+    portals: PortalStore, portal: Portal, neighbour: Portal, user: User, clock: FakeClock
+) -> None:
+    assert await portals.first_administrator(portal.id) is None
+    for home in (neighbour, portal, portal):
+        clock.advance(1)
+        email = f"{clock.now()}@example.com"
+        await portals.create_user(home.id, email, Role.ADMINISTRATOR, None, BY)
+    first = await portals.first_administrator(portal.id)
+    assert first == (await portals.users(portal.id))[1]
+
+
 async def test_the_last_administrator_stays(
     portals: PortalStore, database: Database, portal: Portal, admin: User, user: User
 ) -> None:

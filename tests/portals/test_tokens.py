@@ -28,9 +28,9 @@ def test_a_new_token_is_read_back(kind: TokenKind, token_id: str, octets: bytes)
 def test_its_form_is_the_contracts() -> None:
     parsed = parse_token(TEXT)
     assert parsed == Token(kind=TokenKind.API_KEY, id=ID, secret=Secret(SECRET))
-    assert parse_token(f"ss_{ID}_{SECRET}") == Token(
-        kind=TokenKind.SESSION, id=ID, secret=Secret(SECRET)
-    )
+    for letters, kind in (("ss", TokenKind.SESSION), ("sl", TokenKind.SIGN_IN_LINK)):
+        parsed = parse_token(f"{letters}_{ID}_{SECRET}")
+        assert parsed == Token(kind=kind, id=ID, secret=Secret(SECRET))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 from smarthost.app.doctor_network import check_network
 from smarthost.app.doctor_server import check_server, check_server_database
 from smarthost.app.finding import Finding, bad, good
+from smarthost.app.identity import issuer_client
 from smarthost.app.opening import open_database
 from smarthost.app.restored import CANCEL, RELEASE
 from smarthost.audit.reading.store import AuditReader
@@ -23,10 +24,13 @@ from smarthost.database.backup_mark import marked_at
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.filesystem import network_filesystem_of
 from smarthost.database.migrate import migrations, schema_version
+from smarthost.identity.key_cache import fetch_keys
+from smarthost.identity.keys import BadIssuerError
 from smarthost.ids import Ids
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.portals.model import Portal
 from smarthost.portals.store import PortalStore
+from smarthost.smtp.egress import SystemResolver
 from smarthost.smtp_settings.binding.sealing import opened
 from smarthost.smtp_settings.key_ring_file import KeyRingError, load_key_ring
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
@@ -52,6 +56,7 @@ async def examine(read_config: Callable[[], Config], clock: Clock) -> list[Findi
         *await check_store(config, clock),
         check_helo_name(config),
         *await check_network(config, clock),
+        *await check_issuer(config),
     ]
 
 
@@ -207,6 +212,19 @@ async def check_stored_passwords(
             f"{words} (the first: portal {broken[0]}). Save those portals' passwords again.",
         )
     return good("stored passwords", f"All that are in force open: {whole}.")
+
+
+async def check_issuer(config: Config) -> list[Finding]:
+    """Look whether the OpenID Connect issuer, if there is one, publishes keys that can be used."""
+    if config.open_id_connect is None:
+        return []
+    url = config.open_id_connect.issuer
+    try:
+        keys = await fetch_keys(url, issuer_client(SystemResolver()))
+    except BadIssuerError as error:
+        words = f"{url} has no keys for us: {error} Nobody new can sign in with its tokens."
+        return [bad("OpenID Connect", words)]
+    return [good("OpenID Connect", f"{url} describes itself and has keys for us: {len(keys)}.")]
 
 
 async def check_clock(database: Database, clock: Clock) -> Finding:

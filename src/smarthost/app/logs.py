@@ -14,8 +14,12 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _LEVELS = logging.getLevelNamesMapping()
-# API keys, sessions, and the secrets of webhooks.
-_TOKEN = re.compile(r"\b(?:s[hs]_[0-9a-f]{8}-[0-9a-f-]{27}_[\w-]{43}|whsec_[\w+/=]+)")
+# API keys, sessions, sign-in links, the secrets of webhooks, and JWTs, whose first part is JSON in
+# base64.
+_TOKEN = re.compile(
+    r"\b(?:s[hsl]_[0-9a-f]{8}-[0-9a-f-]{27}_[\w-]{43}|whsec_[\w+/=]+|eyJ[\w-]+\.[\w.-]+)"
+)
+_MARKS = ("sh_", "ss_", "sl_", "whsec_", "eyJ")
 _SECRET_NAMES = ("password", "secret", "token", "authorization", "cookie")
 _REDACTED = "[redacted]"
 
@@ -58,7 +62,7 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for name, value in event.items():
         if name.lower().endswith(_SECRET_NAMES):
             event[name] = _REDACTED
-        elif isinstance(value, str) and ("sh_" in value or "ss_" in value or "whsec_" in value):
+        elif isinstance(value, str) and any(mark in value for mark in _MARKS):
             event[name] = _TOKEN.sub(_REDACTED, value)
     return event
 

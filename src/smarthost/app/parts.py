@@ -14,6 +14,7 @@ import structlog
 
 from smarthost import __version__
 from smarthost.app.delivery import Delivery
+from smarthost.app.identity import bearer_tokens
 from smarthost.app.oauth2 import ProvidersEndPoints, access_tokens
 from smarthost.app.opening import open_database, prepare_folder, refuse_if_empty
 from smarthost.app.relays import Relays, default_settings
@@ -27,11 +28,13 @@ from smarthost.database.migrate import migrate
 from smarthost.delivery.pool import Pool
 from smarthost.delivery.tokens import Tokens
 from smarthost.failure_notices.store import FailureNoticeStore
+from smarthost.identity.bearer import BearerTokens
 from smarthost.ids import Ids
 from smarthost.mail_queue.holds.store import lift
 from smarthost.metrics.metrics import Metrics
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
+from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.portals.sign_in.passwords import Passwords
 from smarthost.portals.sign_in.sign_in import SignIn
 from smarthost.portals.sign_in.store import SignInStore
@@ -71,6 +74,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Passwords
     sign_ins: SignInStore
     sign_in: SignIn
+    links: SignInLinks
+    bearer_tokens: BearerTokens | None
     settings: SettingsStore
     bindings: BindingStore
     tokens: TokenStore
@@ -116,6 +121,8 @@ async def open_parts(
         finally:
             await parts.check.close()
             await parts.access_tokens.close()
+            if parts.bearer_tokens is not None:
+                await parts.bearer_tokens.close()
             parts.passwords.close()
     finally:
         await database.close()
@@ -196,6 +203,8 @@ def _build(
         passwords=passwords,
         sign_ins=sign_ins,
         sign_in=SignIn(portals, sign_ins, passwords),
+        links=SignInLinks(database, audit, clock, ids, sign_ins),
+        bearer_tokens=bearer_tokens(config, portals, clock, resolver),
         settings=settings,
         bindings=bindings,
         tokens=tokens,
@@ -246,6 +255,7 @@ def _first_opening(parts: Parts) -> FirstOpening:
         parts.clock,
         portals=parts.portals,
         sign_ins=parts.sign_ins,
+        links=parts.links,
         webhooks=parts.webhooks,
         notices=FailureNoticeStore(parts.database),
     )

@@ -1,8 +1,9 @@
 """The first opening of a back-up: nothing that it says is under way happens by itself.
 
 All of it may have happened since the back-up was taken: mail was sent, receivers were called,
-people signed out. So mail is held, events are given up and sessions end, in one transaction with
-the removal of the back-up's mark: a process that dies in the middle leaves it all for the next.
+people signed out, links were used. So mail is held, events are given up, sessions and links end,
+in one transaction with the removal of the back-up's mark: a process that dies in the middle leaves
+it all for the next.
 """
 
 import msgspec
@@ -15,6 +16,7 @@ from smarthost.database.backup_mark import marked_at, take_mark
 from smarthost.database.engine import Database, Transaction
 from smarthost.failure_notices.store import FailureNoticeStore
 from smarthost.mail_queue.restored.store import hold_back
+from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
 from smarthost.webhooks.store import WebhookStore
@@ -52,6 +54,7 @@ class FirstOpening:
         *,
         portals: PortalStore,
         sign_ins: SignInStore,
+        links: SignInLinks,
         webhooks: WebhookStore,
         notices: FailureNoticeStore,
     ) -> None:
@@ -60,6 +63,7 @@ class FirstOpening:
         self._clock = clock
         self._portals = portals
         self._sign_ins = sign_ins
+        self._links = links
         self._webhooks = webhooks
         self._notices = notices
 
@@ -97,6 +101,7 @@ class FirstOpening:
         given_up = await self._webhooks.give_up_all(tx, portal_id)
         await self._notices.give_up_all(tx, portal_id)
         await self._sign_ins.end_all(tx, portal_id)
+        await self._links.end_all(tx, portal_id)
         event = Event(
             portal_id=portal_id,
             action="database.restored",

@@ -22,6 +22,7 @@ from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.opening import NotInitialisedError
 from smarthost.app.parts import Parts, open_parts
 from smarthost.app.service_manager import ServiceManager
+from smarthost.app.sign_in_offer import SignInOffer, offer_sign_in
 from smarthost.app.submission import Doors, bound, make_listener, place_of
 from smarthost.app.web import make_web
 from smarthost.certificate.live import LiveCertificate
@@ -54,18 +55,26 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`host:port` for submission with TLS from the first octet."""
 
 
-Announce = Callable[[Serving, FirstStart | None], None]
-"""Takes where the service is reached, and what was made if this was the first start."""
+Announce = Callable[[Serving, FirstStart | None, SignInOffer | None], None]
+"""Takes where the service is reached, what was made if this was the first start, and how the first
+administrator signs in."""
 
 
 class SeveralPortalsError(Exception):
     """A standalone installation has one portal, and this one has more."""
 
 
-async def serve(config: Config, announce: Announce, manager: ServiceManager = UNMANAGED) -> None:
+async def serve(
+    config: Config,
+    announce: Announce,
+    manager: ServiceManager = UNMANAGED,
+    *,
+    make_link: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called once connections are taken.
 
-    `manager` is told the same, and of the stop. Raises what `open_parts` raises,
+    With `make_link`, for a caller that shows it to a person at once, it gets a link that signs in.
+    `manager` is told of the start too, and of the stop. Raises what `open_parts` raises,
     `CertificateError`, `ListenError`, `SeveralPortalsError`, and `StoreUnavailableError` when the
     store fails while serving.
     """
@@ -91,13 +100,18 @@ async def serve(config: Config, announce: Announce, manager: ServiceManager = UN
             listener = make_listener(config, parts, shown)
             listener.start(doors.open_ones())
             serving = _serving(config, portal, listening, doors)
+            # Of several tenants the operator says whose page they want to open.
+            for_one = first is not None or config.base_domain is None
+            offer = await offer_sign_in(
+                parts, portal, serving.url, make_link=make_link and for_one
+            )
             # What is there now stays: the collector need not look through it again and again,
             # which took a twentieth of each save. What a request leaves behind is hardly ever a
             # cycle, so looking through the young every few requests finds nothing either.
             gc.collect()
             gc.freeze()
             gc.set_threshold(_YOUNG_OBJECTS)
-            announce(serving, first)
+            announce(serving, first, offer)
             log.info("serving", url=serving.url, smtp=serving.smtp, smtps=serving.smtps)
             if config.ignored_names:
                 log.info("variables of a container platform ignored", names=config.ignored_names)

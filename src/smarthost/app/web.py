@@ -11,6 +11,7 @@ from smarthost.app.telling import webhook_policy
 from smarthost.config import Config
 from smarthost.mail_queue.census.store import CensusStore
 from smarthost.mail_queue.holds.store import HoldStore
+from smarthost.mail_queue.statistics.store import StatisticsStore
 from smarthost.portals.model import Portal
 from smarthost.relay_health.health import RelayHealth
 from smarthost.sending.attempts import Attempts
@@ -38,8 +39,13 @@ from smarthost.web.check_limit import CheckLimit
 from smarthost.web.emails.emails import EmailsApi
 from smarthost.web.emails.family import EMAILS
 from smarthost.web.emails.operations import operations as email_operations
+from smarthost.web.emails.statistics import StatisticsApi
 from smarthost.web.openapi import openapi_document
 from smarthost.web.operations import Operation
+from smarthost.web.pages.asking import Asker
+from smarthost.web.pages.family import PAGES
+from smarthost.web.pages.pages import add_pages
+from smarthost.web.pages.pipeline import PagePipeline
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
@@ -55,13 +61,15 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
     users = RateLimit(clock, enforced=config.rate_limits)
     addresses = RateLimit(clock, enforced=config.rate_limits)
     finder = PortalFinder(parts.portals, config.base_domain, portal.name)
-    authenticator = Authenticator(parts.keys, parts.last_use, parts.sign_ins, parts.sign_in, clock)
+    authenticator = Authenticator(
+        parts.keys, parts.last_use, parts.sign_ins, parts.sign_in, clock, parts.bearer_tokens
+    )
     operations = all_operations(config, parts)
     app = make_application(
         operations,
         Pipeline(finder, authenticator, users, addresses, clock, stopped),
         Middleware(
-            (EMAILS,),
+            (EMAILS, PAGES),
             config.trusted_networks,
             addresses,
             clock,
@@ -70,6 +78,8 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
         ),
         clock,
     )
+    asker = Asker(operations, clock, stopped)
+    add_pages(app, PagePipeline(finder, authenticator, users, addresses, clock, asker))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
@@ -96,6 +106,7 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
         *KeysApi(parts.keys, parts.last_use, parts.clock).operations(),
         *email_operations(_emails(config, parts)),
+        *StatisticsApi(StatisticsStore(parts.database), parts.clock).operations(),
     ]
 
 

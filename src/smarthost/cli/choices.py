@@ -6,7 +6,7 @@ from smarthost.audit.model import OPERATOR, Actor
 from smarthost.cli.exit_codes import RefusedError, UsageError
 from smarthost.config import Config
 from smarthost.mail.address import parse_address
-from smarthost.portals.model import NotFoundError, Portal, Role, User
+from smarthost.portals.model import NotFoundError, Portal, User
 from smarthost.portals.rules import parse_portal_name
 
 _NAMED = 3
@@ -44,7 +44,7 @@ async def open_portal(config: Config, parts: Parts, name: str | None) -> Portal:
     portal = await chosen_portal(config, parts, name)
     if portal.suspended_at is not None:
         raise RefusedError(
-            f"The portal {portal.name} is suspended: nothing of it is sent. "
+            f"The portal {portal.name} is suspended: nobody gets in, and nothing is sent. "
             f"To let it go on: smarthost portal resume {portal.name}"
         )
     return portal
@@ -77,14 +77,13 @@ async def acting_user(parts: Parts, portal: Portal, email: str | None) -> User:
     """
     if email is not None:
         return await named_user(parts, portal, email)
-    users = await parts.portals.users(portal.id)
-    for user in users:
-        if user.role is Role.ADMINISTRATOR:
-            return user
-    raise NotFoundError(
-        f"The portal {portal.name} has no administrator. Make one with: "
-        f"smarthost user create --portal {portal.name} --role administrator EMAIL"
-    )
+    first = await parts.portals.first_administrator(portal.id)
+    if first is None:
+        raise NotFoundError(
+            f"The portal {portal.name} has no administrator. Make one with: "
+            f"smarthost user create --portal {portal.name} --role administrator EMAIL"
+        )
+    return first
 
 
 async def actor(parts: Parts, portal: Portal, email: str | None) -> Actor:

@@ -1,7 +1,7 @@
 """`demo`: something to try in a minute that leaves nothing behind.
 
-What is caught is anybody's text, so each line of it is made printable. The key is shown wherever
-the output goes: it ends with the demo.
+What is caught is anybody's text, so each line of it is made printable. Key and link are shown
+wherever the output goes: they end with the demo.
 """
 
 import json
@@ -14,6 +14,7 @@ from smarthost.cli.exit_codes import ExitCode
 from smarthost.cli.installation import read_config
 from smarthost.cli.options import AsJson
 from smarthost.cli.printing import print_json, printable
+from smarthost.cli.sign_in_link import HOW_LONG
 
 if TYPE_CHECKING:
     from smarthost.demo.catching_relay import Login
@@ -71,6 +72,7 @@ class _Json:
                 "adminEmail": scene.administrator,
                 "key": scene.key.reveal(),
                 "smtp": scene.smtp,
+                "signIn": scene.sign_in.reveal(),
             }
         )
 
@@ -99,6 +101,8 @@ class _Words:
         typer.echo(f"  API key:       {scene.key.reveal()}")
         typer.echo(f"  SMTP:          {scene.smtp}, any user name, password: the API key")
         typer.echo(f"  mail server:   127.0.0.1, port {scene.relay_port}; it catches everything")
+        typer.echo(f"Open the administrator's page: {scene.sign_in.reveal()}")
+        typer.echo(f"  ({HOW_LONG})")
         typer.echo("Sending a test message.")
 
     def caught(self, message: "CaughtMessage") -> None:
@@ -132,12 +136,15 @@ class _Words:
         _lines(_save(wrong), *test)
         typer.echo("Put it right again:")
         _lines(_save(right), *test)
-        typer.echo("The same from the command line, and a message of your own:")
+        typer.echo(
+            "The same from the command line, a message of your own, and another link to the page:"
+        )
         _lines(
             f"export SMARTHOST_DATA_DIR={shlex.quote(self._folder)}",
             "smarthost settings test",
             "smarthost send --subject Hello --text 'It works.' --wait anna@example.org",
             "smarthost queue",
+            f"smarthost user link {scene.administrator} --url {scene.url}",
         )
         typer.echo("Ctrl-C ends the demo and removes all of it.")
 

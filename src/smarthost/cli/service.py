@@ -1,6 +1,7 @@
 """`serve` and `init`: the installation's start, and its first start."""
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +11,13 @@ from smarthost.cli.first_key import refuse_left_over_key, show_first_start, show
 from smarthost.cli.installation import read_config, run
 from smarthost.cli.options import AsJson
 from smarthost.cli.printing import print_json
+from smarthost.cli.sign_in_link import show_sign_in
 
 if TYPE_CHECKING:
     from smarthost.app.first_start import FirstStart
     from smarthost.app.parts import Parts
     from smarthost.app.serve import Serving
+    from smarthost.app.sign_in_offer import SignInOffer
     from smarthost.config import Config
 
 
@@ -38,7 +41,9 @@ def serve(*, as_json: AsJson = False) -> None:
     if config.admin_email is not None and not _has_database(config) and not as_json:
         refuse_left_over_key(config)
 
-    def announce(serving: "Serving", first: "FirstStart | None") -> None:
+    def announce(
+        serving: "Serving", first: "FirstStart | None", offer: "SignInOffer | None"
+    ) -> None:
         if as_json:
             made = {} if first is None else _made(first, serving.url)
             print_json(made | to_builtins(serving))
@@ -49,9 +54,11 @@ def serve(*, as_json: AsJson = False) -> None:
             typer.echo("For a key: smarthost key create --name NAME --permission '*'")
         else:
             show_first_start(config, first, serving.url)
+        show_sign_in(config, offer)
 
     manager = manager_of(os.environ, os.getpid())
-    uvloop.run(serve_installation(config, announce, manager))
+    make_link = sys.stdout.isatty() and not as_json
+    uvloop.run(serve_installation(config, announce, manager, make_link=make_link))
 
 
 def init(
@@ -77,20 +84,28 @@ def init(
     address = str(parse_address(email))
     if not _has_database(config) and not as_json:
         refuse_left_over_key(config)
-    first, url = run(lambda config, parts: _initialise(config, parts, address), create=True)
+    make_link = sys.stdout.isatty() and not as_json
+    first, url, offer = run(
+        lambda config, parts: _initialise(config, parts, address, make_link=make_link), create=True
+    )
     if as_json:
         print_json(_made(first, url))
         return
     show_first_start(config, first, url)
-    typer.echo("They work once the service runs: smarthost serve")
+    show_sign_in(config, offer)
+    typer.echo("All of it works once the service runs: smarthost serve")
 
 
-async def _initialise(config: "Config", parts: "Parts", email: str) -> "tuple[FirstStart, str]":
+async def _initialise(
+    config: "Config", parts: "Parts", email: str, *, make_link: bool
+) -> "tuple[FirstStart, str, SignInOffer | None]":
     from smarthost.app.first_start import initialise
     from smarthost.app.serve import service_url
+    from smarthost.app.sign_in_offer import offer_sign_in
 
     first = await initialise(parts, email)
-    return first, service_url(config, first.portal, config.http_listen.port)
+    url = service_url(config, first.portal, config.http_listen.port)
+    return first, url, await offer_sign_in(parts, first.portal, url, make_link=make_link)
 
 
 def _has_database(config: "Config") -> bool:

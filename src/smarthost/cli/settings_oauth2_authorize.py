@@ -4,28 +4,18 @@ Their browser comes back to the running service, which has to be reached at the 
 provider knows: behind a proxy only the operator can say which one that is.
 """
 
-from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import typer
 
-from smarthost.cli.exit_codes import UsageError
 from smarthost.cli.installation import run
 from smarthost.cli.options import AsJson, OnBehalf, PortalName
 from smarthost.cli.printing import print_json
+from smarthost.cli.typed_origin import Url, origin_of
 
 if TYPE_CHECKING:
     from smarthost.app.parts import Parts
     from smarthost.config import Config
-
-Url = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="Where a browser reaches the portal, as https://mail.example.com. "
-        "[default: where the service listens]",
-    ),
-]
 
 
 def authorize(
@@ -39,7 +29,7 @@ def authorize(
 
     The page is good for one consent within ten minutes. The service has to run.
     """
-    origin = None if url is None else _origin(url)
+    origin = origin_of(url)
 
     async def work(config: "Config", parts: "Parts") -> str:
         from smarthost.app.serve import service_url
@@ -56,14 +46,3 @@ def authorize(
         print_json({"url": page})
     else:
         typer.echo(page)
-
-
-def _origin(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        right = False
-    if not right or "@" in url or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise UsageError("--url: This is no address of a service, such as https://mail.test.")
-    return f"{parts.scheme}://{parts.netloc}"

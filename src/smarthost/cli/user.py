@@ -1,5 +1,6 @@
 """`user`: the people and applications of a portal."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ from smarthost.cli.password_input import (
     given_password,
 )
 from smarthost.cli.printing import print_json, print_table
+from smarthost.cli.sign_in_link import HOW_LONG
+from smarthost.cli.typed_origin import Url, origin_of
 from smarthost.portals.model import Role
 from smarthost.secret import Secret
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from smarthost.app.parts import Parts
     from smarthost.config import Config
     from smarthost.portals.model import User
+    from smarthost.portals.sign_in.links.model import SignInLink
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's e-mail address.")]
 
@@ -96,7 +100,7 @@ def set_password(
     password_stdin: PasswordStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set a user's password and end their sessions; asked for twice on a terminal."""
+    """Set a user's password and end their sessions and link; asked for twice on a terminal."""
     given = given_password(password_file, stdin=password_stdin)
     password = _asked(email) if given is None else given
 
@@ -110,6 +114,38 @@ def set_password(
 
     user = run(work)
     _print(user, f"Set the password of {user.email}; their sessions ended.", as_json=as_json)
+
+
+def link(
+    email: Email, *, url: Url = None, portal: PortalName = None, as_json: AsJson = False
+) -> None:
+    """Make a link that signs a user in to the administrator's page, once, within 15 minutes.
+
+    It ends the one that was made for them before. Where the output is no terminal, the link alone
+    is printed.
+    """
+    origin = origin_of(url)
+
+    async def work(config: "Config", parts: "Parts") -> "tuple[str, SignInLink]":
+        from smarthost.app.serve import service_url
+        from smarthost.cli.choices import BY_OPERATOR, named_user, open_portal
+        from smarthost.web.sign_in_link import sign_in_url
+
+        chosen = await open_portal(config, parts, portal)
+        user = await named_user(parts, chosen, email)
+        made, token = await parts.links.make(user, BY_OPERATOR)
+        at = origin or service_url(config, chosen, config.http_listen.port)
+        return sign_in_url(at, token).reveal(), made
+
+    shown, made = run(work)
+    if as_json:
+        from smarthost.clock import moment
+
+        print_json({"url": shown, "expires": moment(made.expires_at)})
+    else:
+        typer.echo(shown)
+        if sys.stdout.isatty():
+            typer.echo(f"  (signs in {made.user.email}; {HOW_LONG})")
 
 
 def remove(email: Email, *, portal: PortalName = None, as_json: AsJson = False) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from smarthost.app.first_start import FirstStart
 from smarthost.app.serve import Announce, Serving, serve
+from smarthost.app.sign_in_offer import SignInOffer
 from smarthost.clock import Clock
 from smarthost.config import Config, ListenAddress, load_config
 from smarthost.demo.catching_relay import HOST, Login, catching_relay
@@ -26,6 +27,10 @@ ADMINISTRATOR = "admin@demo.localhost"
 SENDER = "notify@demo.localhost"
 
 
+_Begun = asyncio.Future[tuple[Serving, FirstStart, Secret]]
+"""Ends when the service takes connections; the last of it signs in."""
+
+
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """What has been set up."""
 
@@ -35,6 +40,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     key: Secret
     smtp: str | None
     """Where mail is submitted by SMTP, as `host:port`."""
+    sign_in: Secret
+    """The address that signs the administrator in to their page, once."""
     relay_port: int
     """The catching relay's, at 127.0.0.1."""
 
@@ -90,11 +97,11 @@ async def demonstrate(
 
     Returns whether the first test message was taken. Raises what `serve` and `Visitor` raise.
     """
-    begun: asyncio.Future[tuple[Serving, FirstStart]] = asyncio.get_running_loop().create_future()
+    begun: _Begun = asyncio.get_running_loop().create_future()
 
-    def announce(serving: Serving, first: FirstStart | None) -> None:
-        if first is not None:  # always so in an empty folder
-            begun.set_result((serving, first))
+    def announce(serving: Serving, first: FirstStart | None, offer: SignInOffer | None) -> None:
+        if first is not None and offer is not None and offer.url is not None:
+            begun.set_result((serving, first, offer.url))  # always so in an empty folder
 
     async with catching_relay(login, audience.caught) as port:
         serving = asyncio.create_task(_serve(config, announce))
@@ -112,21 +119,22 @@ async def demonstrate(
 
 async def _serve(config: Config, announce: Announce) -> None:
     try:
-        await serve(config, announce)
+        await serve(config, announce, make_link=True)
     except ListenError:  # raised before anything was done
         anywhere = ListenAddress(host=HOST, port=0)
-        await serve(replace(config, http_listen=anywhere, submission_listen=anywhere), announce)
+        elsewhere = replace(config, http_listen=anywhere, submission_listen=anywhere)
+        await serve(elsewhere, announce, make_link=True)
 
 
 async def _play(
-    begun: asyncio.Future[tuple[Serving, FirstStart]],
+    begun: _Begun,
     login: Login,
     port: int,
     audience: Audience,
     clock: Clock,
 ) -> bool:
     """Save the settings and send the test message; return whether it was taken."""
-    place, first = await begun
+    place, first, sign_in = await begun
     visitor = Visitor(place.url, first.key, clock)
     scene = Scene(
         url=place.url,
@@ -134,6 +142,7 @@ async def _play(
         portal=first.portal.name,
         administrator=first.administrator.email,
         key=first.key,
+        sign_in=sign_in,
         relay_port=port,
     )
     try:

@@ -28,10 +28,12 @@ _USERS = """
 SELECT portal_id, id, email, role, password_hash, created_at FROM users WHERE portal_id = $1"""
 _USERS_BY_AGE = f"{_USERS} ORDER BY created_at, id"
 _USER_BY_EMAIL = f"{_USERS} AND email = $2"
+_FIRST_ADMINISTRATOR = f"{_USERS} AND role = 'administrator' ORDER BY created_at, id LIMIT 1"
 _ADMINISTRATORS = """
 SELECT count(*) FROM users WHERE portal_id = $1 AND role = 'administrator'"""
 _STORE_HASH = "UPDATE users SET password_hash = $3 WHERE portal_id = $1 AND id = $2"
 _END_SESSIONS = "DELETE FROM sessions WHERE portal_id = $1 AND user_id = $2"
+_END_LINKS = "DELETE FROM sign_in_links WHERE portal_id = $1 AND user_id = $2"
 _REMOVE_USER = "DELETE FROM users WHERE portal_id = $1 AND id = $2"
 _INSERT_PORTAL = """
 INSERT INTO portals (id, name, created_at, settings_allowed) VALUES ($1, $2, $3, 1)
@@ -145,6 +147,11 @@ class PortalStore:
         rows = await self._database.fetch(_USER_BY_EMAIL, portal_id, email_key(email))
         return read_user(rows[0]) if rows else None
 
+    async def first_administrator(self, portal_id: str) -> User | None:
+        """Return the administrator that the portal has had for the longest time."""
+        rows = await self._database.fetch(_FIRST_ADMINISTRATOR, portal_id)
+        return read_user(rows[0]) if rows else None
+
     async def create_user(
         self, portal_id: str, email: str, role: Role, password_hash: str | None, by: Actor
     ) -> User:
@@ -176,19 +183,20 @@ class PortalStore:
         await self._audit.record(tx, _event("user.created", user, role=user.role.value), by)
 
     async def set_password(self, user: User, password_hash: str, by: Actor) -> None:
-        """Store a new password's hash and end the user's sessions."""
+        """Store a new password's hash, and end the user's sessions and sign-in link."""
 
         async def work(tx: Transaction) -> None:
             await tx.lock(user.portal_id)
             if not await tx.execute(_STORE_HASH, user.portal_id, user.id, password_hash):
                 raise NotFoundError(f"The portal has no user {user.email} any more.")
             await tx.execute(_END_SESSIONS, user.portal_id, user.id)
+            await tx.execute(_END_LINKS, user.portal_id, user.id)
             await self._audit.record(tx, _event("user.password_set", user), by)
 
         await self._database.transact(work)
 
     async def remove_user(self, user: User, by: Actor) -> None:
-        """Remove a user with all keys and sessions; the last administrator stays."""
+        """Remove a user with all keys, sessions and links; the last administrator stays."""
 
         async def work(tx: Transaction) -> None:
             await tx.lock(user.portal_id)

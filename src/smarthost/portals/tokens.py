@@ -1,4 +1,4 @@
-"""API keys and session tokens: how they look, how they are made, what is stored of them.
+"""Tokens of keys, sessions and sign-in links: how they look, how they are made, what is stored.
 
 A token is `<kind>_<id>_<secret>`: the id finds its row, and only the SHA-256 of the secret is
 stored. The secret is 256 random bits, so a slow hash would add nothing but load, and looking up
@@ -22,7 +22,7 @@ LONGEST_TOKEN = 256
 
 _SECRET_BYTES = 32
 _TOKEN = re.compile(
-    "(sh|ss)_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})_([A-Za-z0-9_-]{43})"
+    "(sh|ss|sl)_([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})_([A-Za-z0-9_-]{43})"
 )
 
 
@@ -31,6 +31,7 @@ class TokenKind(StrEnum):
 
     API_KEY = "sh"
     SESSION = "ss"
+    SIGN_IN_LINK = "sl"
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,9 +26,8 @@ from smarthost.web.proxies import Networks, forwarded
 from smarthost.web.rate_limit import RateLimit
 from smarthost.web.refusing import refused
 from smarthost.web.request import Request
-from smarthost.web.resource import Resource
+from smarthost.web.resource import Resource, Responder, resource_of
 
-Responder = Callable[..., Awaitable[None]]
 WebApp = falcon.asgi.App[Request, falcon.asgi.Response]
 log = structlog.get_logger("smarthost.web")
 
@@ -103,7 +102,8 @@ class Middleware:
         quota = exchange.quota or self._addresses.take(rate_key(exchange.client.address))
         headers = {
             **exchange.family.limit_headers(quota, self._clock.now()),
-            "Cache-Control": "no-store",
+            **exchange.family.headers,
+            "Cache-Control": response.get_header("Cache-Control") or "no-store",
             "X-Content-Type-Options": "nosniff",
             "X-Request-Id": exchange.request_id,
         }
@@ -144,7 +144,7 @@ def make_application(
         by_path[operation.path].append(operation)
     for path, of_path in by_path.items():
         responders = {operation.method: _responder(operation, pipeline) for operation in of_path}
-        app.add_route(path, _resource(responders))
+        app.add_route(path, resource_of(responders))
     # Falcon has handlers of its own for HTTPError, which one for Exception would not replace.
     for kind in (falcon.HTTPError, Exception):
         app.add_error_handler(kind, _error_handler(clock))
@@ -160,15 +160,6 @@ def _responder(operation: Operation, pipeline: Pipeline) -> Responder:
     return respond
 
 
-def _resource(responders: dict[str, Responder]) -> Resource:
-    if "GET" in responders:
-        responders["HEAD"] = responders["GET"]
-    resource = Resource(responders)
-    for method, responder in responders.items():
-        setattr(resource, f"on_{method.lower()}", responder)
-    return resource
-
-
 def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
     async def handle(
         request: falcon.asgi.Request,
@@ -179,7 +170,7 @@ def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
         exchange = Exchange.of(request)
         refusal = refused(exchange, error, clock)
         response.status = refusal.status
-        response.content_type = "application/json"
+        response.content_type = exchange.family.media_type
         response.data = exchange.family.failure(refusal)
         response.set_headers(refusal.headers)
 

@@ -24,6 +24,7 @@ _LONGEST_HEADER = 1024
 """Characters of a header that are read, which also bounds what the caches here hold."""
 
 
+FORM = "application/x-www-form-urlencoded"
 EVENTS = "text/event-stream"
 EVENTS_ALONE = "This is answered with events as they happen. Ask for text/event-stream in Accept."
 
@@ -114,6 +115,17 @@ def _check_body_type(content_type: str, content_encoding: str) -> None:
         raise RequestError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "Compressed bodies are not read. Send the JSON as it is.",
+        )
+
+
+def check_is_form(content_type: str, content_encoding: str) -> None:
+    """Return if a body of this type is what a form sends; else raise `RequestError` (415)."""
+    media_type, _, parameters = content_type[:_LONGEST_HEADER].partition(";")
+    is_plain = content_encoding[:_LONGEST_HEADER].strip().lower() in ("", "identity")
+    is_utf8 = _charset(parameters) in ("", "utf-8")
+    if media_type.strip().lower() != FORM or not is_utf8 or not is_plain:
+        raise RequestError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"This page takes forms, as {FORM} in UTF-8."
         )
 
 

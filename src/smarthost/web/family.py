@@ -5,8 +5,8 @@ answer wrapped, what a refusal looks like and which headers tell the limits is o
 an API of other shapes needs no second way.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from smarthost.web.content import LARGEST_BODY
@@ -22,8 +22,8 @@ Decode = Callable[[bytes], Any]
 class Family:
     """The shapes of one API; the functions are pure."""
 
-    prefix: str
-    """The path that all its end points are under; empty: those of no other family."""
+    prefixes: tuple[str, ...]
+    """The paths that all its end points are at or under; none: those of no other family."""
     largest_body: int
     """Octets of a request body."""
     decoder: Callable[[Any], Decode]
@@ -36,10 +36,14 @@ class Family:
     """A refusal as JSON."""
     limit_headers: Callable[[Quota, int], dict[str, str]]
     """The headers that tell a quota at a moment."""
+    media_type: str = "application/json"
+    """Of a refusal."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those of every answer, found or refused."""
 
     def has(self, path: str) -> bool:
         """Whether a path is one of this family's, existing or not."""
-        return path == self.prefix or path.startswith(f"{self.prefix}/")
+        return any(path == one or path.startswith(f"{one}/") for one in self.prefixes)
 
 
 def family_of(path: str, families: Iterable[Family]) -> Family:
@@ -64,7 +68,7 @@ def _limit_headers(quota: Quota, _now: int) -> dict[str, str]:
 
 
 CONTRACT = Family(
-    prefix="",
+    prefixes=(),
     largest_body=LARGEST_BODY,
     decoder=lambda body: BodyDecoder(body).decode,
     success=_enveloped,

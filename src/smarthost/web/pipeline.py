@@ -16,9 +16,10 @@ from smarthost.clock import Clock
 from smarthost.network import rate_key
 from smarthost.portals.access import authorize
 from smarthost.portals.model import Caller, Portal
-from smarthost.web.auth import Authenticator, Shown, cookie_of
+from smarthost.web.auth import Authenticator, Shown
 from smarthost.web.body_room import BodyRoom
 from smarthost.web.content import EVENTS, answer_type, check_takes_events
+from smarthost.web.cookies import shown_cookie
 from smarthost.web.cross_site import check_same_origin
 from smarthost.web.event_stream import EventStream
 from smarthost.web.exchange import Exchange
@@ -137,7 +138,7 @@ class Pipeline:
         shown = Shown(
             authorization=request.get_header("Authorization"),
             api_key_bearer=request.get_header("ApiKeyBearer"),
-            cookie=cookie_of(_all_cookies(request)),
+            cookie=shown_cookie(request),
         )
         identity = await self._authenticator.identify(shown, portal, exchange.client)
         caller = identity.caller
@@ -163,12 +164,6 @@ def _answer_type(operation: Operation, accept: str) -> str:
         return answer_type(accept)
     check_takes_events(accept)
     return EVENTS
-
-
-def _all_cookies(request: falcon.asgi.Request) -> str:
-    """Join all `Cookie` fields: Falcon keeps the last alone, which would hide a second token."""
-    fields = [value for name, value in request.scope["headers"] if name == b"cookie"]
-    return b"; ".join(fields).decode("latin-1")
 
 
 def _named(names: Iterable[str], find: Callable[[str], str | None]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import falcon.asgi
 
-from smarthost.web.content import check_body_type
+from smarthost.web.content import check_body_type, check_is_form
 from smarthost.web.errors import RequestError
 
 
@@ -25,12 +25,37 @@ async def read_body(
     none or one that was cut off (RFC 9112 section 8). The type is looked at first, as the contract
     orders.
     """
-    length = request.content_length
-    has_body = bool(length) or request.get_header("Transfer-Encoding") is not None
-    if has_body:
+    if _has_body(request):
         check_body_type(
             request.content_type or "", request.get_header("Content-Encoding", default="")
         )
+    body = await _whole_body(request, largest)
+    if optional and not body:
+        return body
+    if not body.strip():
+        raise RequestError(HTTPStatus.BAD_REQUEST, "The body is missing. Send one JSON object.")
+    return body
+
+
+async def read_form(request: falcon.asgi.Request, largest: int) -> bytes:
+    """Return the octets of a form, still encoded; none of one without fields.
+
+    Raises `RequestError` as `read_body` does.
+    """
+    if _has_body(request):
+        check_is_form(
+            request.content_type or "", request.get_header("Content-Encoding", default="")
+        )
+    return await _whole_body(request, largest)
+
+
+def _has_body(request: falcon.asgi.Request) -> bool:
+    length = request.content_length
+    return bool(length) or request.get_header("Transfer-Encoding") is not None
+
+
+async def _whole_body(request: falcon.asgi.Request, largest: int) -> bytes:
+    length = request.content_length
     if length is not None and length > largest:
         raise _too_large(largest)
     body = await request.stream.read(largest + 1)
@@ -39,10 +64,6 @@ async def read_body(
     # The stream of a client that went away, or took too long, ends like a whole one.
     if length is not None and len(body) < length:
         raise RequestError(HTTPStatus.BAD_REQUEST, "The body was cut off. Send the whole of it.")
-    if optional and not body:
-        return body
-    if not body.strip():
-        raise RequestError(HTTPStatus.BAD_REQUEST, "The body is missing. Send one JSON object.")
     return body
 
 

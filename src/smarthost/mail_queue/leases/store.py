@@ -17,6 +17,7 @@ from smarthost.mail_queue.holds.store import shift as shift_hold
 from smarthost.mail_queue.model import Attempted, Ended, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
 from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
+from smarthost.mail_queue.statistics.store import count
 from smarthost.mail_queue.turns.store import NEVER, all_portals, refresh
 
 _ENDED = """
@@ -89,8 +90,13 @@ async def end(tx: Transaction, portal_id: str, kind: Kind, lease: Lease, now: in
     standing = schedule.after_death(kind, step, deaths, now, at_most_once=once)
     if not await outcomes.end(tx, whose, attempted, standing, now=now, deaths=deaths):
         return None
+    return ended_as(lease, standing)
+
+
+def ended_as(lease: Lease, standing: schedule.Standing) -> Ended:
+    """Return where the recipient of a lease stands that has ended with nobody to tell of it."""
     return Ended(
-        address=lease.address, attempts=lease.attempt, state=standing.state, code=attempted.code
+        address=lease.address, attempts=lease.attempt, state=standing.state, code=Code.INTERRUPTED
     )
 
 
@@ -174,6 +180,7 @@ class LeaseStore:
                 ended[lease.message_id].append(one)
         if kind is Kind.MAIL:
             for message_id, of_message in ended.items():
+                await count(tx, portal_id, of_message, now=now)
                 await self._in_each_record(tx, portal_id, message_id, of_message)
         await refresh(tx, portal_id, kind)
 

@@ -1,1 +1,1 @@
-"""Signing in with an e-mail address and a password: passwords, failures counted, sessions."""
+"""Signing in: passwords, failures counted, sessions; links that sign in once in `links/`."""

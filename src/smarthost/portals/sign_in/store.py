@@ -27,7 +27,8 @@ _FORGET = "DELETE FROM sign_in_failures WHERE at <= $1"
 _INSERT = """
 INSERT INTO sessions (portal_id, id, user_id, secret_hash, created_at, expires_at)
 SELECT $1, $2, $3, $4, $5, $6
-WHERE EXISTS (SELECT 1 FROM users WHERE portal_id = $1 AND id = $3 AND password_hash = $7)"""
+WHERE EXISTS (SELECT 1 FROM users WHERE portal_id = $1 AND id = $3
+              AND password_hash IS NOT DISTINCT FROM $7)"""
 _TIDY = "DELETE FROM sessions WHERE portal_id = $1 AND expires_at < $2"
 _END = "DELETE FROM sessions WHERE portal_id = $1 AND id = $2"
 _END_ALL = "DELETE FROM sessions WHERE portal_id = $1"
@@ -70,20 +71,39 @@ class SignInStore:
         A password that was changed since ended all sessions: this one then never begins, and its
         token is worth nothing.
         """
-        now = self._clock.now()
-        token = new_token(TokenKind.SESSION, self._ids.new())
-        session = Session(id=token.id, user=user, expires_at=now + SESSION_LIFE)
-        row = (user.portal_id, token.id, user.id, token.hash(), now, session.expires_at)
-        proved = user.password_hash
+        session, token = self.new_session(user)
 
         async def work(tx: Transaction) -> None:
-            await tx.lock(user.portal_id)
-            await tx.execute(_TIDY, user.portal_id, now)
-            if await tx.execute(_INSERT, *row, proved):
-                await self._audit.record(tx, _event("session.started", user, token.id), by)
+            await self.begin(tx, session, token, by)
 
         await self._database.transact(work)
         return session, token
+
+    def new_session(self, user: User) -> tuple[Session, Token]:
+        """Return a session that is not stored yet, with its token."""
+        token = new_token(TokenKind.SESSION, self._ids.new())
+        expires_at = self._clock.now() + SESSION_LIFE
+        return Session(id=token.id, user=user, expires_at=expires_at), token
+
+    async def begin(
+        self,
+        tx: Transaction,
+        session: Session,
+        token: Token,
+        by: Actor,
+        link_id: str | None = None,
+    ) -> bool:
+        """Start a new session in `tx`, perhaps by a link; False if its user's password changed."""
+        user, expires_at = session.user, session.expires_at
+        began = expires_at - SESSION_LIFE
+        await tx.lock(user.portal_id)
+        await tx.execute(_TIDY, user.portal_id, began)
+        row = (user.portal_id, session.id, user.id, token.hash(), began, expires_at)
+        if not await tx.execute(_INSERT, *row, user.password_hash):
+            return False
+        how = {} if link_id is None else {"link": link_id}
+        await self._audit.record(tx, _event("session.started", user, session.id, **how), by)
+        return True
 
     async def find_session(self, portal_id: str, token: Token) -> Session | None:
         """Return the session that `token` is, if it is valid and has not ended."""
@@ -108,8 +128,8 @@ class SignInStore:
         await tx.execute(_END_ALL, portal_id)
 
 
-def _event(action: str, user: User, session_id: str) -> Event:
-    details: dict[str, object] = {"session": session_id}
+def _event(action: str, user: User, session_id: str, **more: object) -> Event:
+    details: dict[str, object] = {"session": session_id, **more}
     return Event(portal_id=user.portal_id, action=action, subject=user.email, details=details)
 
 

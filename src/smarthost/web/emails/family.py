@@ -14,6 +14,7 @@ from smarthost.web.rate_limit import Quota
 LARGEST_BODY = 56 << 20
 """Octets of a request: a message of 40 MiB in base64 fits."""
 
+PREFIX = "/emails"
 _encoder = msgspec.json.Encoder()
 
 
@@ -30,7 +31,7 @@ def _limit_headers(quota: Quota, now: int) -> dict[str, str]:
 
 
 EMAILS = Family(
-    prefix="/emails",
+    prefixes=(PREFIX,),
     largest_body=LARGEST_BODY,
     decoder=decoder,
     success=_success,

@@ -15,7 +15,7 @@ from smarthost.web.emails.asked import (
     MOST_LISTED,
 )
 from smarthost.web.emails.emails import EmailsApi
-from smarthost.web.emails.family import EMAILS
+from smarthost.web.emails.family import EMAILS, PREFIX
 from smarthost.web.emails.request import (
     BATCH_EXAMPLES,
     MOST_IN_A_BATCH,
@@ -27,7 +27,7 @@ from smarthost.web.emails.request import (
 )
 from smarthost.web.operations import Example, Operation
 
-PATH = EMAILS.prefix
+PATH = PREFIX
 TAG = "E-mails"
 
 _ID = {"id": Annotated[UUID, Meta(description="The e-mail's id.")]}

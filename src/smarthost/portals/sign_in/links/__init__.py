@@ -1,0 +1,1 @@
+"""Signing in by a link that works once, for people who have no password yet."""

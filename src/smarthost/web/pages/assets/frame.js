@@ -1,0 +1,24 @@
+// What all pages do: moments in the reader's own zone, and a question before what cannot be undone.
+// Everything works without it.
+
+const FORMAT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+// Shows the moments below `root` in the reader's zone; what the server wrote stays as the title.
+export function showLocalTimes(root) {
+  for (const element of root.querySelectorAll("time[datetime]:not([data-local])")) {
+    const at = new Date(element.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    element.title = element.textContent;
+    element.textContent = FORMAT.format(at);
+    element.dataset.local = "";
+  }
+}
+
+// A form with `data-confirm` is sent once the question was answered with yes.
+document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
+showLocalTimes(document);
+document.addEventListener("smarthost:changed", (event) => showLocalTimes(event.target));
