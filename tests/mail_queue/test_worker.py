@@ -191,6 +191,23 @@ async def test_a_worker_without_the_lock_stops_at_once(bench: Bench, tmp_path: P
     other.release()
 
 
+async def test_a_worker_that_loses_the_lock_takes_nothing_new(
+    bench: Bench, portal: str, tmp_path: Path
+) -> None:
+    async with bench.working():
+        await bench.idle()
+        bench.lock.release()
+        await submit_test(bench.quiet, portal)
+        other = DeliveryLock(tmp_path / "delivery.lock")
+        assert other.acquire()
+        bench.clock.advance(POLL_SECONDS)
+        await bench.idle()
+        assert bench.attempt.asked == []
+        other.release()
+        bench.clock.advance(LOCK_SECONDS)
+        await until(bench.are("sent", 1))
+
+
 async def test_a_worker_goes_on_when_the_store_is_back(bench: Bench, portal: str) -> None:
     await submit_test(bench.quiet, portal)
     bench.database.full = True
