@@ -73,6 +73,21 @@ async def test_what_comes_and_goes_at_the_same_time_leaves_the_turn_right(
     assert await one.database.fetch(counted) == [(3 * ROUNDS,)]
 
 
+async def test_whoever_comes_first_is_in_the_turn_however_many_come_at_once(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    portal = await make_portal(nodes[0].database, clock, "scheduled")
+    for number in range(ROUNDS // 2, 0, -1):
+        moments = [clock.now() + (4 * number + place) * 1_000_000 for place in range(4)]
+        await asyncio.gather(
+            *(
+                submit_mail(nodes[place % 2].intake, portal, scheduled_at=at)
+                for place, at in enumerate(moments)
+            )
+        )
+        await ledger.check(nodes[0].database)
+
+
 async def test_one_key_on_two_nodes_is_one_message(nodes: list[Node], clock: HeldClock) -> None:
     portal = await make_portal(nodes[0].database, clock, "first")
 
