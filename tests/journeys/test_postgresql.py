@@ -1,9 +1,12 @@
 """One node on PostgreSQL, as an operator runs it: from the first start to a kill and a restart."""
 
+import asyncio
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from smarthost.database.backup_mark import MAKE_MARK, MARK_NOW
 from tests.cli.program import ADMIN, Program
 from tests.engines import make_database
 from tests.journeys.application import Application
@@ -46,6 +49,30 @@ def test_settings_a_test_and_mail_go_their_way(program: Program, url: str) -> No
         assert program("settings", "show", "--json", **on_server).json()["port"] == sink.port
     shown = program("messages", "show", sent, "--json", **on_server)
     assert shown.json()["recipients"][0]["state"] == "sent"
+
+
+def test_back_ups_are_the_servers_and_a_restored_one_holds_its_mail(
+    program: Program, url: str
+) -> None:
+    on_server = {"SMARTHOST_DATABASE_URL": url}
+    for command, words in (("backup", "pg_dump"), ("restore", "pg_restore")):
+        refused = program("database", command, "copy", **on_server)
+        assert refused.code == 3, refused.err
+        assert words in refused.err
+    assert MAKE_MARK in refused.err
+    assert MARK_NOW in refused.err
+    program.init(**on_server)
+    asyncio.run(run_statements(url, MAKE_MARK, MARK_NOW))
+    assert "This is a back-up of 2" in program("doctor", **on_server).out
+    assert "this database comes out of a back-up" in program("queue", **on_server).err
+    assert "This is a back-up" not in program("doctor", **on_server).out
+
+
+async def run_statements(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    for sql in statements:
+        await connection.execute(sql)
+    await connection.close()
 
 
 def test_a_kill_loses_nothing_that_was_accepted(program: Program, url: str) -> None:
