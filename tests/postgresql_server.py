@@ -32,6 +32,7 @@ _SETTINGS = {
     "shared_buffers": "32MB",
     "max_connections": "100",
     "wal_level": "minimal",
+    "dynamic_shared_memory_type": "mmap",
     "max_wal_senders": "0",
     "max_wal_size": "128MB",
     "min_wal_size": "32MB",

@@ -75,6 +75,7 @@ async def test_a_silent_relay_keeps_no_neighbour_waiting(
         await until(bench.are("sent", 2))
 
 
+@pytest.mark.one_engine
 async def test_a_flood_of_mail_leaves_room_for_a_test(
     bench: Bench, database: Database, neighbour: str
 ) -> None:
