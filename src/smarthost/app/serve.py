@@ -19,7 +19,8 @@ import msgspec
 import structlog
 
 from smarthost.app.first_start import FirstStart, initialise
-from smarthost.app.parts import NotInitialisedError, Parts, open_parts
+from smarthost.app.opening import NotInitialisedError
+from smarthost.app.parts import Parts, open_parts
 from smarthost.app.service_manager import ServiceManager
 from smarthost.app.sign_in_offer import SignInOffer, offer_sign_in
 from smarthost.app.submission import Doors, bound, door_shown, make_listener, place_of

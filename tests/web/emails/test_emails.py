@@ -15,6 +15,8 @@ from tests.relay_health.held import hold, put_on_hold
 from tests.smtp_settings.relays import OPEN_RELAY
 from tests.web.emails.conftest import BY, EMAIL, World
 
+pytestmark = pytest.mark.one_engine
+
 DAY = 86_400
 
 

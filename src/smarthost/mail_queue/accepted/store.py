@@ -232,6 +232,7 @@ class MessageStore:
         portal_id, message_id = asked.portal_id, asked.message_id
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal_id)
             rows = await tx.fetch(_SITUATION, portal_id, message_id)
             if not rows or asked.owner not in (None, rows[0][0]):
                 raise NoSuchMessageError
