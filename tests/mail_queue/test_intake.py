@@ -22,12 +22,14 @@ from smarthost.mail_queue.accepted.model import (
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.mail_log.log import MailLog
 from smarthost.mail_queue.model import Kind, State
 from smarthost.portals.store import PortalStore
 from tests.clocks import START
 from tests.disks import small_disk
 from tests.engines import executing, open_database
 from tests.mail_queue.clocks import HeldClock
+from tests.mail_queue.listed import every_message
 from tests.mail_queue.messages import (
     ANNA,
     BORIS,
@@ -358,7 +360,7 @@ async def test_a_disk_that_is_nearly_full_takes_no_message_but_every_outcome(
 
 
 async def test_what_is_done_beside_is_kept_with_the_messages_or_keeps_them_out(
-    database: Database, intake: Intake, messages: MessageStore, portal: str, woken: list[str]
+    database: Database, intake: Intake, portal: str, woken: list[str]
 ) -> None:
     note = "INSERT INTO hold_notices (portal_id, told_at) VALUES ($1, 1)"
     noted = "SELECT told_at FROM hold_notices WHERE portal_id = $1"
@@ -373,8 +375,8 @@ async def test_what_is_done_beside_is_kept_with_the_messages_or_keeps_them_out(
     with pytest.raises(LookupError):
         await intake.submit(portal, [submission(intake, ANNA)], by=BY, owner=None, beside=objects)
     assert await database.fetch(noted, portal) == []
-    assert await messages.list(portal, at_most=9) == []
+    assert await every_message(MailLog(database), portal) == []
     assert woken == []
     await intake.submit(portal, [submission(intake, ANNA)], by=BY, owner=None, beside=beside)
     assert await database.fetch(noted, portal) == [(1,)]
-    assert len(await messages.list(portal, at_most=9)) == 1
+    assert len(await every_message(MailLog(database), portal)) == 1

@@ -31,6 +31,7 @@ from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.load import Limits
 from smarthost.mail_queue.lock import DeliveryLock
+from smarthost.mail_queue.mail_log.log import MailLog
 from smarthost.mail_queue.model import Attempted, Claim, Kind
 from smarthost.mail_queue.pace import Pace
 from smarthost.mail_queue.recovery import Recovery
@@ -108,6 +109,7 @@ class Delivery:
             clock=clock,
         )
         self.messages = MessageStore(database, stores.audit, clock)
+        self.mail_log = MailLog(database)
         intake = partial(Intake, database, ArrivalStore(database, clock), ids, self._worker.wake)
         self.intake = intake(partial(metrics.accepted, Entrance.OWN))
         self.http_intake = intake(partial(metrics.accepted, Entrance.HTTP))

@@ -127,6 +127,7 @@ def _emails(config: Config, parts: Parts) -> EmailsApi:
         sending=parts.sending,
         intake=parts.delivery.http_intake,
         messages=messages,
+        mail_log=parts.delivery.mail_log,
         holds=HoldStore(parts.database, parts.clock),
         attempts=Attempts(messages, parts.settings, shown_default_relay(config)),
         clock=parts.clock,
