@@ -20,6 +20,7 @@ CLAIM = Claim(
     revision=None,
     accepted_at=0,
     ages_from=0,
+    wanted_at=0,
     expires_at=None,
     at_most_once=False,
     started_at=0,

@@ -33,6 +33,14 @@ SELECT r.message_id FROM recipients r LEFT JOIN queue_turns t
 LEFT JOIN relay_holds h ON h.portal_id = r.portal_id AND r.kind = 'mail'
 WHERE r.due_at IS NOT NULL
 AND (t.due_at IS NULL OR t.due_at > max(r.due_at, coalesce(h.probe_at, 0)))""",
+    "sent, and not counted once": """
+SELECT p.id, sum(p.sent) AS sent, sum(p.counted) AS counted FROM (
+    SELECT portal_id AS id, 1 AS sent, 0 AS counted FROM recipients
+    WHERE kind = 'mail' AND state = 'sent'
+    UNION ALL
+    SELECT portal_id, 0, sent_in_1 + sent_in_5 + sent_in_30 + sent_in_120 + sent_in_600
+        + sent_in_3600 + sent_in_21600 + sent_in_86400 + sent_later FROM mail_counts
+) p GROUP BY p.id HAVING sum(p.sent) != sum(p.counted)""",
 }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,8 @@ from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.model import Attempted, Claim, Kind
 from smarthost.mail_queue.schedule import LEASE_SECONDS
+from smarthost.mail_queue.statistics.model import HOUR
+from smarthost.mail_queue.statistics.store import StatisticsStore
 from smarthost.mail_queue.store import QueueStore, Verdict
 from tests.engines import ENGINES, migrated_database
 from tests.mail_queue import ledger
@@ -46,6 +48,7 @@ ENDS = st.sampled_from(
     ]
 )
 PORTALS = st.integers(0, 1)
+LATEST = 10_000_000 * HOUR
 
 
 class Queue(RuleBasedStateMachine):
@@ -59,7 +62,7 @@ class Queue(RuleBasedStateMachine):
         self.clock = HeldClock()
         self.held: list[Claim] = []
         self.messages: list[tuple[str, str]] = []
-        self.accepted = self.sent = 0
+        self.accepted = self.sent = self.expired_untried = 0
         self.run(self._open())
 
     async def _open(self) -> None:
@@ -100,9 +103,16 @@ class Queue(RuleBasedStateMachine):
     @rule(portal=PORTALS, at_most=st.integers(1, 4), knows=st.booleans())
     def claim(self, portal: int, at_most: int, knows: bool) -> None:
         own = {claim.id for claim in self.held} if knows else set()
-        claims = self.run(self.store.claim(self.portals[portal], Kind.MAIL, own, at_most))
+        claims = self.run(self._claim(self.portals[portal], own, at_most))
         assert sum(len(claim.recipients) for claim in claims) >= len(claims)
         self.held += claims
+
+    async def _claim(self, portal: str, own: Collection[str], at_most: int) -> list[Claim]:
+        before = await self._count("recipients WHERE state = 'expired'")
+        claims = await self.store.claim(portal, Kind.MAIL, own, at_most)
+        after = await self._count("recipients WHERE state = 'expired'")
+        self.expired_untried += after - before
+        return claims
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), step=st.sampled_from(Step))
@@ -183,10 +193,20 @@ class Queue(RuleBasedStateMachine):
 
     async def _check(self) -> None:
         await ledger.check(self.database)
-        counted = await self.database.fetch("SELECT count(*) FROM recipients")
-        assert counted == [(self.accepted,)]
-        sent = await self.database.fetch("SELECT count(*) FROM recipients WHERE state = 'sent'")
-        assert sent == [(self.sent,)]
+        assert await self._count("recipients") == self.accepted
+        assert await self._count("recipients WHERE state = 'sent'") == self.sent
+        points = [
+            point
+            for portal in self.portals
+            for point in await StatisticsStore(self.database).points(portal, 0, LATEST, LATEST)
+        ]
+        untaken = sum(point.tally.deferred + point.tally.failed for point in points)
+        attempts = await self._count("attempts WHERE result <> 'accepted'")
+        assert untaken == attempts + self.expired_untried
+        assert sum(point.tally.sent for point in points) == self.sent
+
+    async def _count(self, what: str) -> int:
+        return int((await self.database.fetch(f"SELECT count(*) FROM {what}"))[0][0])
 
     def teardown(self) -> None:
         if not hasattr(self, "runner"):
@@ -208,7 +228,7 @@ class Queue(RuleBasedStateMachine):
                 return
             self.clock.jump(max(0, rows[0][0] - self.clock.now()) / MICROSECONDS + 1)
             for portal in self.portals:
-                for claim in await self.store.claim(portal, Kind.MAIL, (), 20):
+                for claim in await self._claim(portal, (), 20):
                     accepted = [
                         self._ended(claim, number, (Result.ACCEPTED, Step.DATA, None, False))
                         for number in range(len(claim.recipients))

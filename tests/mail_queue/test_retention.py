@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database
 from smarthost.delivery.outcome import Code
 from smarthost.mail_queue.accepted.model import Idempotency
@@ -10,9 +11,18 @@ from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Kind, State
 from smarthost.mail_queue.removal.store import drop_body_of_sent
 from smarthost.mail_queue.retention import SWEEP_SECONDS, Keep, Retention
+from smarthost.mail_queue.store import QueueStore
 from tests.engines import executing
 from tests.mail_queue.clocks import HeldClock
-from tests.mail_queue.messages import ANNA, BORIS, BY, submission, submit_mail, submit_test
+from tests.mail_queue.messages import (
+    ANNA,
+    BORIS,
+    BY,
+    attempted,
+    submission,
+    submit_mail,
+    submit_test,
+)
 from tests.mail_queue.scripted import Faltering, until
 from tests.mail_queue.states import put
 
@@ -185,6 +195,25 @@ async def test_an_idempotency_key_is_kept_for_eight_days(
     await retention(database, clock).sweep()
     assert await submit("young") == b"first"
     assert await submit("old") is None
+
+
+async def test_counts_are_kept_for_400_days(
+    intake: Intake,
+    store: QueueStore,
+    database: Database,
+    portal: str,
+    neighbour: str,
+    clock: HeldClock,
+) -> None:
+    for whose in (portal, neighbour):
+        await submit_mail(intake, whose)
+        (claim,) = await store.claim(whose, Kind.MAIL, ())
+        await store.record(claim, attempted(claim))
+    since = clock.now() % (HOUR * MICROSECONDS) / MICROSECONDS
+    for seconds, left in ((400 * DAY - since - 1, 2), (1, 0)):
+        clock.advance(seconds)
+        await retention(database, clock).sweep()
+        assert await database.fetch("SELECT count(*) FROM mail_counts") == [(left,)]
 
 
 async def test_more_than_a_page_goes_in_one_sweep(

@@ -17,6 +17,7 @@ def claim_of(kind: Kind = Kind.MAIL, **fields: Any) -> Claim:
         "revision": REVISION if kind is Kind.TEST else None,
         "accepted_at": START,
         "ages_from": START,
+        "wanted_at": START,
         "expires_at": None,
         "at_most_once": False,
         "started_at": START,

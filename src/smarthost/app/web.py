@@ -11,6 +11,7 @@ from smarthost.app.telling import webhook_policy
 from smarthost.config import Config
 from smarthost.mail_queue.census.store import CensusStore
 from smarthost.mail_queue.holds.store import HoldStore
+from smarthost.mail_queue.statistics.store import StatisticsStore
 from smarthost.portals.model import Portal
 from smarthost.relay_health.health import RelayHealth
 from smarthost.sending.attempts import Attempts
@@ -38,6 +39,7 @@ from smarthost.web.check_limit import CheckLimit
 from smarthost.web.emails.emails import EmailsApi
 from smarthost.web.emails.family import EMAILS
 from smarthost.web.emails.operations import operations as email_operations
+from smarthost.web.emails.statistics import StatisticsApi
 from smarthost.web.openapi import openapi_document
 from smarthost.web.operations import Operation
 from smarthost.web.pages.asking import Asker
@@ -102,6 +104,7 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
         *KeysApi(parts.keys, parts.last_use, parts.clock).operations(),
         *email_operations(_emails(config, parts)),
+        *StatisticsApi(StatisticsStore(parts.database), parts.clock).operations(),
     ]
 
 

@@ -73,6 +73,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds since 1970, UTC, as all times."""
     ages_from: int
     """From when its age counts: since then it was accepted, and its portal not suspended."""
+    wanted_at: int
+    """From when its sender wanted it sent: the moment that they chose, or its acceptance."""
     expires_at: int | None
     """After this moment it is of no use to anybody; None: there is no such moment."""
     at_most_once: bool

@@ -15,6 +15,7 @@ from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.ids import before_ids_of
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.removal.store import Kept, RemovalStore
+from smarthost.mail_queue.statistics.store import StatisticsStore
 from smarthost.mail_queue.turns.store import all_portals
 
 log = structlog.get_logger("smarthost.mail_queue")
@@ -24,9 +25,11 @@ SWEEP_SECONDS = 300.0
 
 ROWS_SECONDS = 30 * 24 * 60 * 60
 KEYS_SECONDS = 8 * 24 * 60 * 60
+COUNTS_SECONDS = 400 * 24 * 60 * 60
+"""What became of mail, in numbers: so that a month can be seen beside that of the year before."""
 
 PAGE = 500
-"""How many messages are looked at, and how many rows of recipients go, in one turn."""
+"""How many messages are looked at, and how many rows beside them go, in one turn."""
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,7 @@ class Retention:
         """`is_ours` tells whether this process is the one that delivers: one sweeps, not all."""
         self._database = database
         self._store = RemovalStore(database)
+        self._statistics = StatisticsStore(database)
         self._keep = keep
         self._clock = clock
         self._is_ours = is_ours
@@ -81,6 +85,7 @@ class Retention:
                 await self._drop_bodies(portal_id, now)
                 await self._remove_messages(portal_id, now)
                 await self._remove_keys(portal_id, now)
+                await self._remove_counts(portal_id, now)
 
     async def _drop_bodies(self, portal_id: str, now: int) -> None:
         until, after = (
@@ -109,6 +114,13 @@ class Retention:
         more = True
         while more:
             more = await self._store.remove_keys(portal_id, until, PAGE)
+            await asyncio.sleep(0)
+
+    async def _remove_counts(self, portal_id: str, now: int) -> None:
+        until = now - COUNTS_SECONDS * MICROSECONDS
+        more = True
+        while more:
+            more = await self._statistics.remove(portal_id, until, PAGE)
             await asyncio.sleep(0)
 
     def _is_content_old(self, one: Kept, now: int) -> bool:

@@ -26,6 +26,7 @@ from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
 from smarthost.mail_queue.removal.store import drop_body_of_sent
 from smarthost.mail_queue.rows import read_dsn
 from smarthost.mail_queue.schedule import Circumstances, Patience, Standing
+from smarthost.mail_queue.statistics.store import count
 from smarthost.mail_queue.turns.store import BEFORE_ALL, Turn, due_turns, refresh
 from smarthost.portals.suspension.store import standing_of
 
@@ -203,7 +204,7 @@ class QueueStore:
         `then` is the message of the same claim that is begun now.
         """
         now, age = self._clock.now(), self._jumps.age(claim.ages_from)
-        luck = self._luck()
+        luck, delay = self._luck(), self._jumps.age(claim.wanted_at)
         whose = (claim.portal_id, claim.message_id, claim.id)
         standings = [
             schedule.after(
@@ -236,6 +237,7 @@ class QueueStore:
                 lifted = await _lift(tx, claim, attempted)
             if any(kept) and claim.kind is Kind.MAIL:
                 ended = _ended(attempted, standings, kept)
+                await count(tx, claim.portal_id, ended, now=now, delay=delay)
                 await self._in_each_record(tx, claim.portal_id, claim.message_id, ended)
             sent = any(one.result is Result.ACCEPTED for one in attempted)
             if sent and not self._keeps_sent:

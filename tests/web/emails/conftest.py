@@ -18,6 +18,7 @@ from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.mail_log.log import MailLog
+from smarthost.mail_queue.statistics.store import StatisticsStore
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
 from smarthost.portals.model import Permission, Portal, Role, User
@@ -35,6 +36,7 @@ from smarthost.web.auth import Authenticator
 from smarthost.web.emails.emails import EmailsApi
 from smarthost.web.emails.family import EMAILS
 from smarthost.web.emails.operations import operations
+from smarthost.web.emails.statistics import StatisticsApi
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
@@ -194,6 +196,7 @@ async def _make(database: Database, passwords: Passwords) -> World:
         attempts=Attempts(messages, settings, None),
         clock=clock,
     )
+    statistics = StatisticsApi(StatisticsStore(database), clock)
     users, addresses = (RateLimit(clock, enforced=True) for _ in range(2))
     pipeline = Pipeline(
         PortalFinder(portals, DOMAIN, "acme"),
@@ -205,7 +208,9 @@ async def _make(database: Database, passwords: Passwords) -> World:
     )
     middleware = Middleware((EMAILS,), (), addresses, clock, ids, lambda *_: None)
     world = World(
-        app=make_application(operations(api), pipeline, middleware, clock),
+        app=make_application(
+            [*operations(api), *statistics.operations()], pipeline, middleware, clock
+        ),
         clock=clock,
         database=database,
         portals=portals,

@@ -1,12 +1,25 @@
 -- What became of a portal's mail, counted by the hour as it happens: a chart of a year reads some
--- rows and not a million messages.
+-- rows and not a million messages. One row an hour with all that is counted in it, so that a
+-- message's outcomes are one statement, however many recipients it has.
 
 CREATE TABLE mail_counts (
     portal_id TEXT NOT NULL REFERENCES portals (id),
     -- When the hour began, in microseconds since 1970-01-01T00:00:00Z.
     hour INTEGER NOT NULL,
-    -- What is counted: an outcome, or how long an accepted message took.
-    what TEXT NOT NULL,
-    count INTEGER NOT NULL CHECK (count > 0),
-    PRIMARY KEY (portal_id, hour, what)
+    -- Recipients that a relay took, by how many seconds that was behind the moment from which
+    -- their sender wanted it: at most so many, and more than the step before.
+    sent_in_1 INTEGER NOT NULL,
+    sent_in_5 INTEGER NOT NULL,
+    sent_in_30 INTEGER NOT NULL,
+    sent_in_120 INTEGER NOT NULL,
+    sent_in_600 INTEGER NOT NULL,
+    sent_in_3600 INTEGER NOT NULL,
+    sent_in_21600 INTEGER NOT NULL,
+    sent_in_86400 INTEGER NOT NULL,
+    sent_later INTEGER NOT NULL,
+    -- Attempts behind which a recipient waits for another, or for a person.
+    deferred INTEGER NOT NULL,
+    -- Recipients that have failed or expired.
+    failed INTEGER NOT NULL,
+    PRIMARY KEY (portal_id, hour)
 ) STRICT, WITHOUT ROWID;

@@ -13,12 +13,14 @@ from smarthost.mail_queue import schedule
 from smarthost.mail_queue.leases import store as leases
 from smarthost.mail_queue.model import Claim, Claimed, Ended, Kind, State
 from smarthost.mail_queue.outcomes.store import InEachRecord
+from smarthost.mail_queue.statistics.store import count
 
 MOST_OCTETS = 8 * 1024 * 1024
 """So many octets are taken together, or one message."""
 
 _DUE = """
-SELECT m.id, r.claim, m.size, m.revision, m.accepted_at, m.expires_at, m.at_most_once
+SELECT m.id, r.claim, m.size, m.revision, m.accepted_at, r.scheduled_at, m.expires_at,
+       m.at_most_once
 FROM recipients r JOIN messages m ON m.portal_id = r.portal_id AND m.id = r.message_id
 WHERE r.portal_id = $1 AND r.kind = $2 AND r.due_at <= $3
 ORDER BY r.due_at, r.message_id LIMIT $4"""
@@ -59,6 +61,7 @@ class _Due(NamedTuple):
     size: int
     revision: int | None
     accepted_at: int
+    scheduled_at: int | None
     expires_at: int | None
     at_most_once: int
 
@@ -120,6 +123,7 @@ async def _expire(tx: Transaction, taking: Taking, message_id: str) -> None:
 
 async def _note(tx: Transaction, taking: Taking, message_id: str, ended: list[Ended]) -> None:
     if ended and taking.kind is Kind.MAIL:
+        await count(tx, taking.portal_id, ended, now=taking.now)
         await taking.in_each_record(tx, taking.portal_id, message_id, ended)
 
 
@@ -146,6 +150,7 @@ def _claim_of(taking: Taking, due: _Due, recipients: list[Row]) -> Claim:
         revision=due.revision,
         accepted_at=due.accepted_at,
         ages_from=max(due.accepted_at, taking.resumed_at or 0),
+        wanted_at=max(due.accepted_at, due.scheduled_at or 0),
         expires_at=due.expires_at,
         at_most_once=bool(due.at_most_once),
         started_at=taking.now,

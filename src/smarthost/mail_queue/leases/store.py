@@ -17,6 +17,7 @@ from smarthost.mail_queue.holds.store import shift as shift_hold
 from smarthost.mail_queue.model import Attempted, Ended, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
 from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
+from smarthost.mail_queue.statistics.store import count
 from smarthost.mail_queue.turns.store import NEVER, all_portals, refresh
 
 _ENDED = """
@@ -132,6 +133,7 @@ class LeaseStore:
                 ended[lease.message_id].append(one)
         if kind is Kind.MAIL:
             for message_id, of_message in ended.items():
+                await count(tx, portal_id, of_message, now=now)
                 await self._in_each_record(tx, portal_id, message_id, of_message)
         await refresh(tx, portal_id, kind)
 

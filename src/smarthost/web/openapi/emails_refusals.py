@@ -70,8 +70,8 @@ EMAILS_TABLE = Table(
             name="EmailsForbidden",
             status=HTTPStatus.FORBIDDEN,
             description="Credentials that are not valid, an e-mail from an address that the "
-            "portal may not use, a portal that the operator has suspended, or a request from "
-            "another site with the cookie alone.",
+            "portal may not use, numbers that are the administrators' alone, a portal that the "
+            "operator has suspended, or a request from another site with the cookie alone.",
             message="This API key, session or password is not valid: it is wrong, has expired, "
             "was revoked or belongs to another portal.",
             error_name="invalid_api_key",
