@@ -6,6 +6,8 @@ import falcon.asgi
 
 from smarthost.web.application import WebApp
 from smarthost.web.pages.assets import AssetsResource
+from smarthost.web.pages.mail import MailPages
+from smarthost.web.pages.message import MessagePages
 from smarthost.web.pages.page import Page
 from smarthost.web.pages.pipeline import PagePipeline
 from smarthost.web.pages.signing_in import SignInPages
@@ -25,7 +27,7 @@ def add_pages(app: WebApp, pipeline: PagePipeline) -> None:
 
 def all_pages() -> Iterable[Page]:
     """Return the table of all pages."""
-    return SignInPages().pages()
+    return [*SignInPages().pages(), *MailPages().pages(), *MessagePages().pages()]
 
 
 def _responder(page: Page, pipeline: PagePipeline) -> Responder:

@@ -16,6 +16,7 @@ from smarthost.explanations.page_words import Entries, counted, filled, page_wor
 from smarthost.web.errors import Refusal
 from smarthost.web.pages.assets import Assets
 from smarthost.web.pages.page import Html, PageCall
+from smarthost.web.pages.remote_text import remote, shortened, visible
 
 _FRAME = "frame"
 _REFUSAL = "refusal"
@@ -33,8 +34,16 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"fill": filled, "count": counted, "time": time_element}
+        self._environment.filters |= {
+            "fill": filled,
+            "count": counted,
+            "time": time_element,
+            "remote": remote,
+            "visible": visible,
+            "shortened": shortened,
+        }
         self._environment.globals["asset"] = Assets.load().path
+        self._environment.globals["words_of"] = page_words
 
     @classmethod
     @cache
