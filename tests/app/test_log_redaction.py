@@ -14,6 +14,8 @@ from smarthost.webhooks.signing import new_secret
 configure_logs(sys.argv[1], "debug")
 if sys.argv[2] == "webhook":
     token = new_secret(lambda count: b"\\xff" * count).reveal()
+elif sys.argv[2] == "jwt":
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln_bmF0dXJl-LWFuZC1tb3Jl"
 else:
     kind = TokenKind(sys.argv[2])
     token = new_token(kind, "01a20468-4c81-7568-b9c7-f3a45b943b40").text().reveal()
@@ -27,7 +29,7 @@ for log in (structlog.get_logger("smarthost.web"), logging.getLogger("uvicorn.er
 """
 
 
-@pytest.mark.parametrize("kind", ["sh", "ss", "sl", "webhook"])
+@pytest.mark.parametrize("kind", ["sh", "ss", "sl", "webhook", "jwt"])
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_token_is_taken_out_of_texts_and_tracebacks(form: str, kind: str) -> None:
     ended = run_python(LOGGING, form, kind)

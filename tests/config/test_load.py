@@ -29,6 +29,7 @@ def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
         rate_limits=True,
         trusted_networks=(),
         metrics_networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        open_id_connect=None,
         retry_seconds=300,
         expire_seconds=432_000,
         keep_sent_seconds=0,

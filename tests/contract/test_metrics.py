@@ -1,6 +1,7 @@
 """`/metrics`: who may read it, in which format, and what is never in it."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from tests.contract.bodies import OPEN
 from tests.contract.service import EMAILS, SETTINGS, Service, running_service
 from tests.metrics.exposed import OPENMETRICS, families, values
+from tests.repository.monitoring import asked_for
 
 PATH = "/metrics"
 CANARY = "canary-3f9a"
@@ -63,6 +65,15 @@ def test_a_believed_proxy_says_who_reads(guarded: Service) -> None:
 def test_a_believed_proxy_that_names_nobody_is_no_reader(guarded: Service) -> None:
     assert guarded.ask("GET", PATH, headers={"Forwarded": "for=192.0.2.7"}).status == 403
     assert guarded.ask("GET", PATH).status == 403
+
+
+def test_the_dashboard_and_the_alerts_ask_for_what_a_running_service_tells(
+    service: Service,
+) -> None:
+    text = service.ask("GET", PATH).body.decode()
+    told = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    missing = asked_for() - told
+    assert {name for name in missing if "_tls_certificate_" not in name} == set()  # it has none
 
 
 def test_what_happens_is_counted_and_nobody_is_named(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from smarthost.database.engine import Database, Transaction
 from smarthost.delivery.outcome import Code, Step
-from smarthost.mail_queue.model import HeldFor, Kind, State
+from smarthost.mail_queue.model import Ended, HeldFor, Kind, State
+from smarthost.mail_queue.statistics.store import count
 from smarthost.mail_queue.turns import store as turns
 
 _PUT = """
@@ -43,7 +44,10 @@ async def put(
         if code is not None or state is State.SENT:
             result = "accepted" if code is None else "deferred"
             row = (attempts, at, result, Step.DATA.value, code and code.value)
-            await tx.execute(_ATTEMPT, *key, *row)
+            tried = await tx.execute(_ATTEMPT, *key, *row)
+            ended_as = state if state in ENDED - {State.CANCELLED} else State.QUEUED
+            one = Ended(address="", attempts=attempts, state=ended_as, code=code)
+            await count(tx, whose[0], [one] * tried, now=at)
         for kind in Kind:
             await turns.refresh(tx, whose[0], kind)
 

@@ -131,6 +131,7 @@ def test_only_administrators_hold_keys_for_more_than_sending(
         (CredentialKind.KEY, "key:k"),
         (CredentialKind.SESSION, "user:u"),
         (CredentialKind.PASSWORD, "user:u"),
+        (CredentialKind.TOKEN, "user:u"),
     ],
 )
 def test_mail_is_the_key_s_that_sent_it_or_the_user_s(kind: CredentialKind, owner: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import smarthost
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import StoreUnavailableError
+from smarthost.identity.model import IdentityError, TokenRefusedError
 from smarthost.portals.access import ForbiddenError
 from smarthost.portals.model import PortalsError
 from smarthost.portals.rules import PortalNameError
@@ -31,6 +32,7 @@ ELSEWHERE = {
     KeyRingBusyError,  # rotating is the operator's, on the command line
     PortalNameError,  # portals and passwords are the operator's, on the command line
     PasswordError,
+    TokenRefusedError,  # other credentials may be valid; if not, its words are told with 401
 }
 NOW = 1_000_000 * MICROSECONDS
 
@@ -44,6 +46,7 @@ def rooms_errors() -> set[type[Exception]]:
             "smtp_settings",
             "audit",
             "relay_check",
+            "identity",
         ):
             importlib.import_module(module.name)
 
@@ -52,6 +55,7 @@ def rooms_errors() -> set[type[Exception]]:
         return set().union(*map(leaves, below)) if below else {kind}
 
     bases: list[type[Exception]] = [
+        IdentityError,
         PortalsError,
         RelayCheckError,
         SmtpSettingsError,

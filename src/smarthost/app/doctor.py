@@ -12,6 +12,7 @@ from pathlib import Path
 
 from smarthost.app.doctor_network import check_network
 from smarthost.app.finding import Finding, bad, good
+from smarthost.app.identity import issuer_client
 from smarthost.app.restored import CANCEL, RELEASE
 from smarthost.audit.reading.store import AuditReader
 from smarthost.audit.store import AuditLog
@@ -22,10 +23,13 @@ from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.filesystem import network_filesystem_of
 from smarthost.database.migrate import migrations, schema_version
 from smarthost.database.sqlite import SqliteDatabase
+from smarthost.identity.key_cache import fetch_keys
+from smarthost.identity.keys import BadIssuerError
 from smarthost.ids import Ids
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.portals.model import Portal
 from smarthost.portals.store import PortalStore
+from smarthost.smtp.egress import SystemResolver
 from smarthost.smtp_settings.binding.sealing import opened
 from smarthost.smtp_settings.key_ring_file import KeyRingError, load_key_ring
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
@@ -51,6 +55,7 @@ async def examine(read_config: Callable[[], Config], clock: Clock) -> list[Findi
         *await check_store(config, clock),
         check_helo_name(config),
         *await check_network(config, clock),
+        *await check_issuer(config),
     ]
 
 
@@ -200,6 +205,19 @@ async def check_stored_passwords(
             f"{words} (the first: portal {broken[0]}). Save those portals' passwords again.",
         )
     return good("stored passwords", f"All that are in force open: {whole}.")
+
+
+async def check_issuer(config: Config) -> list[Finding]:
+    """Look whether the OpenID Connect issuer, if there is one, publishes keys that can be used."""
+    if config.open_id_connect is None:
+        return []
+    url = config.open_id_connect.issuer
+    try:
+        keys = await fetch_keys(url, issuer_client(SystemResolver()))
+    except BadIssuerError as error:
+        words = f"{url} has no keys for us: {error} Nobody new can sign in with its tokens."
+        return [bad("OpenID Connect", words)]
+    return [good("OpenID Connect", f"{url} describes itself and has keys for us: {len(keys)}.")]
 
 
 async def check_clock(database: Database, clock: Clock) -> Finding:

@@ -14,9 +14,12 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _LEVELS = logging.getLevelNamesMapping()
-# API keys, sessions, sign-in links, and the secrets of webhooks.
-_TOKEN = re.compile(r"\b(?:s[hsl]_[0-9a-f]{8}-[0-9a-f-]{27}_[\w-]{43}|whsec_[\w+/=]+)")
-_MARKS = ("sh_", "ss_", "sl_", "whsec_")
+# API keys, sessions, sign-in links, the secrets of webhooks, and JWTs, whose first part is JSON in
+# base64.
+_TOKEN = re.compile(
+    r"\b(?:s[hsl]_[0-9a-f]{8}-[0-9a-f-]{27}_[\w-]{43}|whsec_[\w+/=]+|eyJ[\w-]+\.[\w.-]+)"
+)
+_MARKS = ("sh_", "ss_", "sl_", "whsec_", "eyJ")
 _SECRET_NAMES = ("password", "secret", "token", "authorization", "cookie")
 _REDACTED = "[redacted]"
 

@@ -14,6 +14,7 @@ import structlog
 
 from smarthost import __version__
 from smarthost.app.delivery import Delivery
+from smarthost.app.identity import bearer_tokens
 from smarthost.app.oauth2 import ProvidersEndPoints, access_tokens
 from smarthost.app.relays import Relays, default_settings
 from smarthost.app.restored import FirstOpening
@@ -27,6 +28,7 @@ from smarthost.database.sqlite import SqliteDatabase
 from smarthost.delivery.pool import Pool
 from smarthost.delivery.tokens import Tokens
 from smarthost.failure_notices.store import FailureNoticeStore
+from smarthost.identity.bearer import BearerTokens
 from smarthost.ids import Ids
 from smarthost.mail_queue.holds.store import lift
 from smarthost.metrics.metrics import Metrics
@@ -83,6 +85,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sign_ins: SignInStore
     sign_in: SignIn
     links: SignInLinks
+    bearer_tokens: BearerTokens | None
     settings: SettingsStore
     bindings: BindingStore
     tokens: TokenStore
@@ -126,6 +129,8 @@ async def open_parts(
         finally:
             await parts.check.close()
             await parts.access_tokens.close()
+            if parts.bearer_tokens is not None:
+                await parts.bearer_tokens.close()
             parts.passwords.close()
     finally:
         await database.close()
@@ -229,6 +234,7 @@ def _build(
         sign_ins=sign_ins,
         sign_in=SignIn(portals, sign_ins, passwords),
         links=SignInLinks(database, audit, clock, ids, sign_ins),
+        bearer_tokens=bearer_tokens(config, portals, clock, resolver),
         settings=settings,
         bindings=bindings,
         tokens=tokens,

@@ -61,7 +61,9 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
     users = RateLimit(clock, enforced=config.rate_limits)
     addresses = RateLimit(clock, enforced=config.rate_limits)
     finder = PortalFinder(parts.portals, config.base_domain, portal.name)
-    authenticator = Authenticator(parts.keys, parts.last_use, parts.sign_ins, parts.sign_in, clock)
+    authenticator = Authenticator(
+        parts.keys, parts.last_use, parts.sign_ins, parts.sign_in, clock, parts.bearer_tokens
+    )
     operations = all_operations(config, parts)
     app = make_application(
         operations,

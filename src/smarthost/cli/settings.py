@@ -81,7 +81,7 @@ def save(  # noqa: PLR0913 - one option for each field
     )
     with faults_by_option():
         typed = with_password(typed, portal)
-        saved = run(partial(_save, typed, portal, as_user, only(if_revision)))
+        saved = run(partial(save_typed, typed, portal, as_user, only(if_revision)))
     print_shown(saved, as_json=as_json)
 
 
@@ -112,7 +112,7 @@ async def _current(portal: str | None, config: "Config", parts: "Parts") -> "Sho
     return shown(await parts.settings.current(chosen.id), config, parts)
 
 
-async def _save(
+async def save_typed(
     typed: "SettingsInput",
     portal: str | None,
     as_user: str | None,
@@ -120,6 +120,11 @@ async def _save(
     config: "Config",
     parts: "Parts",
 ) -> "Shown":
+    """Save settings by the rules of the API, and return what is in force then.
+
+    Raises `InvalidSettingsError`, `RevisionConflictError`, and what finding the portal and the
+    user raises.
+    """
     from smarthost.cli.choices import actor, chosen_portal
     from smarthost.smtp_settings.rules import check
 
@@ -163,15 +168,19 @@ def _rows(revision: "Revision", settings: "SmtpSettings | None") -> list[tuple[s
     if settings is None:
         return rows
     password = revision.sealed_password is not None and settings.oauth2 is None
+    return [*rows, *settings_rows(settings, "stored" if password else "")]
+
+
+def settings_rows(settings: "SmtpSettings", password: str) -> list[tuple[str, str]]:
+    """Return the rows of a table of settings; `password` is what there is to say of it."""
     return [
-        *rows,
         ("host", settings.host),
         ("port", str(settings.port)),
         ("sender address", settings.sender_address),
         ("sender display name", settings.sender_display_name or ""),
         ("TLS", "required" if settings.enable_ssl else "when offered"),
         ("log in", _login(settings)),
-        ("password", "stored" if password else ""),
+        ("password", password),
     ]
 
 

@@ -52,7 +52,7 @@ As = Annotated[
 ]
 
 
-class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be checked, and for whom."""
 
     typed: "SettingsInput | None"
@@ -85,8 +85,6 @@ def check(  # noqa: PLR0913 - one option for each field
     It goes as far as a message would, up to the recipient, and sends none; it takes at most half
     a minute. Exits with 1 if the check failed, and says why. The settings are given as to `save`.
     """
-    import socket
-
     from smarthost.smtp_settings.model import SettingsInput
 
     typed: SettingsInput | None = SettingsInput(
@@ -105,22 +103,32 @@ def check(  # noqa: PLR0913 - one option for each field
     if save and typed is None:
         raise UsageError("--save: there is nothing to save. Give the settings with it.")
     with faults_by_option():
-        asked = _Asked(
+        asked = Asked(
             typed=None if typed is None else with_password(typed, portal),
             save=save,
             if_match=only(if_revision),
             portal=portal,
             as_user=as_user,
         )
-        with _live_table(shown=sys.stdout.isatty() and not as_json) as show:
-            checked = run(partial(_check, asked, show), machine_name=socket.getfqdn)
-    _print(checked, typed=typed is not None, as_json=as_json)
+        run_check(asked, as_json=as_json)
+
+
+def run_check(asked: Asked, *, as_json: bool) -> None:
+    """Check settings, show each step, and exit with 1 if the check failed.
+
+    Raises `InvalidSettingsError`, and what the check's preparation raises.
+    """
+    import socket
+
+    with _live_table(shown=sys.stdout.isatty() and not as_json) as show:
+        checked = run(partial(_check, asked, show), machine_name=socket.getfqdn)
+    _print(checked, typed=asked.typed is not None, as_json=as_json)
     if not checked.ok:
         raise typer.Exit(ExitCode.NO)
 
 
 async def _check(
-    asked: _Asked, show: "Callable[[StepTold], None]", config: "Config", parts: "Parts"
+    asked: Asked, show: "Callable[[StepTold], None]", config: "Config", parts: "Parts"
 ) -> "Checked":
     from smarthost.cli.choices import acting_user, actor, open_portal
 

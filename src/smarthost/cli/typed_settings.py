@@ -4,8 +4,9 @@
 by changing one word.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,17 +44,19 @@ IfRevision = Annotated[
     ),
 ]
 
-_OPTIONS = {
-    "host": "--host",
-    "port": "--port",
-    "sender_address": "--sender-address",
-    "sender_display_name": "--sender-display-name",
-    "user_name": "--user-name",
-    "password": "--password-stdin or --password-file",
-    "enable_ssl": "--ssl",
-    "enable_auth": "--auth",
-    "use_ntlm": "--ntlm",
-}
+_OPTIONS = MappingProxyType(
+    {
+        "host": "--host",
+        "port": "--port",
+        "sender_address": "--sender-address",
+        "sender_display_name": "--sender-display-name",
+        "user_name": "--user-name",
+        "password": "--password-stdin or --password-file",
+        "enable_ssl": "--ssl",
+        "enable_auth": "--auth",
+        "use_ntlm": "--ntlm",
+    }
+)
 """The fields of `SettingsInput` by the options that give them."""
 
 
@@ -86,15 +89,18 @@ def only(revision: int | None) -> frozenset[int] | None:
 
 
 @contextmanager
-def faults_by_option() -> Iterator[None]:
-    """Turn faults of the settings into a `UsageError` that names the options."""
+def faults_by_option(options: Mapping[str, str] = _OPTIONS) -> Iterator[None]:
+    """Turn faults of the settings into a `UsageError` that names what gave them.
+
+    `options` has a name for each field of `SettingsInput`.
+    """
     from smarthost.smtp_settings.model import InvalidSettingsError
 
     try:
         yield
     except InvalidSettingsError as error:
         lines = (
-            f"{_OPTIONS[field]}: {' '.join(messages)}" for field, messages in error.faults.items()
+            f"{options[field]}: {' '.join(messages)}" for field, messages in error.faults.items()
         )
         raise UsageError("\n".join(lines)) from None
 

@@ -6,7 +6,14 @@ environment a second time, so what a process does cannot change under it.
 
 from smarthost.config.faults import ConfigError, Fault
 from smarthost.config.load import load_config
-from smarthost.config.model import Config, DefaultRelay, ListenAddress, RelayNetworks, TlsFiles
+from smarthost.config.model import (
+    Config,
+    DefaultRelay,
+    ListenAddress,
+    OpenIdConnect,
+    RelayNetworks,
+    TlsFiles,
+)
 from smarthost.config.settings import SETTINGS, Setting
 
 __all__ = [
@@ -16,6 +23,7 @@ __all__ = [
     "DefaultRelay",
     "Fault",
     "ListenAddress",
+    "OpenIdConnect",
     "RelayNetworks",
     "Setting",
     "TlsFiles",

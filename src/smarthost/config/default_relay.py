@@ -5,16 +5,14 @@
 where the host should be; so no message here repeats any part of it.
 """
 
-import re
-import unicodedata
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from smarthost.config.faults import InvalidValueError
 from smarthost.config.model import DefaultRelay
-from smarthost.config.values import parse_port, split_host_port
+from smarthost.config.values import parse_port
 from smarthost.mail.address import AddressError, parse_address
 from smarthost.mail.host import HostError, parse_host
+from smarthost.mail.smtp_url import ENCODE, SmtpUrl, decoded, scheme_of, split_smtp_url
 from smarthost.secret import Secret
 
 _DEFAULT_PORTS = {"smtp": 25, "smtps": 465}
@@ -22,8 +20,6 @@ _IMPLICIT_TLS_PORTS = (465, 2465)  # RFC 8314, section 7.3, and the alternative 
 _QUERY_KEYS = ("sender", "name", "starttls", "ca")
 _LONGEST_TEXT = 255  # characters, as in the settings of a portal
 _LONGEST_PASSWORD = 1_000  # octets, as in the settings of a portal
-_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_ENCODE = "In user name and password, write : / ? # @ % as %3A %2F %3F %23 %40 %25."
 
 
 def parse_default_relay(text: str) -> DefaultRelay:
@@ -31,21 +27,14 @@ def parse_default_relay(text: str) -> DefaultRelay:
 
     Raises `InvalidValueError` with every fault of the URL.
     """
-    scheme, mark, rest = text.partition("://")
-    scheme = scheme.lower()
-    if not mark or scheme not in _DEFAULT_PORTS:
+    scheme = scheme_of(text)
+    if scheme not in _DEFAULT_PORTS:
         raise InvalidValueError("the URL starts with smtp:// or with smtps://.")
     faults: list[str] = []
-    if "#" in rest:
-        faults.append(f"there is no fragment in this URL. {_ENCODE}")
-    before_query, _, query = rest.partition("?")
-    authority, _, path = before_query.partition("/")
-    if path:
-        faults.append(f"no path follows the host. {_ENCODE}")
-    userinfo, _, host_and_port = authority.rpartition("@")
-    user_name, password = _credentials(userinfo, faults)
-    options = _options(query, faults)
-    host, port = _destination(host_and_port, scheme, faults)
+    url = split_smtp_url(text, faults)
+    user_name, password = _credentials(url, faults)
+    options = _options(url, faults)
+    host, port = _destination(url, scheme, faults)
     relay = DefaultRelay(
         host=host,
         port=port,
@@ -62,53 +51,42 @@ def parse_default_relay(text: str) -> DefaultRelay:
     return relay
 
 
-def _credentials(userinfo: str, faults: list[str]) -> tuple[str, Secret | None]:
-    if not userinfo:
-        return "", None
-    user_part, _, password_part = userinfo.partition(":")
-    user_name = _decoded(user_part, "the user name", faults)
-    password = _decoded(password_part, "the password", faults)
-    if not user_part or not password_part:
+def _credentials(url: SmtpUrl, faults: list[str]) -> tuple[str, Secret | None]:
+    if (url.user_name is None) != (url.password is None):
         faults.append(
             "user name and password belong together: write user:password@ before the host, or"
             " leave both away."
         )
-    if len(user_name) > _LONGEST_TEXT:
+    if len(url.user_name or "") > _LONGEST_TEXT:
         faults.append(f"the user name has more than {_LONGEST_TEXT} characters.")
-    if len(password.encode()) > _LONGEST_PASSWORD:
+    if url.password is not None and len(url.password.reveal().encode()) > _LONGEST_PASSWORD:
         faults.append(f"the password has more than {_LONGEST_PASSWORD} octets.")
-    return user_name, Secret(password)
+    return url.user_name or "", url.password
 
 
-def _destination(text: str, scheme: str, faults: list[str]) -> tuple[str, int]:
-    host_part, port_part = split_host_port(text)
+def _destination(url: SmtpUrl, scheme: str, faults: list[str]) -> tuple[str, int]:
     host, port = "", _DEFAULT_PORTS[scheme]
-    if ":" in host_part and not host_part.startswith("["):
-        faults.append(f"an IPv6 address stands in brackets, as [2001:db8::1]:25. {_ENCODE}")
-        return host, port
     try:
-        host = parse_host(host_part)
+        host = parse_host(url.host)
     except HostError:
-        faults.append(f"the host is no host name, such as mail.example.com. {_ENCODE}")
-    if port_part is not None:
+        faults.append(f"the host is no host name, such as mail.example.com. {ENCODE}")
+    if url.port is not None:
         try:
-            port = parse_port(port_part, lowest=1)
+            port = parse_port(url.port, lowest=1)
         except InvalidValueError as error:
-            faults.extend(f"{message} {_ENCODE}" for message in error.messages)
+            faults.extend(f"{message} {ENCODE}" for message in error.messages)
     return host, port
 
 
-def _options(query: str, faults: list[str]) -> dict[str, str]:
-    """Part the query; `+` stays `+` (RFC 3986 gives it no other meaning), so a+b@c is safe."""
+def _options(url: SmtpUrl, faults: list[str]) -> dict[str, str]:
     options: dict[str, str] = {}
-    for part in query.split("&") if query else ():
-        key, _, value = part.partition("=")
+    for key, value in url.options:
         if key not in _QUERY_KEYS:
-            faults.append(f"behind the ? only {', '.join(_QUERY_KEYS)} are known. {_ENCODE}")
+            faults.append(f"behind the ? only {', '.join(_QUERY_KEYS)} are known. {ENCODE}")
         elif key in options:
             faults.append(f"{key} is given twice.")
         else:
-            options[key] = _decoded(value, key, faults)
+            options[key] = decoded(value, key, faults)
     return options
 
 
@@ -153,19 +131,3 @@ def _ca_file(options: dict[str, str], faults: list[str]) -> Path | None:
     if not options["ca"]:
         faults.append("ca is empty: write the path of a file with certificates in PEM form.")
     return Path(options["ca"])
-
-
-def _decoded(text: str, what: str, faults: list[str]) -> str:
-    if _BAD_PERCENT.search(text):
-        faults.append(f"{what} has a % that no two hexadecimal digits follow; write %25.")
-        return ""
-    try:
-        decoded = unquote_to_bytes(text).decode("utf-8")
-    except UnicodeDecodeError:
-        faults.append(f"{what} is not UTF-8 when percent-decoded.")
-        return ""
-    # A line end inside any of these would be a command of its own on the way to the relay.
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in decoded):
-        faults.append(f"{what} holds a control character.")
-        return ""
-    return decoded

@@ -5,17 +5,34 @@ nothing of that escapes, because a single fault makes the whole configuration an
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from smarthost.config import settings
 from smarthost.config.faults import ConfigError, Fault, InvalidValueError
-from smarthost.config.model import Config, DefaultRelay, TlsFiles
+from smarthost.config.model import Config, DefaultRelay, OpenIdConnect, TlsFiles
 from smarthost.config.settings import Setting
 from smarthost.config.sources import Sources, read_sources
 from smarthost.config.values import parse_helo_name
+
+_OF_AN_ISSUER: tuple[Setting[object], ...] = (
+    settings.OIDC_AUDIENCE,
+    settings.OIDC_EMAIL_CLAIM,
+    settings.OIDC_PORTAL_CLAIM,
+    settings.OIDC_ADMINISTRATORS,
+)
+
+_NO_AUDIENCE = (
+    "without an audience a token for any other application would do: set SMARTHOST_OIDC_AUDIENCE"
+    " too."
+)
+_NO_PORTAL_CLAIM = (
+    "with several portals a token has to say which one it is for, or one portal's application"
+    " could use it at another: set SMARTHOST_OIDC_PORTAL_CLAIM too."
+)
+_ONE_PORTAL = "there is one portal without SMARTHOST_BASE_DOMAIN: leave this away."
 
 T = TypeVar("T")
 
@@ -56,6 +73,7 @@ def load_config(
         rate_limits=reader.value(settings.RATE_LIMITS),
         trusted_networks=reader.given(settings.TRUSTED_NETWORKS) or (),
         metrics_networks=reader.value(settings.METRICS_NETWORKS),
+        open_id_connect=reader.open_id_connect(),
         retry_seconds=reader.value(settings.RETRY_SECONDS),
         expire_seconds=reader.value(settings.EXPIRE_SECONDS),
         keep_sent_seconds=reader.value(settings.KEEP_SENT_SECONDS),
@@ -123,9 +141,44 @@ class _Reader:
                 )
         return None
 
+    def open_id_connect(self) -> OpenIdConnect | None:
+        """Give the issuer with all that belongs to it, None where there is none."""
+        for setting, message in _faults_of_an_issuer(self._given):
+            self._fault(setting, message)
+        issuer = self.given(settings.OIDC_ISSUER)
+        audience = self.given(settings.OIDC_AUDIENCE)
+        email_claim = self.value(settings.OIDC_EMAIL_CLAIM)
+        portal_claim = self.given(settings.OIDC_PORTAL_CLAIM)
+        administrators = self.given(settings.OIDC_ADMINISTRATORS)
+        if issuer is None or audience is None:
+            return None
+        return OpenIdConnect(
+            issuer=issuer,
+            audience=audience,
+            email_claim=email_claim,
+            portal_claim=portal_claim,
+            administrators=administrators,
+        )
+
     def _fault(self, setting: Setting[object], *messages: str) -> None:
         label = self._given[setting.name].label
         self.faults.extend(Fault(name=label, message=message) for message in messages)
+
+
+def _faults_of_an_issuer(given: Container[str]) -> Iterator[tuple[Setting[object], str]]:
+    """Give what is of no use by itself, or missing, with what to do about it."""
+    if settings.OIDC_ISSUER.name not in given:
+        for setting in _OF_AN_ISSUER:
+            if setting.name in given:
+                yield setting, "this needs an issuer: set SMARTHOST_OIDC_ISSUER too."
+        return
+    if settings.OIDC_AUDIENCE.name not in given:
+        yield settings.OIDC_ISSUER, _NO_AUDIENCE
+    several = settings.BASE_DOMAIN.name in given
+    if several and settings.OIDC_PORTAL_CLAIM.name not in given:
+        yield settings.OIDC_ISSUER, _NO_PORTAL_CLAIM
+    if not several and settings.OIDC_PORTAL_CLAIM.name in given:
+        yield settings.OIDC_PORTAL_CLAIM, _ONE_PORTAL
 
 
 def _own_name(machine_name: Callable[[], str]) -> str | None:

@@ -66,6 +66,22 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OpenIdConnect:
+    """Whose tokens sign people in, and which of their claims say what.
+
+    `issuer` is an https URL exactly as tokens name it. A claim's name may lead into another one,
+    with dots between. `portal_claim` is there with several portals and only then.
+    `administrators` are a claim and one of its values, None where the users' roles alone count.
+    """
+
+    issuer: str
+    audience: str
+    email_claim: str
+    portal_claim: str | None
+    administrators: tuple[str, str] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """Every setting of one process.
 
@@ -94,6 +110,7 @@ class Config:
     rate_limits: bool
     trusted_networks: tuple[IPv4Network | IPv6Network, ...]
     metrics_networks: tuple[IPv4Network | IPv6Network, ...]
+    open_id_connect: OpenIdConnect | None
     retry_seconds: int
     expire_seconds: int
     keep_sent_seconds: int

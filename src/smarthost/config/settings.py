@@ -13,6 +13,12 @@ from typing import Generic, TypeVar
 
 from smarthost.config.default_relay import parse_default_relay
 from smarthost.config.model import DefaultRelay, ListenAddress, LogFormat, LogLevel, RelayNetworks
+from smarthost.config.open_id_connect import (
+    parse_audience,
+    parse_claim,
+    parse_claim_and_value,
+    parse_issuer,
+)
 from smarthost.config.values import (
     parse_database_file,
     parse_domain,
@@ -203,6 +209,43 @@ METRICS_NETWORKS: Setting[tuple[IPv4Network | IPv6Network, ...]] = Setting(
     meaning="Networks from which `/metrics` may be read, with commas between.",
     example="10.0.0.0/8",
 )
+OIDC_ISSUER: Setting[str] = Setting(
+    name="OIDC_ISSUER",
+    parse=parse_issuer,
+    unset="none",
+    meaning="The OpenID Connect issuer whose tokens sign people in, as an https URL; see below.",
+    example="https://login.example.com/realms/main",
+)
+OIDC_AUDIENCE: Setting[str] = Setting(
+    name="OIDC_AUDIENCE",
+    parse=parse_audience,
+    unset="none; needed with an issuer",
+    meaning="What tokens have to be issued for: the id that Smarthost, or the application, has at"
+    " the issuer.",
+    example="smarthost",
+)
+OIDC_EMAIL_CLAIM: Setting[str] = Setting(
+    name="OIDC_EMAIL_CLAIM",
+    parse=parse_claim,
+    default="email",
+    meaning="The claim with the e-mail address of a user; nobody may change it for themselves.",
+    example="upn",
+)
+OIDC_PORTAL_CLAIM: Setting[str] = Setting(
+    name="OIDC_PORTAL_CLAIM",
+    parse=parse_claim,
+    unset="none; needed with an issuer and a base domain",
+    meaning="The claim with the name of the portal that a token is for, or with a list of names.",
+    example="portals",
+)
+OIDC_ADMINISTRATORS: Setting[tuple[str, str]] = Setting(
+    name="OIDC_ADMINISTRATORS",
+    parse=parse_claim_and_value,
+    unset="the roles that users have here count alone",
+    meaning="A claim and a value that a token has to have too, for an administrator to be one by"
+    " it.",
+    example="realm_access.roles=mail-administrator",
+)
 RETRY_SECONDS: Setting[int] = Setting(
     name="RETRY_SECONDS",
     parse=parse_retry_wait,
@@ -269,6 +312,11 @@ SETTINGS: tuple[Setting[object], ...] = (
     RATE_LIMITS,
     TRUSTED_NETWORKS,
     METRICS_NETWORKS,
+    OIDC_ISSUER,
+    OIDC_AUDIENCE,
+    OIDC_EMAIL_CLAIM,
+    OIDC_PORTAL_CLAIM,
+    OIDC_ADMINISTRATORS,
     RETRY_SECONDS,
     EXPIRE_SECONDS,
     KEEP_SENT_SECONDS,

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from smarthost.config.faults import InvalidValueError, shown
 from smarthost.config.model import ListenAddress, LogFormat, LogLevel, RelayNetworks
 from smarthost.mail.address import AddressError, parse_address
-from smarthost.mail.host import HostError, parse_host
+from smarthost.mail.host import HostError, parse_host, split_host_port
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -35,20 +35,6 @@ def parse_port(text: str, *, lowest: int) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 5 and lowest <= int(text) <= 65535:
         return int(text)
     raise InvalidValueError(f"the port is a number from {lowest} to 65535.")
-
-
-def split_host_port(text: str) -> tuple[str, str | None]:
-    """Part `host:port` or `[IPv6]:port` (RFC 3986, section 3.2); the port is None when absent.
-
-    An IPv6 address without brackets comes back whole, since its end cannot be told from a port.
-    """
-    if text.startswith("["):
-        host, bracket, rest = text.partition("]")
-        return (host + bracket, rest[1:]) if rest.startswith(":") else (text, None)
-    host, colon, port = text.rpartition(":")
-    if not colon or ":" in host:
-        return text, None
-    return host, port
 
 
 def parse_listen(text: str) -> ListenAddress:

@@ -55,6 +55,20 @@ def parse_host(text: str) -> str:
     return _plain_host(text)
 
 
+def split_host_port(text: str) -> tuple[str, str | None]:
+    """Part `host:port` or `[IPv6]:port` (RFC 3986, section 3.2); the port is None when absent.
+
+    An IPv6 address without brackets comes back whole, since its end cannot be told from a port.
+    """
+    if text.startswith("["):
+        host, bracket, rest = text.partition("]")
+        return (host + bracket, rest[1:]) if rest.startswith(":") else (text, None)
+    host, colon, port = text.rpartition(":")
+    if not colon or ":" in host:
+        return text, None
+    return host, port
+
+
 def _plain_host(text: str) -> str:
     try:
         if text.startswith("[") or text.endswith("]"):

@@ -31,6 +31,8 @@ class CredentialKind(StrEnum):
     KEY = "key"
     SESSION = "session"
     PASSWORD = "password"  # noqa: S105 - the kind of credential, not one
+    TOKEN = "token"  # noqa: S105
+    """A bearer token of the operator's OpenID Connect issuer."""
 
 
 class Portal(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +67,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     user: User
     kind: CredentialKind
     credential_id: str | None
-    """The key's or session's id; None for a password."""
+    """The key's or session's id; None for a password and for a bearer token."""
     permissions: frozenset[Permission]
 
     def holds(self, permission: Permission) -> bool:

@@ -1,7 +1,9 @@
 """Who is asking: finds the credentials in a request and the one user whom they prove.
 
 The same token is taken from `Authorization`, `ApiKeyBearer` and the cookie `asc_auth_key`, in
-this order. All that are valid must be one user's: a request that speaks for two is refused.
+this order. All that are valid must be one user's: a request that speaks for two is refused. A
+bearer token of the operator's issuer is taken from `Authorization` alone: it is too long for a
+cookie of ours, and no browser adds it by itself.
 """
 
 import base64
@@ -10,6 +12,8 @@ import binascii
 import msgspec
 
 from smarthost.clock import Clock
+from smarthost.identity.bearer import BearerTokens
+from smarthost.identity.model import TokenRefusedError
 from smarthost.network import rate_key
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
@@ -79,29 +83,36 @@ class Authenticator:
         sign_ins: SignInStore,
         sign_in: SignIn,
         clock: Clock,
+        bearer_tokens: BearerTokens | None = None,
     ) -> None:
+        """`bearer_tokens` is there where the operator has an OpenID Connect issuer."""
         self._keys = keys
         self._last_use = last_use
         self._sign_ins = sign_ins
         self._sign_in = sign_in
         self._clock = clock
+        self._bearer_tokens = bearer_tokens
 
     async def identify(self, shown: Shown, portal: Portal, client: Client) -> Identity:
         """Return who makes a request.
 
-        Raises `RequestError` (401), and `TooManyFailuresError` for a password.
+        Raises `RequestError` (401), `TooManyFailuresError` for a password, and
+        `IssuerUnavailableError` for a bearer token.
         """
         if shown.nothing:
             raise UnauthorizedError(_NONE_SHOWN, nothing_shown=True)
-        in_headers = [
-            await self._authorization(shown.authorization, portal, client),
-            await self._token(shown.api_key_bearer, portal),
-        ]
+        refused: TokenRefusedError | None = None
+        authorized: Caller | None = None
+        try:
+            authorized = await self._authorization(shown.authorization, portal, client)
+        except TokenRefusedError as error:
+            refused = error
+        in_headers = [authorized, await self._token(shown.api_key_bearer, portal)]
         by_header = [caller for caller in in_headers if caller is not None]
         by_cookie = await self._token(shown.cookie, portal)
         valid = by_header if by_cookie is None else [*by_header, by_cookie]
-        if not valid or (not by_header and shown.token_in_a_header):
-            raise UnauthorizedError(_NONE_VALID)
+        if not valid or (not by_header and (refused or shown.token_in_a_header)):
+            raise UnauthorizedError(_NONE_VALID if refused is None else str(refused))
         if len({caller.user.id for caller in valid}) > 1:
             raise UnauthorizedError(_TWO_USERS)
         return Identity(caller=valid[0], by_cookie_alone=not by_header)
@@ -116,7 +127,7 @@ class Authenticator:
             case "basic":
                 return await self._basic(rest.strip(), portal, client)
             case "bearer":
-                return await self._token(rest.strip(), portal)
+                return await self._bearer(rest.strip(), portal)
             case _:
                 return await self._token(value, portal)
 
@@ -136,6 +147,13 @@ class Authenticator:
         return Caller(
             user=user, kind=CredentialKind.PASSWORD, credential_id=None, permissions=_ALL
         )
+
+    async def _bearer(self, text: str, portal: Portal) -> Caller | None:
+        """Take a token of ours, or a JWT, which has dots in it (RFC 7515, section 7.1)."""
+        if self._bearer_tokens is None or "." not in text:
+            return await self._token(text, portal)
+        user = await self._bearer_tokens.user(portal, text)
+        return Caller(user=user, kind=CredentialKind.TOKEN, credential_id=None, permissions=_ALL)
 
     async def _token(self, text: str | None, portal: Portal) -> Caller | None:
         if not text or len(text) > LONGEST_TOKEN:

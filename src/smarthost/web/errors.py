@@ -14,6 +14,7 @@ from smarthost.database.engine import (
     StoreFullError,
     StoreUnavailableError,
 )
+from smarthost.identity.model import IssuerUnavailableError
 from smarthost.portals.access import ForbiddenError, SettingsSwitchedOffError, SuspendedError
 from smarthost.portals.model import ConflictError, NotFoundError
 from smarthost.portals.sign_in.model import TooManyFailuresError
@@ -98,6 +99,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     RevisionConflictError: HTTPStatus.PRECONDITION_FAILED,
     TooManyFailuresError: HTTPStatus.TOO_MANY_REQUESTS,
     TooManyTestsError: HTTPStatus.TOO_MANY_REQUESTS,
+    IssuerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     OutcomeUnknownError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreFullError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -83,8 +83,13 @@ async def end(tx: Transaction, portal_id: str, kind: Kind, lease: Lease, now: in
     standing = schedule.after_death(kind, step, deaths, now, at_most_once=once)
     if not await outcomes.end(tx, whose, attempted, standing, now=now, deaths=deaths):
         return None
+    return ended_as(lease, standing)
+
+
+def ended_as(lease: Lease, standing: schedule.Standing) -> Ended:
+    """Return where the recipient of a lease stands that has ended with nobody to tell of it."""
     return Ended(
-        address=lease.address, attempts=lease.attempt, state=standing.state, code=attempted.code
+        address=lease.address, attempts=lease.attempt, state=standing.state, code=Code.INTERRUPTED
     )
 
 

@@ -11,6 +11,7 @@ from smarthost.mail_queue.leases import store as leases
 from smarthost.mail_queue.model import HeldFor, Kind, State
 from smarthost.mail_queue.outcomes import store as outcomes
 from smarthost.mail_queue.schedule import Standing
+from smarthost.mail_queue.statistics.store import count
 from smarthost.mail_queue.turns.store import refresh
 
 _STANDING = {
@@ -46,6 +47,8 @@ async def _settle(tx: Transaction, portal_id: str, kind: Kind, now: int) -> int:
             attempted = leases.interrupted(lease)
             await outcomes.end(tx, whose, attempted, standing, now=now, deaths=lease.deaths)
             settled += 1
+            if kind is Kind.MAIL:
+                await count(tx, portal_id, [leases.ended_as(lease, standing)], now=now)
     held_for = standing.held_for and standing.held_for.value
     ended_at = now if standing.is_final else None
     row = (portal_id, kind.value, standing.state.value, held_for, ended_at)

@@ -128,6 +128,11 @@ def settings_dto(revision: Revision, default: SmtpSettings | None) -> SmtpSettin
     is_default = revision.settings is None
     if settings is None:
         return SmtpSettingsDto(is_default_settings=is_default)
+    return values_dto(settings, is_default=is_default)
+
+
+def values_dto(settings: SmtpSettings, *, is_default: bool) -> SmtpSettingsDto:
+    """Return how settings are answered; `is_default`: the portal has none of its own."""
     return SmtpSettingsDto(
         host=settings.host,
         port=settings.port,

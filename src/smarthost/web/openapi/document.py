@@ -230,7 +230,7 @@ _SECURITY = {
         "type": "http",
         "scheme": "bearer",
         "description": "An API key or a session token; `Authorization` takes it without the word "
-        "Bearer too.",
+        "Bearer too. Where the operator has an OpenID Connect issuer, a JWT of it, with the word.",
     },
     "Basic": {
         "type": "http",

@@ -166,7 +166,8 @@ REFUSALS = (
     Row(
         name="ServiceUnavailable",
         status=HTTPStatus.SERVICE_UNAVAILABLE,
-        description="The store cannot be reached; nothing was changed.",
+        description="The store cannot be reached, or the identity provider whose bearer token "
+        "was sent; nothing was changed.",
         message="The store cannot be reached just now and nothing was changed. Try again soon.",
         headers=("Retry-After",),
     ),

@@ -1,0 +1,1 @@
+"""Settings that another program keeps, read from its file; pure: octets in, what was typed out."""
