@@ -68,6 +68,10 @@ def test_what_is_listed_can_be_narrowed(two: tuple[Program, str, str]) -> None:
     assert listed(program, "--to", "bo@EXAMPLE.org") == [second]
     assert listed(program, "--since", "1 hour ago") == [second, first]
     assert listed(program, "--since", "2100-01-01T00:00:00Z") == []
+    assert listed(program, "--until", "1 hour ago") == []
+    assert listed(program, "--until", "2100-01-01T00:00:00Z") == [second, first]
+    assert listed(program, "--search", "SECOND bo@") == [second]
+    assert listed(program, "--search", "nowhere") == []
 
 
 def test_more_than_are_shown_are_told_of(two: tuple[Program, str, str]) -> None:
@@ -79,8 +83,11 @@ def test_more_than_are_shown_are_told_of(two: tuple[Program, str, str]) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [["--since", "yesterday"], ["--to", "a@@b"], ["--state", "lost"], ["--limit", "0"]],
-)
+    [
+        ["--since", "yesterday"], ["--until", "soon"], ["--to", "a@@b"], ["--state", "lost"],
+        ["--limit", "0"], ["--search", ""], ["--search", "\udcff"],
+    ],
+)  # fmt: skip
 def test_what_cannot_be_asked_for_is_2(two: tuple[Program, str, str], line: list[str]) -> None:
     program, *_ = two
     ended = program("messages", "list", *line)

@@ -36,7 +36,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """Messages, where the page itself has no more."""
     at_once: int = 250
     """After so many messages others have their turn."""
-    due: int = 500
+    due: int = 1_000
     """Recipients that wait: if there are no more, they are a way of their own."""
     recipients: int = 5_000
     """Recipients of the messages that are looked at: a page ends soon after so many."""
@@ -118,15 +118,14 @@ class MailLog:
                 await self._look(looking, ids, found)
                 if found.is_enough:
                     return found.page(ids[-1], span)
-            looked += size
+            looked += max(size, len(part.ids))  # several indexes give more than was asked of each
             if part.until is None or looked >= bounds.looked_at:
                 return found.page(part.until, span)
             span, size = span.behind(part.until), min(bounds.at_once, bounds.looked_at - looked)
             await asyncio.sleep(0)
 
     async def _due(self, portal_id: str, wanted: Wanted) -> Sequence[str] | None:
-        possible = wanted.possible
-        if State.SENT in possible or not possible & _UNENDED:
+        if wanted.recipient is None and not (wanted.is_unsent and wanted.possible & _UNENDED):
             return None
         most = self._bounds.due
         due = await self._store.due(portal_id, wanted.kind, most + 1)
@@ -139,12 +138,19 @@ class MailLog:
             ways = [await store.all(portal_id, span, size)]
         else:
             ways = [await store.of_owner(portal_id, span, size, wanted.owner)]
-        if wanted.recipient is not None:
-            ways.append(await store.to(portal_id, span, size, wanted.recipient))
-        states = wanted.possible
-        if State.SENT not in states and (looking.due is not None or not states & _UNENDED):
+        if wanted.recipient is not None and looking.due is not None:
+            ways.append(await self._to(looking, span, size, wanted.recipient))
+        if wanted.is_unsent and (looking.due is not None or not wanted.possible & _UNENDED):
             ways.append(await self._of_states(looking, span, size))
         return farthest(ways, span)
+
+    async def _to(self, looking: _Looking, span: Span, size: int, address: str) -> Slice:
+        parts = [
+            await self._store.ended_to(looking.portal_id, span, size, address),
+            await self._store.held(looking.portal_id, span, size),
+            in_order(looking.due or (), span),
+        ]
+        return together(parts, span)
 
     async def _of_states(self, looking: _Looking, span: Span, size: int) -> Slice:
         portal_id, states = looking.portal_id, looking.wanted.possible

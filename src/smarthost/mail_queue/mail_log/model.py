@@ -64,6 +64,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             return self.states or _EVERY_STATE
         return frozenset().union(*(_STATES_OF[standing] for standing in self.standings))
 
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it is enough to look at recipients that the message was not sent to."""
+        return State.SENT not in self.possible
+
     def fits(self, message: Message, *, now: int, on_hold: bool) -> bool:
         """Tell whether `message` is one; `on_hold`: the portal's mail waits as a whole."""
         return (

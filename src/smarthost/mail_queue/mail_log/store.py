@@ -31,13 +31,15 @@ ORDER BY id DESC LIMIT $4"""
 _OLDEST_OF_OWNER = """
 SELECT id FROM messages WHERE portal_id = $1 AND id > $2 AND id < $3 AND owner = $5
 ORDER BY id LIMIT $4"""
-_NEWEST_TO = """
+_NEWEST_ENDED_TO = """
 SELECT message_id FROM recipients
 WHERE portal_id = $1 AND message_id > $2 AND message_id < $3 AND address = $5
+  AND ended_at IS NOT NULL
 ORDER BY message_id DESC LIMIT $4"""
-_OLDEST_TO = """
+_OLDEST_ENDED_TO = """
 SELECT message_id FROM recipients
 WHERE portal_id = $1 AND message_id > $2 AND message_id < $3 AND address = $5
+  AND ended_at IS NOT NULL
 ORDER BY message_id LIMIT $4"""
 # The list is that of the index, which is used for nothing else.
 _NEWEST_ENDED = """
@@ -115,12 +117,12 @@ class MailLogStore:
             return _slice(await self._database.fetch(_NEWEST_OF_OWNER, *values), size)
         return _slice(await self._database.fetch(_OLDEST_OF_OWNER, *values), size)
 
-    async def to(self, portal_id: str, span: Span, size: int, address: str) -> Slice:
-        """Return what goes to one address."""
+    async def ended_to(self, portal_id: str, span: Span, size: int, address: str) -> Slice:
+        """Return what has ended for one address."""
         values = (portal_id, span.low, span.high, size, address)
         if span.newest_first:
-            return _slice(await self._database.fetch(_NEWEST_TO, *values), size)
-        return _slice(await self._database.fetch(_OLDEST_TO, *values), size)
+            return _slice(await self._database.fetch(_NEWEST_ENDED_TO, *values), size)
+        return _slice(await self._database.fetch(_OLDEST_ENDED_TO, *values), size)
 
     async def ended(self, portal_id: str, span: Span, size: int, state: State) -> Slice:
         """Return what has a recipient in `state`: failed, expired or cancelled."""
