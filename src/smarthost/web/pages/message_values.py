@@ -22,6 +22,8 @@ LONGEST_TEXT = 65_536
 LONGEST_SOURCE = 16_384
 """Characters of HTML, which is shown as its source."""
 _NAMED = 3
+_OF_ONE = frozenset({"recipient", "milliseconds"})
+"""What differs between the recipients of one attempt though it went alike."""
 
 _ENDED = frozenset({"sent", "failed", "expired", "cancelled"})
 _FIRST = ("failed", "expired", HELD, "delivery_delayed", "sending", "queued", "scheduled")
@@ -94,17 +96,11 @@ def counted_states(found: Sequence[Standing]) -> list[tuple[str, str, int]]:
 
 def together(attempts: Sequence[Mapping[str, Any]]) -> list[Tried]:
     """Return the attempts, the newest first, those that differ in the recipient alone as one."""
-    groups: list[list[Mapping[str, Any]]] = []
+    groups: dict[bytes, list[Mapping[str, Any]]] = {}
     for attempt in reversed(attempts):
-        if groups and _apart_from_recipient(groups[-1][0]) == _apart_from_recipient(attempt):
-            groups[-1].append(attempt)
-        else:
-            groups.append([attempt])
-    return [_tried(group) for group in groups]
-
-
-def _apart_from_recipient(attempt: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in attempt.items() if name != "recipient"}
+        same = {name: value for name, value in attempt.items() if name not in _OF_ONE}
+        groups.setdefault(msgspec.json.encode(same), []).append(attempt)
+    return [_tried(group) for group in groups.values()]
 
 
 def _tried(group: Sequence[Mapping[str, Any]]) -> Tried:
