@@ -26,7 +26,7 @@ from smarthost.web.pages.remote_text import remote, shortened, visible
 )
 def test_a_text_is_no_markup_and_hides_nothing(text: str, shown: str) -> None:
     assert visible(text) == shown
-    assert remote(text) == f"<bdi>{shown}</bdi>"
+    assert remote(text) == (shown if text.isascii() else f"<bdi>{shown}</bdi>")
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"])))

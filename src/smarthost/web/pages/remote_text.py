@@ -29,8 +29,8 @@ def visible(text: str) -> Markup:
 
 
 def remote(text: str) -> Markup:
-    """Return a text as `visible` does, whose direction is its own affair."""
-    return Markup("<bdi>{}</bdi>").format(visible(text))
+    """Return a text as `visible` does, whose direction is its own affair; ASCII has none."""
+    return visible(text) if text.isascii() else Markup("<bdi>{}</bdi>").format(visible(text))
 
 
 def shortened(text: str, most: int) -> str:

@@ -30,9 +30,11 @@ function takeAttributes(old, fresh) {
 }
 
 const momentOf = (node) => node.getAttribute?.("datetime") ?? node.getAttribute?.("data-time");
-const alike = (old, fresh) => old?.nodeName === fresh.nodeName && (old.id ?? "") === (fresh.id ?? "");
+// An element is known by its id, a row by what it links to.
+const keyOf = (node) => node.id || (node.nodeName === "TR" && node.querySelector("a")?.pathname) || "";
+const alike = (old, fresh) => old?.nodeName === fresh.nodeName && keyOf(old) === keyOf(fresh);
 
-// Makes `old` like `fresh`, element by element; those with ids are known by them.
+// Makes `old` like `fresh`, element by element.
 function become(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
@@ -45,8 +47,8 @@ function become(old, fresh) {
     return;
   }
   takeAttributes(old, fresh);
-  const ids = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
-  for (const child of [...old.children]) if (child.id && !ids.has(child.id)) child.remove();
+  const keys = new Set([...fresh.children].map(keyOf));
+  for (const child of [...old.children]) if (keyOf(child) && !keys.has(keyOf(child))) child.remove();
   let at = old.firstChild;
   for (const node of [...fresh.childNodes]) {
     if (alike(at, node)) {
