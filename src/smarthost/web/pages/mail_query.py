@@ -97,5 +97,5 @@ def _in_minutes(text: str) -> str:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        return text
+        return ""  # no such field could show it
     return (at if at.tzinfo is None else at.astimezone(UTC)).strftime(_MINUTES)
