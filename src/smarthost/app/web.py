@@ -44,7 +44,7 @@ from smarthost.web.openapi import openapi_document
 from smarthost.web.operations import Operation
 from smarthost.web.pages.asking import Asker
 from smarthost.web.pages.family import PAGES
-from smarthost.web.pages.pages import add_pages
+from smarthost.web.pages.pages import add_pages, all_pages
 from smarthost.web.pages.pipeline import PagePipeline
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.portal_finder import PortalFinder
@@ -79,7 +79,8 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
         clock,
     )
     asker = Asker(operations, clock, stopped)
-    add_pages(app, PagePipeline(finder, authenticator, users, addresses, clock, asker))
+    pages = PagePipeline(finder, authenticator, users, addresses, clock, asker)
+    add_pages(app, pages, all_pages(parts.links))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from smarthost.explanations.page_words import Entries, filled, page_words
+from smarthost.explanations.page_words import Entries, Entry, filled, page_words
 from smarthost.web.emails.statistics import PointAnswer, Step
 from smarthost.web.pages.chart import (
     DelayWords,
@@ -73,27 +73,26 @@ def _step(period: Period) -> Step:
 
 def _outcome_words(words: Entries, totals: Mapping[str, str]) -> OutcomeWords:
     return OutcomeWords(
-        title=_text(words, "outcomes_title"),
-        description=filled(_text(words, "outcomes_description"), **totals),
-        sent=_text(words, "sent"),
-        deferred=_text(words, "deferred"),
-        failed=_text(words, "failed"),
-        empty=_text(words, "no_outcomes"),
+        title=_text(words["outcomes_title"]),
+        description=filled(_text(words["outcomes_description"]), **totals),
+        sent=_text(words["sent"]),
+        deferred=_text(words["deferred"]),
+        failed=_text(words["failed"]),
+        empty=_text(words["no_outcomes"]),
     )
 
 
 def _delay_words(words: Entries, steps: Mapping[str, str]) -> DelayWords:
     return DelayWords(
-        title=_text(words, "delays_title"),
-        description=_text(words, "delays_description"),
-        median=_text(words, "median"),
-        most=_text(words, "most"),
-        empty=_text(words, "no_delays"),
+        title=_text(words["delays_title"]),
+        description=_text(words["delays_description"]),
+        median=_text(words["median"]),
+        most=_text(words["most"]),
+        empty=_text(words["no_delays"]),
         steps=steps,
     )
 
 
-def _text(words: Entries, name: str) -> str:
-    entry = words[name]
+def _text(entry: Entry) -> str:
     assert isinstance(entry, str)  # noqa: S101 - the catalogue's own
     return entry
