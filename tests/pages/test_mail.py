@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Transaction
+from smarthost.mail_queue.mail_log.log import LOOKED_AT
 from smarthost.mail_queue.model import Ended, State
 from smarthost.mail_queue.statistics.model import HOUR
 from smarthost.mail_queue.statistics.store import count
@@ -193,6 +194,24 @@ def test_older_and_newer_mail_is_on_pages_of_fifty(desk: Desk, browse: Browsing)
     page.wait_for_url(re.compile(r"/mail\?chart=week$"))
     assert rows(page) == found[0]
     expect(page.get_by_role("link", name="Newer")).to_have_count(0)
+
+
+def test_a_search_says_how_far_it_looked_and_leads_on(desk: Desk, browse: Browsing) -> None:
+    send(desk, subject="The needle", scheduled_at="in 1 day")
+    for _ in range(-(-LOOKED_AT // 100) + 1):
+        send_many(desk, 100)
+    page = browse("/mail?search=needle")
+    expect(page.get_by_text("No mail fits this filter so far.")).to_be_visible()
+    expect(page.get_by_text("Looked back to").locator("time")).to_be_visible()
+    assert violations(page) == []
+
+    page.get_by_role("link", name="Look further").click()
+    expect(page.get_by_role("link", name="The needle")).to_be_visible()
+    expect(page.get_by_role("link", name="Look further")).to_have_count(0)
+    page.get_by_role("link", name="Newer").click()
+    expect(page.get_by_text("Looked forward to")).to_be_visible()
+    page.get_by_role("link", name="Look further").click()
+    page.wait_for_url(re.compile(r"/mail\?search=needle$"))
 
 
 def test_new_mail_comes_by_itself_and_nothing_else_moves(desk: Desk, browse: Browsing) -> None:
