@@ -22,7 +22,7 @@ from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.parts import NotInitialisedError, Parts, open_parts
 from smarthost.app.service_manager import ServiceManager
 from smarthost.app.sign_in_offer import SignInOffer, offer_sign_in
-from smarthost.app.submission import Doors, bound, make_listener, place_of
+from smarthost.app.submission import Doors, bound, door_shown, make_listener, place_of
 from smarthost.app.web import make_web
 from smarthost.certificate.live import LiveCertificate
 from smarthost.clock import Clock, SystemClock
@@ -93,7 +93,8 @@ async def serve(
             first = await _first_start(config, parts)
             portal = first.portal if first else await _standalone_portal(config, parts)
             tls = certificate.http_context if certificate and config.http_tls else None
-            server = make_server(make_web(config, parts, portal, stopped), tls=tls)
+            web = make_web(config, parts, portal, stopped, door_shown(config, doors))
+            server = make_server(web, tls=tls)
             _measure(parts.metrics, server, certificate)
             shown = certificate.smtp_context if certificate else _no_certificate
             listener = make_listener(config, parts, shown)

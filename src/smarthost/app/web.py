@@ -46,15 +46,23 @@ from smarthost.web.pages.asking import Asker
 from smarthost.web.pages.family import PAGES
 from smarthost.web.pages.pages import add_pages, all_pages
 from smarthost.web.pages.pipeline import PagePipeline
+from smarthost.web.pages.snippets import SubmissionDoor
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
 
 
-def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Event) -> WebApp:
+def make_web(
+    config: Config,
+    parts: Parts,
+    portal: Portal,
+    stopped: asyncio.Event,
+    door: SubmissionDoor | None,
+) -> WebApp:
     """Return the application; `portal` is the one of a standalone installation.
 
-    `stopped` is set before the server stops: what is told bit by bit ends then.
+    `stopped` is set before the server stops: what is told bit by bit ends then. `door` is where
+    the pages say that programs submit by SMTP, None for nowhere.
     """
     clock = parts.clock
     # Apart, so that a flood of addresses leaves the users their own counters.
@@ -80,7 +88,7 @@ def make_web(config: Config, parts: Parts, portal: Portal, stopped: asyncio.Even
     )
     asker = Asker(operations, clock, stopped)
     pages = PagePipeline(finder, authenticator, users, addresses, clock, asker)
-    add_pages(app, pages, all_pages(parts.links))
+    add_pages(app, pages, all_pages(parts.links, door))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
