@@ -6,10 +6,13 @@ from typing import Any
 import apsw
 import pytest
 
+from smarthost.cli.messages import print_page
+from smarthost.mail_queue.mail_log.model import Page
 from tests.cli.mailboxes import Mailboxes
 from tests.cli.program import ADMIN, Program
 from tests.cli.test_settings_test import save
 from tests.contract.relays import running_relay
+from tests.mail_queue.mail_log.rows import MessageRow, RecipientRow, add
 
 ANNA, BO = "anna@example.org", "bo@example.org"
 NOBODY = "01a20468-4c81-7568-b9c7-f3a45b943b40"
@@ -79,6 +82,29 @@ def test_more_than_are_shown_are_told_of(two: tuple[Program, str, str]) -> None:
     ended = program("messages", "list", "--limit", "1")
     assert len(ended.out.splitlines()) == 2
     assert "There are more" in ended.err
+
+
+def test_more_than_a_page_is_listed(installed: Program) -> None:
+    mail = [
+        MessageRow(number=number, milliseconds=number, recipients=[RecipientRow(address=ANNA)])
+        for number in range(250)
+    ]
+    with closing(apsw.Connection(str(installed.data_dir / "smarthost.db"))) as database:
+        [(portal_id,)] = database.execute("SELECT id FROM portals").fetchall()
+        add(database, str(portal_id), mail)
+    value = installed("messages", "list", "--limit", "220", "--json").json()
+    assert [one["id"] for one in value["data"]] == [one.id for one in mail[:29:-1]]
+    assert (value["has_more"], value["next"]) == (True, mail[30].id)
+    assert listed(installed, "--limit", "1000", "--to", ANNA) == [one.id for one in mail[::-1]]
+
+
+def test_how_far_it_was_looked_is_told_with_how_to_look_further(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_page(Page(messages=[], next="01a20468-4c81-7568-b9c7-f3a45b943b40"), 20)
+    told = capsys.readouterr()
+    assert told.out == "ID\tACCEPTED\tSTATE\tTO\tSUBJECT\n"
+    assert "--until 2026-11-22T17:58:53Z" in told.err
 
 
 @pytest.mark.parametrize(

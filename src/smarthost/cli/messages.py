@@ -74,7 +74,7 @@ def list_messages(
         if as_json:
             print_json(await list_value(parts, chosen.id, page))
         else:
-            _print_list(page, limit)
+            print_page(page, limit)
 
     run(work)
 
@@ -123,7 +123,8 @@ def _words(search: str | None) -> "Words":
         raise UsageError(f"--search: {error}") from None
 
 
-def _print_list(page: "Page", limit: int) -> None:
+def print_page(page: "Page", limit: int) -> None:
+    """Print messages, and how to see more, if there are or may be more than these `limit`."""
     from smarthost.cli.message_words import states, whom
     from smarthost.cli.rows import shown_moment
     from smarthost.clock import MICROSECONDS, moment

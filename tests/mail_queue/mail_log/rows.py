@@ -77,6 +77,12 @@ def write(connection: apsw.Connection, portal_id: str, messages: Sequence[Messag
     """Write a portal with that mail."""
     with connection:
         connection.execute(_PORTAL, (portal_id,))
+        add(connection, portal_id, messages)
+
+
+def add(connection: apsw.Connection, portal_id: str, messages: Sequence[MessageRow]) -> None:
+    """Write mail of a portal that is there."""
+    with connection:
         for one in messages:
             details = _json.encode(one.details).decode()
             row = (portal_id, one.id, one.kind.value, one.accepted_at, one.owner, details)

@@ -29,54 +29,44 @@ SEARCHES = ["your", "ORDER your", "strasse", "invoice 7", "nowhere"]
 NOW = START + 20_000_000
 LATER = NOW + 1
 
-recipients = st.builds(
-    RecipientRow,
-    address=st.just(ANNA),
-    state=st.sampled_from(State),
-    scheduled_at=st.sampled_from([None, NOW - 1, LATER]),
-    deferred=st.booleans(),
-    due_at=st.integers(0, 99),
+# Most mail is sent, as it is in the field: else no index is any better than none.
+states = st.sampled_from([State.SENT] * 12 + list(State))
+several_recipients = st.lists(
+    st.builds(
+        RecipientRow,
+        address=st.sampled_from([*ADDRESSES, ANNA, ANNA, ANNA]),
+        state=states,
+        scheduled_at=st.sampled_from([None, NOW - 1, LATER]),
+        deferred=st.booleans(),
+        due_at=st.integers(0, 99),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda one: one.address,
 )
-
-
-@st.composite
-def messages(draw: st.DrawFn) -> list[MessageRow]:
-    """Mail of one portal, several at the same millisecond."""
-    return [
-        MessageRow(
-            number=draw(st.integers(0, 9)) * 1_000 + number,
-            milliseconds=draw(st.integers(0, 5)) * 4_000,
-            waited=draw(st.sampled_from([0, 0, 3_000, 59_000])),
-            kind=draw(st.sampled_from([Kind.MAIL, Kind.MAIL, Kind.MAIL, Kind.NOTICE])),
-            owner=draw(st.sampled_from([None, *OWNERS])),
-            details=Details(subject=draw(st.sampled_from(SUBJECTS))),
-            recipients=[
-                RecipientRow(
-                    address=address,
-                    state=one.state,
-                    scheduled_at=one.scheduled_at,
-                    deferred=one.deferred,
-                    due_at=one.due_at,
-                )
-                for address in draw(st.lists(st.sampled_from(ADDRESSES), min_size=1, unique=True))
-                for one in [draw(recipients)]
-            ],
-        )
-        for number in range(draw(st.integers(0, 14)))
-    ]
-
+one_message = st.builds(
+    MessageRow,
+    number=st.integers(0, 1 << 40),
+    milliseconds=st.integers(0, 5).map(lambda step: step * 4_000),
+    waited=st.sampled_from([0, 0, 3_000, 59_000]),
+    kind=st.sampled_from([Kind.MAIL] * 5 + [Kind.NOTICE]),
+    owner=st.sampled_from([None, *OWNERS]),
+    details=st.sampled_from(SUBJECTS).map(lambda subject: Details(subject=subject)),
+    recipients=several_recipients,
+)
+"""Mail of six moments: several at the same millisecond."""
 
 maybe_a_moment = st.none() | st.integers(-1, 90).map(lambda second: START + second * 1_000_000)
 asked = st.builds(
     Wanted,
-    kind=st.sampled_from([Kind.MAIL, Kind.MAIL, Kind.NOTICE]),
-    owner=st.sampled_from([None, *OWNERS]),
-    standings=st.just(frozenset()) | st.frozensets(st.sampled_from(Standing)),
-    states=st.just(frozenset()) | st.frozensets(st.sampled_from(State)),
+    kind=st.sampled_from([Kind.MAIL] * 5 + [Kind.NOTICE]),
+    owner=st.sampled_from([None, None, None, *OWNERS]),
+    standings=st.just(frozenset()) | st.frozensets(st.sampled_from(Standing), max_size=2),
+    states=st.just(frozenset()) | st.frozensets(st.sampled_from(State), max_size=2),
     recipient=st.sampled_from([None, None, *ADDRESSES]),
     accepted_from=maybe_a_moment,
     accepted_before=maybe_a_moment,
-    words=st.just(Words()) | st.sampled_from(SEARCHES).map(parse_words),
+    words=st.just(Words()) | st.just(Words()) | st.sampled_from(SEARCHES).map(parse_words),
 )
 bounds = st.builds(
     Bounds,
@@ -181,7 +171,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, apsw
 
 @settings(max_examples=200)
 @given(
-    mail=messages(),
+    mail=st.lists(one_message, max_size=30, unique_by=lambda one: one.id),
     wanted=asked,
     at_most=st.integers(1, 6),
     limits=bounds | st.just(Bounds()),
@@ -206,6 +196,67 @@ def test_the_pages_together_are_all_that_is_meant_in_either_direction(
         paged(path, portal_id, wanted, at_most=at_most, limits=limits, on_hold=on_hold)
     )
     assert both == (expected, expected)
+
+
+EACH_ALONE = [
+    *(Wanted(standings=frozenset({one})) for one in Standing),
+    *(Wanted(recipient=address) for address in ADDRESSES),
+    *(Wanted(owner=OWNERS[0], standings=frozenset({one})) for one in Standing),
+    Wanted(standings=frozenset({Standing.FAILED, Standing.CANCELED, Standing.HELD})),
+    Wanted(states=frozenset({State.EXPIRED, State.QUEUED})),
+    *(
+        Wanted(words=parse_words("order"), standings=frozenset({one, Standing.HELD}))
+        for one in Standing
+    ),
+]
+TIGHT = [
+    Bounds(looked_at=looked_at, at_once=at_once, due=due, recipients=most)
+    for looked_at, at_once in ((1, 1), (9, 3), (300, 80))
+    for due in (0, 9, 1_000)
+    for most in (7, 5_000)
+]
+
+
+NOW_AND_THEN = {
+    **dict.fromkeys((3, 5, 11, 28), State.FAILED),  # far more often than the others
+    7: State.QUEUED,
+    17: State.SENDING,
+    29: State.EXPIRED,
+    30: State.CANCELLED,
+    36: State.HELD,
+}
+
+
+def ordinary(number: int) -> MessageRow:
+    """One of 200 messages, with what becomes of mail now and then."""
+    recipient = RecipientRow(
+        address=ADDRESSES[0 if number % 9 else number % 2 + 1],
+        state=NOW_AND_THEN.get(number % 40, State.SENT),
+        deferred=number % 80 == 7,
+        due_at=number * 7 % 50,
+    )
+    owner = OWNERS[0] if number % 3 else None
+    return MessageRow(
+        number=number,
+        milliseconds=number // 2,
+        recipients=[recipient],
+        owner=owner,
+        details=Details(subject=SUBJECTS[0 if number % 7 == 0 else 3]),
+    )
+
+
+@pytest.mark.parametrize("limits", TIGHT, ids=str)
+def test_nothing_is_missed_on_any_way_however_often_it_is_broken_off(
+    store: tuple[Path, apsw.Connection], numbers: Iterator[int], limits: Bounds
+) -> None:
+    path, connection = store
+    portal_id = f"portal {next(numbers)}"
+    mail = [ordinary(number) for number in range(200)]
+    write(connection, portal_id, mail)
+    for wanted in EACH_ALONE:
+        expected = [one.id for one in mail[::-1] if meant(one, wanted, on_hold=False)]
+        both = asyncio.run(paged(path, portal_id, wanted, at_most=4, limits=limits, on_hold=False))
+        assert both == (expected, expected), wanted
 
 
 async def several(
