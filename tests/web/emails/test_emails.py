@@ -39,6 +39,8 @@ async def test_an_e_mail_is_accepted_and_found_again(world: World) -> None:
         "scheduled_at": None,
         "expires_at": None,
         "at_most_once": False,
+        "size": len(await world.content(message_id)),
+        "has_body": True,
         "last_event": "queued",
         "tags": [],
         "recipients": [
@@ -621,3 +623,16 @@ async def test_the_answer_of_a_batch_is_compact_json(world: World) -> None:
 
     assert result.body == json.dumps(result.json, separators=(",", ":")).encode()
     assert result.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "x", ""])
+async def test_a_wrong_number_of_attempts_is_refused(limit: str, world: World) -> None:
+    message_id = await world.send()
+    refused = await world.ask("GET", f"/emails/{message_id}/attempts", query=f"limit={limit}")
+    assert (refused.status, list(refused.json["errors"])) == (422, ["limit"])
+
+
+async def test_of_attempts_so_many_can_be_asked_for(world: World) -> None:
+    message_id = await world.send()
+    none = await world.ask("GET", f"/emails/{message_id}/attempts", query="limit=1000")
+    assert none.json == {"object": "list", "has_more": False, "data": []}

@@ -37,7 +37,9 @@ _CONTENT = "SELECT content FROM message_bodies WHERE portal_id = $1 AND message_
 _ATTEMPTS = """
 SELECT address, attempt, started_at, microseconds, result, step, code, permanent, in_doubt, reply,
        revision, relay_host, relay_port, default_relay, relay_address, tls, warnings
-FROM attempts WHERE portal_id = $1 AND message_id = $2 ORDER BY started_at, address, attempt"""
+FROM attempts WHERE portal_id = $1 AND message_id = $2
+ORDER BY started_at DESC, address DESC, attempt DESC LIMIT $3"""
+_EVERY_ATTEMPT = 2**31 - 1
 _LAST_TEST = """
 SELECT m.id, m.accepted_at, m.revision, r.address, r.state, r.step,
        a.address, a.attempt, a.started_at, a.microseconds, a.result, a.step, a.code, a.permanent,
@@ -121,10 +123,13 @@ class MessageStore:
         rows = await self._database.fetch(_CONTENT, portal_id, message_id)
         return rows[0][0] if rows else None
 
-    async def attempts(self, portal_id: str, message_id: str) -> Sequence[Attempted]:
-        """Return all attempts that have ended, the oldest first."""
-        rows = await self._database.fetch(_ATTEMPTS, portal_id, message_id)
-        return [read_attempt(row) for row in rows]
+    async def attempts(
+        self, portal_id: str, message_id: str, *, newest: int | None = None
+    ) -> Sequence[Attempted]:
+        """Return the attempts that have ended, the oldest first: all, or so many of the newest."""
+        at_most = _EVERY_ATTEMPT if newest is None else newest
+        rows = await self._database.fetch(_ATTEMPTS, portal_id, message_id, at_most)
+        return [read_attempt(row) for row in reversed(rows)]
 
     async def last_test(self, portal_id: str) -> LastTest | None:
         """Return the portal's last test, None if there never was one."""

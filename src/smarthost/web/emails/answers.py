@@ -88,6 +88,10 @@ class ListedEmail(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_at: Time | None
     expires_at: Time | None
     at_most_once: bool
+    size: Annotated[int, Meta(ge=0, description="Of the finished message, in octets.")]
+    has_body: Annotated[
+        bool, Meta(description="False once its content was dropped: it can be sent no more.")
+    ]
     last_event: Annotated[Event, Meta(description="Of several recipients, the worst.")]
     tags: list[TagAnswer]
     recipients: list[Recipient]
@@ -147,9 +151,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptList(msgspec.Struct, frozen=True, kw_only=True):
-    """All attempts of an e-mail, oldest first."""
+    """Attempts of an e-mail, oldest first."""
 
     object: Literal["list"] = "list"
+    has_more: Annotated[
+        bool, Meta(description="Whether there are older ones; only where `limit` is given.")
+    ] = False
     data: list[Attempt]
 
 
@@ -169,6 +176,8 @@ def listed_email(message: Message, *, now: int, on_hold: bool) -> ListedEmail:
         scheduled_at=_time(_scheduled_at(message)),
         expires_at=_time(message.expires_at),
         at_most_once=message.at_most_once,
+        size=message.size,
+        has_body=message.has_body,
         last_event=message.event(now=now, on_hold=on_hold),
         tags=[TagAnswer(name=tag.name, value=tag.value) for tag in details.tags],
         recipients=[_recipient(one, now=now, on_hold=on_hold) for one in message.recipients],

@@ -36,7 +36,7 @@ from smarthost.web.emails.answers import (
 from smarthost.web.emails.asked import Asked, is_permissive, message_id_of
 from smarthost.web.emails.decoding import Decoded, Received
 from smarthost.web.emails.errors import refusal_error
-from smarthost.web.emails.listing import page_of
+from smarthost.web.emails.listing import MOST_ATTEMPTS, limit_of, page_of
 from smarthost.web.emails.request import RescheduleDto
 from smarthost.web.operations import Answer, Call
 
@@ -149,8 +149,13 @@ class EmailsApi:
     async def attempts(self, call: Call[Caller]) -> Answer:
         """Answer what was tried."""
         message = await self._found(call)
-        shown = await self._attempts.of(call.portal.id, message.id)
-        return Answer(value=AttemptList(data=[shown_attempt(one) for one in shown]))
+        limit = limit_of(call, MOST_ATTEMPTS)
+        newest = None if limit is None else limit + 1  # one more shows that there are more
+        shown = await self._attempts.of(call.portal.id, message.id, newest=newest)
+        data = [shown_attempt(one) for one in shown]
+        if limit is None or len(data) <= limit:
+            return Answer(value=AttemptList(data=data))
+        return Answer(value=AttemptList(has_more=True, data=data[1:]))
 
     async def _replayed(self, asked: Asked) -> Answer | None:
         if asked.key is None:

@@ -6,6 +6,7 @@ lets everything through unseen is worse than an error.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -28,6 +29,7 @@ from smarthost.web.operations import Call
 LISTED = 20
 """E-mails on a page, where nothing is said."""
 MOST_LISTED = 100
+MOST_ATTEMPTS = 1_000
 
 _LONGEST_NUMBER = 9
 _STANDINGS = "|".join(Standing)
@@ -66,7 +68,7 @@ def page_of(call: Call[Caller]) -> Asked:
     """Return which page is asked for. Raises `EmailsError`."""
     reader = _Reader(call.query)
     asked = Asked(
-        limit=reader.read("limit", _limit) or LISTED,
+        limit=reader.read("limit", partial(_limit, MOST_LISTED)) or LISTED,
         after=reader.read("after", _id),
         before=reader.read("before", _id),
         wanted=Wanted(
@@ -86,6 +88,15 @@ def page_of(call: Call[Caller]) -> Asked:
     return asked
 
 
+def limit_of(call: Call[Caller], most: int) -> int | None:
+    """Return how many are asked for, None where nothing is said. Raises `EmailsError`."""
+    reader = _Reader(call.query)
+    limit = reader.read("limit", partial(_limit, most))
+    if reader.faults:
+        raise _refusal(reader.faults)
+    return limit
+
+
 def _refusal(faults: list[Fault]) -> EmailsError:
     told = refused(faults)
     ids_alone = all(fault.message == NO_ID for fault in faults)
@@ -94,13 +105,13 @@ def _refusal(faults: list[Fault]) -> EmailsError:
     return EmailsError(status, name, told.message, told.by_field())
 
 
-def _limit(text: str) -> int:
+def _limit(most: int, text: str) -> int:
     # ASCII digits, and not so many that they take long to read.
     if re.fullmatch("[0-9]+", text) and len(text) <= _LONGEST_NUMBER:
         limit = int(text)
-        if 1 <= limit <= MOST_LISTED:
+        if 1 <= limit <= most:
             return limit
-    raise ValueError(f"This must be a whole number from 1 to {MOST_LISTED}.")
+    raise ValueError(f"This must be a whole number from 1 to {most}.")
 
 
 def _id(text: str) -> str:
@@ -170,3 +181,10 @@ PARAMETERS: dict[str, Any] = {
     ],
 }
 """The query's parameters, as the document has them."""
+
+ATTEMPTS_PARAMETERS: dict[str, Any] = {
+    "limit": Annotated[
+        int, Meta(ge=1, le=MOST_ATTEMPTS, description="So many of the newest; absent: all.")
+    ]
+}
+"""Likewise those of the attempts of one e-mail."""

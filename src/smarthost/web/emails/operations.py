@@ -14,7 +14,7 @@ from smarthost.web.emails.asked import (
 )
 from smarthost.web.emails.emails import EmailsApi
 from smarthost.web.emails.family import EMAILS, PREFIX
-from smarthost.web.emails.listing import PARAMETERS
+from smarthost.web.emails.listing import ATTEMPTS_PARAMETERS, PARAMETERS
 from smarthost.web.emails.request import (
     BATCH_EXAMPLES,
     MOST_IN_A_BATCH,
@@ -139,6 +139,7 @@ def _looking(api: EmailsApi) -> list[Operation]:
             "of the settings, and why it failed where it did.",
             handler=api.attempts,
             answer=AttemptList,
+            query_parameters=ATTEMPTS_PARAMETERS,
             answer_examples={"two": Example(summary="The second went well", value=_ATTEMPTS)},
             **_OF_ONE,
         ),
@@ -219,6 +220,8 @@ _EMAIL: dict[str, Any] = {
     "scheduled_at": None,
     "expires_at": None,
     "at_most_once": False,
+    "size": 1042,
+    "has_body": True,
     "last_event": "sent",
     "tags": [],
     "recipients": [
@@ -247,6 +250,7 @@ _ATTEMPT = {
 }
 _ATTEMPTS = {
     "object": "list",
+    "has_more": False,
     "data": [
         {
             **_ATTEMPT,

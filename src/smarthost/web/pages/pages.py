@@ -10,6 +10,8 @@ from smarthost.web.pages.assets import AssetsResource
 from smarthost.web.pages.checking import CheckPages
 from smarthost.web.pages.history import HistoryPages
 from smarthost.web.pages.keys import KeyPages
+from smarthost.web.pages.mail import MailPages
+from smarthost.web.pages.message import MessagePages
 from smarthost.web.pages.oauth2 import OAuth2Pages
 from smarthost.web.pages.page import Page
 from smarthost.web.pages.pipeline import PagePipeline
@@ -39,6 +41,8 @@ def all_pages(links: SignInLinks, door: SubmissionDoor | None) -> Iterable[Page]
         *SettingsPages().pages(),
         *CheckPages().pages(),
         *OAuth2Pages().pages(),
+        *MailPages().pages(),
+        *MessagePages().pages(),
         *HistoryPages().pages(),
         *KeyPages(door).pages(),
     ]
