@@ -177,7 +177,7 @@ def test_of_what_is_wrong_one_hears_too_that_it_is_old(visitor: Visitor) -> None
 
 def test_a_form_that_names_no_revision_writes_over_none(visitor: Visitor) -> None:
     visitor.save()
-    for revision in ("", "*", "1x", "01"):
+    for revision in ("", "*", "1x", "01", "9" * 5_000):
         assert visitor.save(revision=revision, host="other.example.com").status == 412
     fields = {name: value for name, value in FORM.items() if name != "revision"}
     assert visitor.post("/settings", **fields).status == 412
@@ -277,7 +277,9 @@ def test_where_nothing_is_known_that_is_said(visitor: Visitor) -> None:
     assert "Nothing is known about this address" in text(reply)
 
 
-@pytest.mark.parametrize("offer", ["", "{}", "[]", "\x00", '{"host": 7}', "{" * 10_000])
+@pytest.mark.parametrize(
+    "offer", ["", "{}", "[]", "\x00", '{"host": 7}', "{" * 10_000, '{"a":' * 5_000]
+)
 def test_an_offer_that_nobody_made_is_refused(visitor: Visitor, offer: str) -> None:
     assert visitor.post("/settings/offers", **FORM, offer=offer).status == 400
 
