@@ -17,6 +17,7 @@ from smarthost.explanations.page_words import Entries, counted, filled, page_wor
 from smarthost.web.errors import Refusal
 from smarthost.web.pages.assets import Assets
 from smarthost.web.pages.family import REFUSAL
+from smarthost.web.pages.field_names import without_names
 from smarthost.web.pages.page import Html, Reader
 from smarthost.web.pages.remote_text import remote, shortened, visible
 
@@ -47,6 +48,7 @@ class Rendering:
             "visible": visible,
             "shortened": shortened,
             "linked": linked,
+            "without_names": without_names,
         }
         self._environment.globals["asset"] = Assets.load().path
         self._environment.globals["words_of"] = page_words

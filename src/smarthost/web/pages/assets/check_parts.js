@@ -103,6 +103,11 @@ export function linksTo(names) {
   return names.flatMap((name, at) => (at > 0 ? [", ", linkTo(name)] : [linkTo(name)]));
 }
 
+// Advice without the names that programs have for fields; `field_names.py` does the same.
+function withoutNames(text) {
+  return text.replace(/ \((\w+)\)/g, (whole, name) => (word(`fields.${name}`) ? "" : whole));
+}
+
 // A failure or a warning in the API's shape, explained; `kind` is that of a notice.
 export function explained(told, kind) {
   const box = problem.cloneNode(true).querySelector(".problem");
@@ -113,7 +118,8 @@ export function explained(told, kind) {
   }
   for (const slot of box.querySelectorAll("[data-slot]")) {
     const value = told[slot.dataset.slot];
-    slot.replaceChildren(...(slot.dataset.slot === "fields" ? linksTo(value) : [value]));
+    if (slot.dataset.slot === "fields") slot.replaceChildren(...linksTo(value));
+    else slot.textContent = slot.dataset.slot === "fix" ? withoutNames(value) : value;
   }
   const more = box.querySelector("[data-if=link] a");
   if (more) more.href = told.link;
