@@ -19,6 +19,7 @@ from smarthost.web.pages.settings import SettingsPages
 from smarthost.web.pages.signing_in import SignInPages
 from smarthost.web.pages.signing_in_by_link import SignInLinkPages
 from smarthost.web.pages.snippets import SubmissionDoor
+from smarthost.web.pages.ways_back import ways_back
 from smarthost.web.request import Request
 from smarthost.web.resource import Responder, resource_of
 
@@ -26,7 +27,8 @@ from smarthost.web.resource import Responder, resource_of
 def add_pages(app: WebApp, pipeline: PagePipeline, pages: Iterable[Page]) -> None:
     """Have `app` serve these pages and the files that they load."""
     by_path: dict[str, dict[str, Responder]] = {}
-    for page in pages:
+    table = list(pages)
+    for page in (*table, *ways_back(table)):
         by_path.setdefault(page.path, {})[page.method] = _responder(page, pipeline)
     for path, responders in by_path.items():
         app.add_route(path, resource_of(responders))
