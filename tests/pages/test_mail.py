@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Transaction
@@ -280,6 +280,26 @@ def test_a_service_that_does_not_answer_is_asked_again(desk: Desk, browse: Brows
     pass_time(page)
     expect(page.get_by_role("link", name="Back")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("")
+
+
+def test_a_page_that_is_much_work_is_asked_for_less_often(desk: Desk, browse: Browsing) -> None:
+    page = open_live(browse)
+
+    def slow(route: Route) -> None:
+        cookie = route.request.all_headers()["cookie"]
+        reply = desk.service.ask("GET", "/mail", headers={"Cookie": cookie}, portal=desk.portal)
+        headers = dict(reply.headers) | {"Server-Timing": "page;dur=400.0"}
+        route.fulfill(body=reply.body, headers=headers)
+
+    page.route("**/mail", slow)
+    send(desk, subject="Soon", scheduled_at="in 1 day")
+    pass_time(page)
+    expect(page.get_by_role("link", name="Soon")).to_be_visible()
+    send(desk, subject="Later", scheduled_at="in 1 day")
+    pass_time(page, 7)
+    assert rows(page) == ["Soon"]
+    pass_time(page, 1)
+    expect(page.get_by_role("link", name="Later")).to_be_visible()
 
 
 def test_mail_that_is_held_as_a_whole_is_told_with_what_to_do(
