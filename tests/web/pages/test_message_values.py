@@ -11,6 +11,7 @@ from smarthost.web.pages.message_values import (
     counted_states,
     is_ended,
     possible,
+    problem_of,
     standings,
     together,
 )
@@ -72,6 +73,39 @@ def attempt(name: str, number: int = 1, milliseconds: float = 1.0, **rest: objec
         "outcome": "accepted",
         **rest,
     }
+
+
+@pytest.mark.parametrize(
+    ("ends", "event", "problem"),
+    [
+        (("failed", "sent"), "failed", "refused"),
+        (("queued", "sent"), "delivery_delayed", "refused"),
+        (("held", "sent"), "delivery_delayed", "refused"),
+        (("failed", "failed"), "failed", "put off"),
+        (("sent", "failed"), "failed", "put off"),
+        (("sent", "sent"), "sent", None),
+    ],
+)
+def test_why_a_message_stands_badly_is_told_by_those_that_do(
+    ends: tuple[str, str], event: str, problem: str | None
+) -> None:
+    email = {
+        "last_event": event,
+        "recipients": [
+            {**recipient(state, event=event if state in ("queued", "held") else state), **who}
+            for state, who in zip(
+                ends, ({"address": "a@example.net"}, {"address": "b@example.net"}), strict=True
+            )
+        ],
+    }
+    attempts = [
+        attempt("a", 1, failure={"title": "refused"}),
+        attempt("b", 1, failure={"title": "put off"}),
+        attempt("b", 2),
+    ]
+    told = problem_of(email, attempts)
+    assert (told and told["title"]) == problem
+    assert problem_of(email, []) is None
 
 
 def test_what_went_alike_is_told_once_and_the_newest_first() -> None:

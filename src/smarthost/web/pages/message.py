@@ -22,6 +22,7 @@ from smarthost.web.pages.message_values import (
     counted_states,
     is_ended,
     possible,
+    problem_of,
     standings,
     together,
 )
@@ -120,10 +121,8 @@ def _standing(email: Mapping[str, Any], most: int) -> dict[str, object]:
 
 
 def _tried(email: Mapping[str, Any], attempts: Mapping[str, Any], most: int) -> dict[str, object]:
-    failures = [one["failure"] for one in attempts["data"] if "failure" in one]
-    is_well = KINDS.get(state_of(email), "ok") == "ok"
     return {
-        "problem": None if is_well or not failures else failures[-1],
+        "problem": problem_of(email, attempts["data"]),
         "tried": together(attempts["data"]),
         "has_more_attempts": attempts["has_more"],
         "can_show_all": most < MOST,

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from smarthost.web.pages.mail_rows import HELD, KINDS
+from smarthost.web.pages.mail_rows import HELD, KINDS, is_of, state_of
 
 FEW = 100
 """Recipients and attempts that are shown at first."""
@@ -80,6 +80,23 @@ def possible(email: Mapping[str, Any]) -> Possible:
         release=sendable and HELD in states,
         forget=sendable and states <= _ENDED,
     )
+
+
+def problem_of(
+    email: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """Return why a message stands badly: the last failure for a recipient that stands as it does.
+
+    What failed for others, who may have it by now, is not why. `attempts` are the oldest first.
+    """
+    state = state_of(email)
+    if KINDS.get(state, "ok") == "ok":
+        return None
+    those = {one["address"] for one in email["recipients"] if is_of(one, state)}
+    failures = [
+        one["failure"] for one in attempts if "failure" in one and one["recipient"] in those
+    ]
+    return failures[-1] if failures else None
 
 
 def standings(email: Mapping[str, Any]) -> list[Standing]:
