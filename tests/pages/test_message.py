@@ -61,11 +61,21 @@ def test_a_message_is_fit_for_every_look(desk: Desk, browse: Browsing) -> None:
     accepted = page.locator(".attempts > li").filter(has_text="Accepted by the mail server")
     expect(accepted).to_contain_text("for ann@example.net, jane@example.net")
     expect(accepted).to_contain_text("not encrypted")
-    revision = accepted.get_by_role("link", name="settings revision 1")
-    expect(revision).to_have_attribute("href", "/history#revision-1")
     expect(page.locator("pre")).to_have_text("It is on its way.\n")
     page.locator(".attempts summary").first.click()
     assert inspect(page, "message") == []
+
+
+def test_the_settings_of_an_attempt_are_found_however_many_there_were_since(
+    desk: Desk, browse: Browsing
+) -> None:
+    message_id = send(desk)
+    wait_for_event(desk, message_id, "sent")
+    for number in range(25):
+        desk.save(25, senderDisplayName=f"Shop {number}")
+    page = browse(f"/mail/{message_id}")
+    page.get_by_role("link", name="settings revision 1").click()
+    expect(page.locator("#revision-1:target")).to_be_in_viewport()
 
 
 def test_what_may_have_arrived_is_told_and_released(desk: Desk, browse: Browsing) -> None:
