@@ -1,3 +1,4 @@
+from datetime import datetime
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -17,11 +18,17 @@ from smarthost.web.pages.message_values import (
 )
 
 _NOW = 0
+NOON = datetime.fromisoformat("2026-11-22T12:00:00Z")
 STANDING = [(state, tried) for state in State for tried in (False, True)]
 
 
 def recipient(state: str, tried: bool = True, event: str | None = None) -> dict[str, Any]:
-    return {"state": state, "last_event": event or state, "attempts": int(tried)}
+    return {
+        "state": state,
+        "last_event": event or state,
+        "attempts": int(tried),
+        "next_attempt_at": None,
+    }
 
 
 def is_allowed(rule: Any, *given: object) -> bool:
@@ -56,12 +63,22 @@ def test_those_come_first_that_need_somebody() -> None:
             recipient("failed"),
         ]
     }
-    found = standings(email)
+    found = standings(email, NOON)
     assert [(one.state, one.kind) for one in found] == [
         ("failed", "failed"), ("held", "warning"), ("delivery_delayed", "warning"),
         ("queued", "muted"), ("sent", "ok"), ("sent", "ok"),
     ]  # fmt: skip
     assert counted_states(found)[-1] == ("sent", "ok", 2)
+
+
+@pytest.mark.parametrize(
+    ("next_try", "is_due"),
+    [(None, False), ("2026-11-22T12:00:00.000Z", True), ("2026-11-22T12:00:00.001Z", False)],
+)
+def test_a_try_whose_time_has_come_is_due(next_try: str | None, is_due: bool) -> None:
+    waits = recipient("queued") | {"next_attempt_at": next_try}
+    [found] = standings({"recipients": [waits]}, NOON)
+    assert found.is_due == is_due
 
 
 def attempt(name: str, number: int = 1, milliseconds: float = 1.0, **rest: object) -> Any:

@@ -7,6 +7,7 @@ differ in nothing but the recipient.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -38,6 +39,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A word of the vocabulary of states."""
     kind: str
     """How that is coloured."""
+    is_due: bool
+    """Whether the time of its next try has come: it waits for its turn, or all mail waits."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,9 +102,9 @@ def problem_of(
     return failures[-1] if failures else None
 
 
-def standings(email: Mapping[str, Any]) -> list[Standing]:
-    """Return the recipients, those first that need somebody."""
-    found = [_standing(one) for one in email["recipients"]]
+def standings(email: Mapping[str, Any], now: datetime) -> list[Standing]:
+    """Return the recipients as they stand at a moment, those first that need somebody."""
+    found = [_standing(one, now) for one in email["recipients"]]
     return sorted(found, key=lambda one: _place(one.state))
 
 
@@ -129,9 +132,15 @@ def _tried(group: Sequence[Mapping[str, Any]]) -> Tried:
     )
 
 
-def _standing(recipient: Mapping[str, Any]) -> Standing:
+def _standing(recipient: Mapping[str, Any], now: datetime) -> Standing:
     state = recipient["last_event"] if recipient["state"] == "queued" else recipient["state"]
-    return Standing(recipient=recipient, state=state, kind=KINDS.get(state, "muted"))
+    next_try = recipient["next_attempt_at"]
+    return Standing(
+        recipient=recipient,
+        state=state,
+        kind=KINDS.get(state, "muted"),
+        is_due=next_try is not None and datetime.fromisoformat(next_try) <= now,
+    )
 
 
 def _place(state: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import falcon.asgi
 
+from smarthost.clock import Clock
 from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.web.application import WebApp
 from smarthost.web.pages.assets import AssetsResource
@@ -35,7 +36,7 @@ def add_pages(app: WebApp, pipeline: PagePipeline, pages: Iterable[Page]) -> Non
     app.add_route(AssetsResource.PATH, AssetsResource())
 
 
-def all_pages(links: SignInLinks, door: SubmissionDoor | None) -> Iterable[Page]:
+def all_pages(links: SignInLinks, door: SubmissionDoor | None, clock: Clock) -> Iterable[Page]:
     """Return the table of all pages; `door` is where they say that programs submit by SMTP."""
     return [
         *SignInPages().pages(),
@@ -44,7 +45,7 @@ def all_pages(links: SignInLinks, door: SubmissionDoor | None) -> Iterable[Page]
         *CheckPages().pages(),
         *OAuth2Pages().pages(),
         *MailPages().pages(),
-        *MessagePages().pages(),
+        *MessagePages(clock).pages(),
         *HistoryPages().pages(),
         *KeyPages(door).pages(),
     ]

@@ -1,15 +1,18 @@
 // What the check and the test message have in common: server-sent events, refusals, what is wrong and
 // at which field. Words and patterns come with the page; texts of servers are put in as text alone.
 
-const words = document.getElementById("check-words").content;
+const words = JSON.parse(document.getElementById("check-words").content.textContent);
 const problem = document.getElementById("check-problem").content;
 const MINUTE = 60;
 
 export const API = "/api/2.0/smtpsettings/smtp";
 
-// A text of the catalogue with its `{names}` filled in.
+// The names of the steps, in their order.
+export const STEPS = Object.keys(words.steps);
+
+// A text of the catalogue, such as `results.failed`, with its `{names}` filled in.
 export function word(name, values = {}) {
-  const text = words.querySelector(`[data-word="${CSS.escape(name)}"]`)?.textContent ?? "";
+  const text = name.split(".").reduce((found, key) => found?.[key], words) ?? "";
   return text.replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
 }
 
