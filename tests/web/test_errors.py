@@ -7,6 +7,7 @@ import pytest
 import smarthost
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.postgresql_errors import AgainError, LostError
 from smarthost.identity.model import IdentityError, TokenRefusedError
 from smarthost.portals.access import ForbiddenError
 from smarthost.portals.model import PortalsError
@@ -33,6 +34,8 @@ ELSEWHERE = {
     KeyRingBusyError,  # rotating is the operator's, on the command line
     PortalNameError,  # portals and passwords are the operator's, on the command line
     PasswordError,
+    AgainError,  # answered as what they are: the store cannot be reached
+    LostError,
     NotImportableError,  # importing is the command line's
     TokenRefusedError,  # other credentials may be valid; if not, its words are told with 401
 }
