@@ -33,6 +33,9 @@ class Peer:
         await self.send("".join(f"{line}\r\n" for line in lines).encode())
 
     async def send(self, data: bytes) -> None:
+        # Each loop says something else of a transport that has closed by itself.
+        if self.writer.is_closing():
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
