@@ -22,7 +22,7 @@ substr(printf('%012x', $first + i * $every), 1, 8) || '-'
 || substr(printf('%012x', $first + i * $every), 9) || '-7000-8000-' || printf('%012x', i)"""
 _AT = "($first + i * $every) * 1000"
 _STATE = """
-CASE WHEN i >= $count - 3 THEN 'queued' WHEN i % 1000 = 999 THEN 'failed' ELSE 'sent' END"""
+CASE WHEN i >= $count - 3 THEN 'queued' WHEN i % 1000 = 990 THEN 'failed' ELSE 'sent' END"""
 _ENDED = "i < $count - 3"
 
 _SCRIPTS = (
@@ -49,9 +49,9 @@ INSERT INTO attempts (portal_id, message_id, address, attempt, started_at, micro
                       in_doubt, step, code, permanent, reply, revision, relay_host, relay_port,
                       default_relay, relay_address, tls, warnings)
 SELECT $portal, {_ID}, 'reader' || (i % 100) || '@example.org', 1, {_AT}, 120000,
-       CASE WHEN i % 1000 = 999 THEN 'refused' ELSE 'accepted' END, 0, 'data',
-       CASE WHEN i % 1000 = 999 THEN 'message_refused' END, i % 1000 = 999,
-       CASE WHEN i % 1000 = 999 THEN '554 5.7.1 Spam' ELSE '250 2.0.0 Ok' END, 1,
+       CASE WHEN i % 1000 = 990 THEN 'refused' ELSE 'accepted' END, 0, 'data',
+       CASE WHEN i % 1000 = 990 THEN 'message_refused' END, i % 1000 = 990,
+       CASE WHEN i % 1000 = 990 THEN '554 5.7.1 Spam' ELSE '250 2.0.0 Ok' END, 1,
        'mail.example.com', 587, 0, '192.0.2.1', 'TLSv1.3', ''
 FROM n WHERE {_ENDED}""",
     f"""
@@ -59,8 +59,8 @@ FROM n WHERE {_ENDED}""",
 INSERT INTO mail_counts (portal_id, hour, sent_in_1, sent_in_5, sent_in_30, sent_in_120,
                          sent_in_600, sent_in_3600, sent_in_21600, sent_in_86400, sent_later,
                          deferred, failed)
-SELECT $portal, {_AT} - {_AT} % 3600000000, sum(i % 1000 <> 999), 0, 0, 0, 0, 0, 0, 0, 0, 0,
-       sum(i % 1000 = 999)
+SELECT $portal, {_AT} - {_AT} % 3600000000, sum(i % 1000 <> 990), 0, 0, 0, 0, 0, 0, 0, 0, 0,
+       sum(i % 1000 = 990)
 FROM n WHERE {_ENDED} GROUP BY 2""",
 )
 
