@@ -1,11 +1,12 @@
 """The portal's last test message as the settings page shows it: under way, or what came of it."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from smarthost.clock import moment
 from smarthost.delivery.outcome import Step
+from smarthost.ids import made_at
 from smarthost.relay_check.stages import stage_of
 from smarthost.web.pages.family import SETTINGS
 from smarthost.web.pages.page import Html, PageCall
@@ -27,7 +28,7 @@ async def last_trial(call: PageCall) -> dict[str, Any]:
     if told is not None:
         last = {
             **told,
-            "at": _started_at(told["id"]),
+            "at": moment(made_at(told["id"])).isoformat(),
             "followed": call.query.text(_FOLLOWED) == told["id"],
             "joined": call.query.has(_JOINED),
         }
@@ -51,9 +52,3 @@ def refreshing(html: Html) -> Html:
     return msgspec.structs.replace(
         html, headers={**html.headers, "Refresh": str(_LOOK_AGAIN_SECONDS)}
     )
-
-
-def _started_at(test_id: str) -> str:
-    """Return the moment that a test's id was made (UUIDv7, RFC 9562 section 5.7)."""
-    milliseconds = int(test_id[:8] + test_id[9:13], 16)
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
