@@ -190,4 +190,4 @@ def test_few_portals_are_kept_in_mind() -> None:
 
 
 def test_an_account_is_host_port_and_login() -> None:
-    assert account_of(relay("p", user_name="x")) == ("mail.example.com", 587, "x")
+    assert account_of(relay("p", user_name="x")) == Account("mail.example.com", 587, "x")
