@@ -138,9 +138,12 @@ class Delivery:
     async def run(self, *, quiet: bool = False) -> None:
         """Deliver until `stop`; the connections are closed when the worker has ended.
 
-        `quiet` leaves attempts out of the log, for whoever follows them at a terminal.
+        `quiet` is for whoever follows a message at a terminal: attempts are left out of the log,
+        and nothing is delivered while somebody else does.
         """
         self._quiet = quiet
+        if self._nodes is not None:
+            self._nodes.membership.helps_out = quiet
         calling = asyncio.create_task(self._webhooks.run())
         beside = {
             asyncio.create_task(self._retention.run()),

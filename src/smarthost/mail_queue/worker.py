@@ -7,6 +7,8 @@ delays an administrator's proof. Mail is claimed only where the pace has room fo
 """
 
 import asyncio
+import random
+from collections.abc import Callable
 
 import structlog
 
@@ -27,6 +29,7 @@ BESIDE_AT_ONCE = {Kind.TEST: 50, Kind.NOTICE: 4}
 """How many messages are carried at the same time that are not the portals' own mail."""
 
 POLL_SECONDS = 0.5
+"""How often it looks at least."""
 LOCK_SECONDS = 1.0
 """How often a worker without the delivery lock tries to take it."""
 
@@ -47,7 +50,9 @@ class Worker:
         lock: Lock,
         clock: Clock,
         stop_seconds: float = STOP_SECONDS,
+        luck: Callable[[], float] = random.random,
     ) -> None:
+        """`luck` is from 0 to 1: nodes that were started together do not look together."""
         self._store = store
         self._courier = courier
         self._recovery = recovery
@@ -55,6 +60,7 @@ class Worker:
         self._lock = lock
         self._clock = clock
         self._stop_seconds = stop_seconds
+        self._luck = luck
         self._ring = Ring(store)
         self._renewal = Renewal(store, clock)
         self._carried: dict[asyncio.Task[None], Claim] = {}
@@ -105,7 +111,7 @@ class Worker:
                 log.warning("queue not read", reason=str(error))
                 started = False
             if not started:
-                await self._rest(POLL_SECONDS)
+                await self._rest(POLL_SECONDS * (0.75 + 0.25 * self._luck()))
 
     async def _claim_due(self) -> bool:
         """Start what is due and has room; False if there was nothing to start."""

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from smarthost.delivery.outcome import Outcome, Report, Step
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail.envelope import Envelope
+from smarthost.mail_queue.pace import AT_ONCE
 from smarthost.mail_queue.schedule import LEASE_SECONDS
 from tests.mail_queue import ledger
 from tests.mail_queue.clocks import HeldClock
@@ -53,7 +54,7 @@ async def let_pass(
     raise AssertionError(f"{await count(node, 'sent')} of {sent} were sent")
 
 
-async def test_three_nodes_share_the_work_and_send_each_message_once(
+async def test_each_message_is_sent_once_and_no_portals_mail_is_worked_by_two(
     nodes: list[Node], clock: HeldClock
 ) -> None:
     relay = Taking()
@@ -69,11 +70,32 @@ async def test_three_nodes_share_the_work_and_send_each_message_once(
     assert len(relay.taken) == 240
     assert set(relay.taken.values()) == {1}
     worked = [{asked.portal_id for asked, _ in node.attempt.asked} for node in nodes]
-    assert all(worked), "none of them is idle"
-    assert sum(map(len, worked)) == len(portals), "none is worked by two"
+    assert sum(map(len, worked)) == len(portals)
     await ledger.check(nodes[0].database)
     kept = "SELECT count(*) FROM queue_turns WHERE node IS NOT NULL"
     assert await nodes[0].database.fetch(kept) == [(0,)], "who stops leaves its mail to others"
+
+
+async def test_what_one_node_has_no_room_for_another_takes(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    full, free, _ = nodes
+    for number in range(AT_ONCE + 6):
+        portal = await make_portal(full.database, clock, f"p{number}")
+        await submit_mail(full.quiet, portal)
+    held = full.attempt.script = Held(Step.RESOLVE)
+    async with AsyncExitStack() as stack:
+        await all_working(stack, [full])
+        await until(lambda: are_asked(full, AT_ONCE))
+        await all_working(stack, [free])
+        await let_pass(clock, free, 6, 20, step=0.02)
+        held.go.set()
+        await let_pass(clock, free, AT_ONCE + 6, 20, step=0.02)
+    assert len(free.attempt.asked) == 6
+
+
+async def are_asked(node: Node, attempts: int) -> bool:
+    return len(node.attempt.asked) == attempts
 
 
 async def test_what_a_node_carries_for_long_stays_its_own(

@@ -200,3 +200,17 @@ async def test_a_lease_that_is_renewed_is_not_ended_by_others(
     marked = "SELECT in_doubt, attempts_count FROM recipients"
     assert await two.database.fetch(marked) == [(1, 2)]
     await ledger.check(one.database)
+
+
+async def test_who_only_helps_out_joins_nobody_that_delivers(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    one, two = nodes
+    two.member.helps_out = True
+    await one.member.take()
+    assert not await two.member.take()
+    assert await two.database.fetch(NAMES) == [("node 0",)]
+    clock.advance(GONE_SECONDS)
+    assert await two.member.take()
+    await one.member.look()
+    assert await two.member.take(), "it stays where it is"

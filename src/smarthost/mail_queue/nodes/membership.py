@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from smarthost.clock import Clock
+from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.mail_queue.nodes.store import NodeStore
 
@@ -53,6 +53,8 @@ class Membership:
         self._clock = clock
         self._take_over_from = take_over
         self._leave = leave
+        self.helps_out = False
+        """It delivers only while nobody else does."""
         self._joined = False
         self._writing = asyncio.Lock()
         self._said_at = float("-inf")
@@ -75,13 +77,22 @@ class Membership:
 
     async def take(self) -> bool:
         """Join the others, anew if need be. Raises `StoreUnavailableError`."""
+        if self.helps_out and not self._joined and await self._others_deliver():
+            return False
         was_cut_off = self._seen and self._is_old(self._said_at)
-        self._joined = True
+        is_new, self._joined = not self._seen, True
         await self.look()
+        if is_new:
+            log.info("one of the nodes that deliver", node=self.name, nodes=self.count())
         if was_cut_off:
             log.warning("was cut off from the other nodes", node=self.name)
             self._begin_at = self._clock.monotonic() + SETTLE_SECONDS
         return self.is_held
+
+    async def _others_deliver(self) -> bool:
+        now = self._clock.now()
+        found = (await self._store.all()).values()
+        return any(abs(now - seen_at) < GONE_SECONDS * MICROSECONDS for seen_at in found)
 
     async def give_up(self) -> None:
         """Leave the others, and this node's mail to them."""
@@ -138,4 +149,5 @@ class Membership:
                 continue
             count = await self._take_over_from(name)
             await self._store.forget(name, seen_at)
+            self._seen.pop(name, None)
             log.warning("a node is gone", node=name, recipients=count)
