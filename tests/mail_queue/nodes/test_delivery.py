@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from smarthost.clock import MICROSECONDS
 from smarthost.delivery.outcome import Outcome, Report, Step
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail.envelope import Envelope
@@ -24,6 +25,8 @@ from tests.mail_queue.scripted import Held, until
 pytestmark = pytest.mark.needs("postgres")
 
 COUNT = "SELECT count(*) FROM recipients WHERE state = $1"
+UNTIL = """
+SELECT r.due_at, t.node_until FROM recipients r JOIN queue_turns t ON t.portal_id = r.portal_id"""
 DOUBTFUL = "SELECT address FROM recipients WHERE in_doubt = 1"
 
 
@@ -113,6 +116,10 @@ async def test_what_a_node_carries_for_long_stays_its_own(
             clock.advance(1)
             await asyncio.sleep(0.01)
         assert await count(one, "sending") == 1
+        # Renewed in time, and not only when it had ended and was met.
+        ((leased_until, kept_until),) = await one.database.fetch(UNTIL)
+        assert leased_until > clock.now() + LEASE_SECONDS * MICROSECONDS // 2
+        assert kept_until > clock.now()
         held.go.set()
         await let_pass(clock, one, 1, 5)
     assert two.attempt.asked == []
