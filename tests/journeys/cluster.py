@@ -6,6 +6,7 @@ has taken. What was not answered is asked again of any node, under the same idem
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 import signal
@@ -262,18 +263,19 @@ def kill_stop_and_cut_off(cluster: Cluster, relay: Postfix, kills: int, *, wait:
         cluster.save(0, port)
     with cluster.under_load():
         cluster.wait_for_more(50)
-        _stop_in_the_middle(cluster, 2)
-        _kill_often(cluster, kills, port, pick=(0, 1))
-        for number in (0, 1):
+        still = _stop_in_the_middle(cluster)
+        others = [number for number in range(NODES) if number != still]
+        _kill_often(cluster, kills, port, others)
+        for number in others:
             cluster.nodes[number].wait_for("one of the nodes that deliver")
         until(lambda: len(cluster.ask(PRESENT)) == NODES - 1)
         for sql in () if wait else (END_LEASES, SHOW_TURNS):
             cluster.ask(sql)
-        until(lambda: cluster.carried_by(2) == 0)
-        cluster.nodes[2].send(signal.SIGCONT)
+        until(lambda: cluster.carried_by(still) == 0)
+        cluster.nodes[still].send(signal.SIGCONT)
         cluster.still = None
         # What it carried has been decided about, and it finds that out by itself.
-        cluster.nodes[2].wait_for("was cut off from the other nodes")
+        cluster.nodes[still].wait_for("was cut off from the other nodes")
         until(lambda: len(cluster.ask(PRESENT)) == NODES)
     cluster.wait_drained(0)
     twice = cluster.account(relay)
@@ -294,18 +296,21 @@ def _subject(path: Path) -> str:
     return octets.partition(b"\nSubject: ")[2].partition(b"\n")[0].decode()
 
 
-def _stop_in_the_middle(cluster: Cluster, number: int) -> None:
-    """Stop a node (SIGSTOP) in the middle of some messages."""
+def _stop_in_the_middle(cluster: Cluster) -> int:
+    """Stop a node (SIGSTOP) that carries something at that moment; return which it is."""
+    numbers = itertools.cycle(range(NODES))
 
     def is_stopped_in_the_middle() -> bool:
+        cluster.still = number = next(numbers)
         cluster.nodes[number].send(signal.SIGSTOP)
         if cluster.carried_by(number):
             return True
         cluster.nodes[number].send(signal.SIGCONT)
         return False
 
-    cluster.still = number
     until(is_stopped_in_the_middle)
+    assert cluster.still is not None
+    return cluster.still
 
 
 def _kill_often(cluster: Cluster, kills: int, relay_port: int, pick: Sequence[int]) -> None:

@@ -150,7 +150,7 @@ class Delivery:
             asyncio.create_task(self._failure_notices.run()),
         }
         if self._nodes is not None:
-            beside.add(asyncio.create_task(self._nodes.membership.run()))
+            beside.add(asyncio.create_task(self._nodes.run()))
             beside.add(asyncio.create_task(self._nodes.hints.listen(self._worker.wake)))
         if self._notices is not None:
             beside.add(asyncio.create_task(self._notices.run()))

@@ -1,10 +1,14 @@
 """What a node of several on one PostgreSQL has beside its worker: its place among the others."""
 
+import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from smarthost.clock import Clock
 from smarthost.database.engine import Database
+from smarthost.database.hung_sessions import keep_ending_hung_sessions
 from smarthost.ids import Ids
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.nodes.membership import Membership
@@ -19,6 +23,11 @@ class Nodes(NamedTuple):
 
     membership: Membership
     hints: "Hints"
+    keep_ending_hung: Callable[[], Awaitable[None]]
+
+    async def run(self) -> None:
+        """See to the others, until cancelled."""
+        await asyncio.gather(self.membership.run(), self.keep_ending_hung())
 
 
 def nodes(database: Database, leases: LeaseStore, clock: Clock, ids: Ids) -> Nodes:
@@ -35,4 +44,6 @@ def nodes(database: Database, leases: LeaseStore, clock: Clock, ids: Ids) -> Nod
         take_over=leases.take_over_from,
         leave=leases.leave,
     )
-    return Nodes(membership, Hints(database, name, clock, random.random))
+    hints = Hints(database, name, clock, random.random)
+    watch = partial(keep_ending_hung_sessions, database, clock, membership.is_first)
+    return Nodes(membership, hints, watch)

@@ -67,6 +67,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.holds or self.crowded
 
 
+class ClaimLostError(Exception):
+    """The lease has ended, and somebody else has decided about the recipients."""
+
+
 class SuspendedError(Exception):
     """The portal is suspended: nothing of it goes out."""
 
@@ -171,9 +175,12 @@ class QueueStore:
     async def envelope(self, claim: Claim) -> Envelope:
         """Return what was accepted, addressed to the recipients of `claim`.
 
-        Raises `SuspendedError` where nothing of the portal may be sent.
+        Raises `SuspendedError` where nothing of the portal may be sent, and `ClaimLostError` where
+        others have sent it, so that its content is gone.
         """
         rows = await self._database.fetch(_MESSAGE, claim.portal_id, claim.message_id)
+        if not rows:
+            raise ClaimLostError
         suspended_at, sender, needs_smtputf8, needs_8bit, content, dsn = rows[0]
         if suspended_at is not None:
             raise SuspendedError
