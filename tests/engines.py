@@ -99,6 +99,12 @@ def stop_server() -> None:
         _DATABASES.server.remove()
 
 
+def server() -> PostgresqlServer:
+    """Return this process's PostgreSQL, once it has a database."""
+    assert _DATABASES.server is not None
+    return _DATABASES.server
+
+
 def make_database(folder: Path) -> str:
     """Return the URL of a PostgreSQL database that belongs to `folder`, empty if it is new."""
     return _DATABASES.url_of(folder)

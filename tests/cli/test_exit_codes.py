@@ -14,6 +14,7 @@ from tests.cli.program import Program
 
 NEVER_LEAVES_A_COMMAND = {
     "smarthost.config.faults.InvalidValueError": "becomes a fault of ConfigError",
+    "smarthost.database.session_lock.LockedError": "becomes a NoTokenError",
     "smarthost.delivery.bearer_token.NoTokenError": "is an attempt's outcome",
     "smarthost.delivery.hand_over.SessionGoneError": "begins the attempt anew",
     "smarthost.delivery.progress.EnoughError": "becomes an outcome",
@@ -32,7 +33,7 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.mail.submitted.RawMessageError": "becomes a fault of the message",
     "smarthost.mail_queue.mail_log.words.SearchError": "becomes a UsageError",
     "smarthost.mail_queue.model.BrokenOffError": "becomes an outcome",
-    "smarthost.mail_queue.progress.ClaimLostError": "ends an attempt",
+    "smarthost.mail_queue.store.ClaimLostError": "ends an attempt",
     "smarthost.mail_queue.store.SuspendedError": "leaves the message where it is",
     "smarthost.portals.access.SettingsSwitchedOffError": "the operator is not bound by it",
     "smarthost.portals.access.SuspendedError": "answers a request; a command says it otherwise",

@@ -16,7 +16,7 @@ from smarthost.database.engine import (
     Transaction,
 )
 from smarthost.database.postgresql import PostgresqlDatabase
-from smarthost.database.session_lock import SessionLock
+from smarthost.database.session_lock import LockedError, session_lock
 from smarthost.secret import Secret
 from tests.database.cutting import Way, way_to
 from tests.engines import executing, make_database
@@ -258,19 +258,27 @@ async def test_the_server_ends_what_a_node_leaves_behind_that_hangs(
 async def test_a_session_lock_is_held_by_one_and_gone_with_its_session(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
-    mine = SessionLock(database, "delivery", SystemClock())
-    yours = SessionLock(other, "delivery", SystemClock())
-    assert await mine.take()
-    assert await mine.take()
-    assert not await yours.take()
-    sessions = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
-    ((session,),) = await other.fetch(sessions)
-    await other.fetch("SELECT pg_terminate_backend($1)", session)
-    async with asyncio.timeout(10):
-        while mine.is_held or not await yours.take():  # noqa: ASYNC110 - it is the server's doing
-            await asyncio.sleep(0.01)
-    assert not await mine.take()
-    await yours.give_up()
-    assert await mine.take()
-    await mine.give_up()
-    assert not mine.is_held
+    async def take(of: PostgresqlDatabase, name: str, seconds: float) -> None:
+        async with session_lock(of, name, SystemClock(), wait_seconds=seconds):
+            pass
+
+    async with session_lock(database, "portal 1", SystemClock(), wait_seconds=0):
+        with pytest.raises(LockedError):
+            await take(other, "portal 1", 0.05)
+        await take(other, "portal 2", 0)
+        sessions = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        ((session,),) = await other.fetch(sessions)
+        await other.fetch("SELECT pg_terminate_backend($1)", session)
+        await take(other, "portal 1", 10)
+    await take(other, "portal 1", 0)
+
+
+async def test_the_server_takes_a_lock_from_whoever_hangs(
+    database: PostgresqlDatabase, other: PostgresqlDatabase
+) -> None:
+    clock = SystemClock()
+    async with (
+        session_lock(database, "portal", clock, wait_seconds=0, longest_seconds=0.05),
+        session_lock(other, "portal", clock, wait_seconds=10),
+    ):
+        pass

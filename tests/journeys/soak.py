@@ -1,6 +1,7 @@
 """`make soak`, its second half: the service is killed 1,000 times while it accepts and delivers.
 
-It stops at the first account that does not close, whose seed is the last one told.
+Then nodes on one PostgreSQL are killed, and cut off from it, 100 times. It stops at the first
+account that does not close; the seed of a service's kills is the last one told.
 """
 
 import argparse
@@ -9,9 +10,16 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from tests.engines import stop_server
+from tests.journeys.cluster import cluster_in, kill_stop_and_cut_off
 from tests.journeys.killing import Account, kill_often
+from tests.journeys.postfix import folder_for_postfix, postfix
+from tests.postgresql_server import find_binaries
 
 KILLS = 1_000
+KILLS_OF_NODES = 100
 _OF_ONE_INSTALLATION = 50
 _SIDE_BY_SIDE = 2
 
@@ -19,12 +27,20 @@ _SIDE_BY_SIDE = 2
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.journeys.soak")
     parser.add_argument("--kills", type=int, default=KILLS)
+    parser.add_argument("--kills-of-nodes", type=int, default=KILLS_OF_NODES)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     asked = parser.parse_args()
-    seeds = range(asked.seed, asked.seed + asked.kills // _OF_ONE_INSTALLATION)
+    if asked.kills:
+        _kill_services(asked.kills, asked.seed)
+    if asked.kills_of_nodes:
+        _kill_nodes(asked.kills_of_nodes)
+
+
+def _kill_services(kills: int, seed: int) -> None:
+    seeds = range(seed, seed + kills // _OF_ONE_INSTALLATION)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
         accounts = list(threads.map(_killed, seeds))
-    kills, accepted, submitted, duplicates = (
+    killed, accepted, submitted, duplicates = (
         sum(numbers)
         for numbers in zip(
             *((one.kills, one.accepted, one.submitted, one.duplicates) for one in accounts),
@@ -32,7 +48,29 @@ def main() -> None:
         )
     )
     told = f"{accepted} e-mails accepted, {submitted} of them by SMTP"
-    print(f"{kills} kills, {told}, 0 lost, {duplicates} twice", flush=True)
+    print(f"{killed} kills, {told}, 0 lost, {duplicates} twice", flush=True)
+
+
+def _kill_nodes(kills: int) -> None:
+    if find_binaries() is None:
+        print("nodes left out: PostgreSQL is not installed", flush=True)
+        return
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder,
+            folder_for_postfix() as for_postfix,
+            postfix(for_postfix, "127.0.0.1", {"clear": {}}) as relay,
+            cluster_in(Path(folder)) as cluster,
+        ):
+            twice = kill_stop_and_cut_off(cluster, relay, kills, wait=True)
+            accepted = len(cluster.answered)
+    except pytest.skip.Exception as reason:
+        print(f"nodes left out: {reason}", flush=True)
+        return
+    finally:
+        stop_server()
+    told = f"{accepted} e-mails accepted, 0 lost, {twice} twice and marked"
+    print(f"{kills} kills of nodes and of their sessions: {told}", flush=True)
 
 
 def _killed(seed: int) -> Account:

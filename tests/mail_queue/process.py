@@ -11,7 +11,7 @@ from smarthost.delivery.outcome import Outcome, Report, Step, StepState
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail.envelope import Envelope
 from smarthost.mail_queue.lock import DeliveryLock
-from smarthost.mail_queue.progress import ClaimLostError
+from smarthost.mail_queue.store import ClaimLostError
 from tests.engines import open_database
 from tests.mail_queue.messages import outcome, relay
 from tests.mail_queue.scripted import Scripted

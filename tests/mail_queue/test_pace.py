@@ -1,4 +1,4 @@
-from smarthost.mail_queue.load import SHARE, Limits
+from smarthost.mail_queue.load import SHARE, Limits, Load
 from smarthost.mail_queue.pace import Account, Pace, Place, account_of
 from tests.mail_queue.messages import relay
 
@@ -190,4 +190,22 @@ def test_few_portals_are_kept_in_mind() -> None:
 
 
 def test_an_account_is_host_port_and_login() -> None:
-    assert account_of(relay("p", user_name="x")) == ("mail.example.com", 587, "x")
+    assert account_of(relay("p", user_name="x")) == Account("mail.example.com", 587, "x")
+
+
+def test_what_is_known_of_the_installations_own_relay_is_divided_among_the_nodes() -> None:
+    def of_three(limits: Limits, account: Account) -> int:
+        pace = Pace(lambda _host: limits, lambda: 3)
+        pace.learn("p", account)
+        return len(places(pace, "p"))
+
+    own = account_of(relay("p", policy_exempt=True))
+    assert of_three(Limits(connections=10), own) == 3
+    assert of_three(Limits(connections=2), own) == 1, "one connection each at least"
+    assert of_three(Limits(connections=10), ONE) == 10, "a portal's own is used by one node"
+
+
+def test_messages_a_minute_are_divided_too() -> None:
+    limits = Limits(messages_a_minute=90)
+    assert Load(limits).room(0.0) == 7, "what five seconds have gathered"
+    assert Load(limits, lambda: 3).room(0.0) == 2

@@ -11,8 +11,9 @@ from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.load import Limits
-from smarthost.mail_queue.lock import DeliveryLock
+from smarthost.mail_queue.lock import Lock
 from smarthost.mail_queue.model import Kind
+from smarthost.mail_queue.nodes.membership import Membership
 from smarthost.mail_queue.pace import LimitsOf, Pace
 from smarthost.mail_queue.recovery import Recovery
 from smarthost.mail_queue.store import QueueStore
@@ -39,10 +40,13 @@ def delivering(
     notice_relay_of: RelayOf | None = None,
     limits_of: LimitsOf = lambda _host: Limits(),
     luck: Callable[[], float] = lambda: 0.5,
+    member: Membership | None = None,
 ) -> Delivering:
     jumps = Jumps(clock)
-    store = QueueStore(database, clock, Ids(clock), luck=luck, jumps=jumps)
-    holds, pace = HoldStore(database, clock), Pace(limits_of)
+    node = None if member is None else member.name
+    store = QueueStore(database, clock, Ids(clock), luck=luck, jumps=jumps, node=node)
+    holds = HoldStore(database, clock)
+    pace = Pace(limits_of) if member is None else Pace(limits_of, member.count)
     courier = Courier(
         store=store,
         holds=holds,
@@ -57,13 +61,12 @@ def delivering(
         luck=luck,
         ended=lambda *_: None,
     )
-    recovery = Recovery(LeaseStore(database, clock), holds, jumps)
+    is_first = None if member is None else member.is_first
+    recovery = Recovery(LeaseStore(database, clock), holds, jumps, is_first)
     return Delivering(store, holds, pace, courier, recovery)
 
 
-def worker_of(
-    parts: Delivering, lock: DeliveryLock, clock: Clock, stop_seconds: float = 5.0
-) -> Worker:
+def worker_of(parts: Delivering, lock: Lock, clock: Clock, stop_seconds: float = 5.0) -> Worker:
     return Worker(
         store=parts.store,
         courier=parts.courier,

@@ -1,5 +1,8 @@
 """The limit on test messages: five of a user within any quarter of an hour."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from smarthost.clock import MICROSECONDS
@@ -10,6 +13,7 @@ from smarthost.portals.store import PortalStore
 from smarthost.relay_check.model import TooManyTestsError
 from smarthost.relay_check.store import TrialStore
 from tests.clocks import START
+from tests.engines import open_database
 from tests.mail_queue.clocks import HeldClock
 from tests.relay_check.trials import BY
 
@@ -62,6 +66,18 @@ async def test_the_limit_holds_in_every_process(
         await store.count_request(user)
     with pytest.raises(TooManyTestsError):
         await other.count_request(user)
+
+
+async def test_however_many_processes_are_asked_at_once_five_are_let_through(
+    store: TrialStore, user: User, database: Database, clock: HeldClock, tmp_path: Path
+) -> None:
+    elsewhere = open_database(database.dialect, tmp_path)
+    stores = [store, TrialStore(elsewhere, clock, Ids(clock))]
+    asked = (stores[number % 2].count_request(user) for number in range(40))
+    ended = await asyncio.gather(*asked, return_exceptions=True)
+    await elsewhere.close()
+    assert ended.count(None) == 5
+    assert all(isinstance(one, TooManyTestsError) for one in ended if one is not None)
 
 
 async def test_a_test_without_a_relay_is_remembered_until_the_next(

@@ -76,7 +76,7 @@ async def upgrade(config: Config, clock: Clock) -> Upgraded:
     Raises `NotInitialisedError`, and `StoreUnavailableError` where a newer program made them.
     """
     prepare_folder(config, create=False)
-    database = open_database(config)
+    database, _ = open_database(config)
     try:
         if config.database_url is not None:
             await refuse_if_empty(config, database)

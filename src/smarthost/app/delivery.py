@@ -1,7 +1,7 @@
 """The delivering side of an installation: the queue, its worker, and the connections to relays.
 
 Every command that accepts or delivers is built from the same parts; whether this process delivers
-is decided by the lock that the worker waits for.
+is decided by the lock that the worker waits for. On PostgreSQL every node that serves delivers.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from functools import partial
 
 from smarthost.app.attempt_log import log_attempt
 from smarthost.app.counting import count_attempts, count_call
+from smarthost.app.nodes import nodes
 from smarthost.app.relays import Relays
 from smarthost.app.telling import Queue, Stores, failure_notices, notices, webhook_delivery
 from smarthost.clock import Clock
@@ -65,6 +66,8 @@ class Delivery:
         self._clock = clock
         self._metrics = metrics
         self._quiet = False
+        leases = LeaseStore(database, clock, stores.note)
+        self._nodes = None if config.database_url is None else nodes(database, leases, clock, ids)
         self._connections = Pool(
             policy=Policy(config.relay_networks),
             resolver=resolver,
@@ -83,10 +86,15 @@ class Delivery:
             jumps=jumps,
             keeps_sent=config.keep_sent_seconds > 0,
             in_each_record=stores.note,
+            node=None if self._nodes is None else self._nodes.membership.name,
         )
         self.holds = HoldStore(database, clock)
-        pace = Pace(known_limits)
-        lock = _lock(config, database, clock)
+        lock: Lock
+        if self._nodes is None:
+            lock, pace, is_first = file_lock(config), Pace(known_limits), None
+        else:
+            lock = member = self._nodes.membership
+            pace, is_first = Pace(known_limits, member.count), member.is_first
         self._worker = Worker(
             store=self.queue,
             courier=Courier(
@@ -103,26 +111,21 @@ class Delivery:
                 luck=random.random,
                 ended=self._ended,
             ),
-            recovery=Recovery(
-                LeaseStore(database, clock, stores.note),
-                self.holds,
-                jumps,
-                alone=config.database_url is None,
-            ),
+            recovery=Recovery(leases, self.holds, jumps, is_first),
             pace=pace,
             lock=lock,
             clock=clock,
         )
         self.messages = MessageStore(database, stores.audit, clock)
         self.mail_log = MailLog(database)
-        intake = partial(Intake, database, ArrivalStore(database, clock), ids, self._worker.wake)
+        intake = partial(Intake, database, ArrivalStore(database, clock), ids, self._accepted)
         self.intake = intake(partial(metrics.accepted, Entrance.OWN))
         self.http_intake = intake(partial(metrics.accepted, Entrance.HTTP))
         self.smtp_intake = intake(partial(metrics.accepted, Entrance.SMTP))
         keep = Keep(sent=config.keep_sent_seconds, failed=config.keep_failed_seconds)
 
         def is_ours() -> bool:
-            return lock.is_held
+            return lock.is_held if is_first is None else is_first()
 
         self._retention = Retention(database, keep, clock, is_ours)
         queue = Queue(holds=self.holds, messages=self.messages, intake=self.intake)
@@ -135,14 +138,20 @@ class Delivery:
     async def run(self, *, quiet: bool = False) -> None:
         """Deliver until `stop`; the connections are closed when the worker has ended.
 
-        `quiet` leaves attempts out of the log, for whoever follows them at a terminal.
+        `quiet` is for whoever follows a message at a terminal: attempts are left out of the log,
+        and nothing is delivered while somebody else does.
         """
         self._quiet = quiet
+        if self._nodes is not None:
+            self._nodes.membership.helps_out = quiet
         calling = asyncio.create_task(self._webhooks.run())
         beside = {
             asyncio.create_task(self._retention.run()),
             asyncio.create_task(self._failure_notices.run()),
         }
+        if self._nodes is not None:
+            beside.add(asyncio.create_task(self._nodes.run()))
+            beside.add(asyncio.create_task(self._nodes.hints.listen(self._worker.wake)))
         if self._notices is not None:
             beside.add(asyncio.create_task(self._notices.run()))
         try:
@@ -158,6 +167,11 @@ class Delivery:
         """Take nothing new, give attempts under way a few seconds, and let `run` return."""
         self._worker.stop()
         self._webhooks.stop()
+
+    def _accepted(self) -> None:
+        self._worker.wake()
+        if self._nodes is not None:
+            self._nodes.hints.tell()
 
     def _ended(
         self, claim: Claim, relay: RelaySettings | None, attempted: Sequence[Attempted]
@@ -189,16 +203,6 @@ class Delivery:
 def file_lock(config: Config) -> DeliveryLock:
     """Return the lock of whoever delivers from the data directory's database, not taken yet."""
     return DeliveryLock(config.data_dir / _LOCK_FILE)
-
-
-def _lock(config: Config, database: Database, clock: Clock) -> Lock:
-    if config.database_url is None:
-        return file_lock(config)
-    from smarthost.database.postgresql import PostgresqlDatabase  # noqa: PLC0415 - see opening.py
-    from smarthost.database.session_lock import SessionLock  # noqa: PLC0415
-
-    assert isinstance(database, PostgresqlDatabase)  # noqa: S101 - what the URL opens
-    return SessionLock(database, "delivery", clock)
 
 
 def known_limits(host: str) -> Limits:

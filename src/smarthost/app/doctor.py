@@ -107,7 +107,7 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
     try:
         if config.database_url is None and not path.exists():
             return [bad("database", f"There is no database {path}. `smarthost init` makes it.")]
-        database = open_database(config)
+        database, _ = open_database(config)
     except OSError as error:
         return [bad("database", f"{path} is out of reach: {error.strerror}.")]
     except StoreUnavailableError as error:

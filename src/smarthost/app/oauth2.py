@@ -4,10 +4,10 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 from smarthost.app.telling import webhook_policy
-from smarthost.app.token_turns import TokenTurns
+from smarthost.app.token_turns import TokenTurns, Turns
 from smarthost.clock import Clock
 from smarthost.config import Config
-from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.delivery.bearer_token import NoToken, NoTokenError
 from smarthost.delivery.relay import RelaySettings
 from smarthost.delivery.tokens import DEADLINE_SECONDS, LARGEST_ANSWER, TokenNews, Tokens
@@ -52,7 +52,9 @@ def _end_points(provider: Provider | None) -> EndPoints | None:
     )
 
 
-def access_tokens(config: Config, store: TokenStore, clock: Clock, resolver: Resolver) -> Tokens:
+def access_tokens(
+    config: Config, database: Database, store: TokenStore, clock: Clock, resolver: Resolver
+) -> Tokens:
     """Return what gives access tokens to all attempts of this process.
 
     End points may be where receivers of webhooks may be: outside alone with several portals, and
@@ -67,14 +69,21 @@ def access_tokens(config: Config, store: TokenStore, clock: Clock, resolver: Res
         largest_body=LARGEST_ANSWER,
         ports=_ALL_PORTS if own else _HTTPS,
     )
-    turns = TokenTurns(config.data_dir / _TURNS_FILE, clock)
-    return Tokens(http, clock, TokenBook(store, turns))
+    return Tokens(http, clock, TokenBook(store, _turns(config, database, clock)))
+
+
+def _turns(config: Config, database: Database, clock: Clock) -> Turns:
+    if config.database_url is None:
+        return TokenTurns(config.data_dir / _TURNS_FILE, clock)
+    from smarthost.app.server_token_turns import ServerTokenTurns  # noqa: PLC0415 - see opening.py
+
+    return ServerTokenTurns(database, clock)
 
 
 class TokenBook:
     """Keeps what `Tokens` fetches in the store."""
 
-    def __init__(self, store: TokenStore, turns: TokenTurns) -> None:
+    def __init__(self, store: TokenStore, turns: Turns) -> None:
         self._store = store
         self._turns = turns
 

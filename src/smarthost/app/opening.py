@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.group_commit import Measured
@@ -20,18 +21,25 @@ class NotInitialisedError(Exception):
         )
 
 
-def open_database(config: Config, measured: Measured = contextlib.nullcontext) -> Database:
-    """Open the store, whatever is in it.
+def open_database(
+    config: Config,
+    measured: Measured = contextlib.nullcontext,
+    clock: Clock | None = None,
+) -> tuple[Database, Clock]:
+    """Open the store, whatever is in it; return it with the clock that its times are of.
 
-    `measured` gives what is entered for the time of each commit. Raises `StoreUnavailableError`;
+    `measured` gives what is entered for the time of each commit; `clock` is the machine's, which a
+    server's takes the place of. Raises `StoreUnavailableError`;
     a server that cannot be reached says so at the first call.
     """
+    clock = clock or SystemClock()
     if config.database_url is not None:
         # Its driver is loaded where there is a server for it to talk to.
         from smarthost.database.postgresql import PostgresqlDatabase  # noqa: PLC0415
 
-        return PostgresqlDatabase(config.database_url, measured=measured)
-    return SqliteDatabase(config.database_file, measured=measured)
+        server = PostgresqlDatabase(config.database_url, measured=measured, clock=clock)
+        return server, server.clock
+    return SqliteDatabase(config.database_file, measured=measured), clock
 
 
 async def refuse_if_empty(config: Config, database: Database) -> None:

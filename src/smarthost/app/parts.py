@@ -21,7 +21,7 @@ from smarthost.app.relays import Relays, default_settings
 from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
 from smarthost.audit.store import AuditLog
-from smarthost.clock import Clock, SystemClock
+from smarthost.clock import Clock
 from smarthost.config import Config
 from smarthost.database.engine import Database
 from smarthost.database.migrate import migrate
@@ -104,10 +104,9 @@ async def open_parts(
     place of the machine's own. Of a back-up that is opened for the first time nothing goes out by
     itself. Raises `NotInitialisedError`, `StoreUnavailableError`, `KeyRingError`.
     """
-    clock = clock or SystemClock()
     prepare_folder(config, create=create)
     metrics = Metrics(__version__)
-    database = open_database(config, metrics.commits.measured)
+    database, clock = open_database(config, metrics.commits.measured, clock)
     try:
         if not create:
             await refuse_if_empty(config, database)
@@ -175,7 +174,7 @@ def _build(
     default = default_settings(config)
     default_in_force = DefaultInForce(settings=default, hidden=config.base_domain is not None)
     tokens = TokenStore(database, clock, key_ring)
-    access = access_tokens(config, tokens, clock, resolver)
+    access = access_tokens(config, database, tokens, clock, resolver)
     relays = Relays(settings, tokens, key_ring, config)
     stores = Stores(
         audit=audit,

@@ -11,8 +11,9 @@ import fcntl
 import os
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from smarthost.clock import Clock
 from smarthost.delivery.bearer_token import NoToken, NoTokenError
@@ -20,12 +21,22 @@ from smarthost.delivery.bearer_token import NoToken, NoTokenError
 MOST_SECONDS = 15.0
 """How long a turn is waited for: longer than a request may take."""
 
+TAKEN = "Another request for a token does not end."
+
 _LOOK_SECONDS = 0.05
 _TAKEN = frozenset({errno.EACCES, errno.EAGAIN})
 
 
+class Turns(Protocol):
+    """Gives turns."""
+
+    def turn(self, portal_id: str) -> AbstractAsyncContextManager[None]:
+        """Wait for the portal's turn and hold it. Raises `NoTokenError`."""
+        ...
+
+
 class TokenTurns:
-    """Gives turns to all of one process."""
+    """Gives turns to all of one process, among those on one machine."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         """`path` is a file on a local file system; it is made when needed and never removed."""
@@ -66,9 +77,7 @@ class TokenTurns:
         until = self._clock.monotonic() + MOST_SECONDS
         while not self._taken(file, place):
             if self._clock.monotonic() >= until:
-                raise NoTokenError(
-                    NoToken.UNAVAILABLE, "Another request for a token does not end."
-                )
+                raise NoTokenError(NoToken.UNAVAILABLE, TAKEN)
             await self._clock.sleep(_LOOK_SECONDS)
 
     def _taken(self, file: int, place: int) -> bool:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
+from smarthost.clock import Clock, SystemClock
 from smarthost.database.engine import (
     OutcomeUnknownError,
     Row,
@@ -27,6 +28,7 @@ from smarthost.database.postgresql_connections import (
     Connections,
 )
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, AgainError, LostError, told
+from smarthost.database.server_clock import ServerClock
 from smarthost.secret import Secret
 
 Measured = Callable[[], contextlib.AbstractContextManager[object]]
@@ -58,6 +60,7 @@ class PostgresqlDatabase:
         *,
         at_once: int = AT_ONCE,
         measured: Measured = contextlib.nullcontext,
+        clock: Clock | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         luck: Callable[[], float] = random.random,
     ) -> None:
@@ -65,9 +68,11 @@ class PostgresqlDatabase:
 
         `url` is `postgresql://user:password@host:port/database`; `at_once` how many connections
         there are at the most. `measured` gives what is entered for the time of each commit.
+        `clock` is the machine's; the server's is `self.clock`, as soon as a connection was made.
         `luck` gives numbers from 0 to 1, for the pauses between tries.
         """
-        self._connections = Connections(url, at_once)
+        self.clock = ServerClock(clock or SystemClock())
+        self._connections = Connections(url, self.clock, at_once)
         self._units = asyncio.Semaphore(max(1, at_once - _FOR_READS))
         self._measured = measured
         self._sleep = sleep

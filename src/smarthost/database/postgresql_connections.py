@@ -6,7 +6,7 @@ again; the next one is made anew. So a server that was away is there again by it
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -14,6 +14,7 @@ import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, name_of, told
+from smarthost.database.server_clock import ServerClock
 from smarthost.secret import Secret
 
 
@@ -31,6 +32,12 @@ class Connection(Protocol):
         timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
     ) -> str:
         """Run a statement, or a script without values; return the last command's tag."""
+        ...
+
+    async def add_listener(
+        self, channel: str, callback: Callable[[object, int, str, object], None]
+    ) -> None:
+        """Call `callback` with connection, sender's process, channel and words of each message."""
         ...
 
     def is_closed(self) -> bool:
@@ -82,14 +89,19 @@ _STANDING = """
 SELECT CAST(current_setting('server_version_num') AS INTEGER) / 10000, current_setting('fsync'),
        current_setting('synchronous_commit'), pg_is_in_recovery(),
        current_setting('server_encoding')"""
+_NOW = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 
 
 class Connections:
     """Belongs to one event loop."""
 
-    def __init__(self, url: Secret, at_once: int = AT_ONCE) -> None:
-        """Connect to nothing yet; `at_once` is how many there are at the most."""
+    def __init__(self, url: Secret, clock: ServerClock, at_once: int = AT_ONCE) -> None:
+        """Connect to nothing yet; `at_once` is how many there are at the most.
+
+        `clock` is told the server's time.
+        """
         self._url = url
+        self._clock = clock
         self.name = name_of(url)
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(at_once)
@@ -101,6 +113,8 @@ class Connections:
         try:
             connection = self._take_idle() or await self.connect()
             try:
+                if self._clock.is_old:
+                    await self._measure(connection)
                 yield connection
             except asyncio.CancelledError:
                 connection.terminate()  # a statement may still be under way
@@ -126,6 +140,7 @@ class Connections:
             raise self._told(error) from error
         try:
             await self._look_over(connection)
+            await self._measure(connection)
         except BaseException:
             connection.terminate()
             raise
@@ -189,6 +204,17 @@ class Connections:
             encoding == "UTF8",
             f"has the encoding {encoding}. Make one with: createdb -T template0 -E UTF8",
         )
+
+    async def _measure(self, connection: Connection) -> None:
+        asked_at = self._clock.monotonic()
+        try:
+            rows = await connection.fetch(_NOW)
+        except DRIVER_ERRORS as error:
+            connection.terminate()
+            raise told(self.name, error) from error
+        (said,) = tuple(rows[0])
+        assert isinstance(said, int)  # noqa: S101 - what is asked for
+        self._clock.measured(said, asked_at)
 
     def _refuse_unless(self, fine: bool, words: str) -> None:
         if not fine:

@@ -7,6 +7,8 @@ second over one connection at first, and twice as much each minute.
 All times are seconds of the clock's `monotonic()`; `luck` is from 0 to 1.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 SHARE = 16
@@ -47,11 +49,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Load:
     """What goes to one account, and what may."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, nodes: Callable[[], int] = lambda: 1) -> None:
+        """`nodes` tells among how many the limits are to be divided, this one included."""
         self.open = 0
         self.worked_at = float("-inf")
         """When a message was last handed over, or refused for its own sake."""
         self._limits = limits
+        self._nodes = nodes
         self._seconds = _FIRST_GUESS_SECONDS
         self._paused_until = float("-inf")
         self._slow_since: float | None = None
@@ -125,7 +129,7 @@ class Load:
             self._paused_until = now + PAUSE_SECONDS * (0.75 + 0.5 * luck)
 
     def _most_connections(self, now: float) -> int:
-        most = min(self._limits.connections, SHARE)
+        most = max(1, min(self._limits.connections, SHARE) // self._nodes())
         if self._connections is not None:
             most = min(most, self._connections * self._growth(now))
         return most if self._slow_since is None else min(most, self._slowness(now))
@@ -138,7 +142,7 @@ class Load:
             if rates[-1] >= FULL_SPEED:
                 self._slow_since = None
         if self._limits.messages_a_minute is not None:
-            rates.append(self._limits.messages_a_minute)
+            rates.append(self._limits.messages_a_minute / self._nodes())
         least = min(rates, default=FULL_SPEED)
         return None if least >= FULL_SPEED else least
 

@@ -1,7 +1,7 @@
-"""Which of the processes on one database delivers: the one that holds a lock.
+"""Which of the processes on one SQLite database delivers: the one that holds a lock.
 
-With SQLite it is the kernel's (flock(2)): however a process ends, its lock ends with it, and no
-file that was left behind keeps mail back.
+It is the kernel's (flock(2)): however a process ends, its lock ends with it, and no file that was
+left behind keeps mail back. On PostgreSQL all nodes deliver (`nodes/membership.py`).
 """
 
 import fcntl
@@ -13,19 +13,19 @@ from smarthost.database.engine import StoreUnavailableError
 
 
 class Lock(Protocol):
-    """Held by one process at a time, as far as that process knows."""
+    """What a worker has to have to deliver."""
 
     @property
     def is_held(self) -> bool:
-        """Whether this process has the lock."""
+        """Whether this process has it, as far as it knows."""
         ...
 
     async def take(self) -> bool:
-        """Take the lock; False if another process has it. Raises `StoreUnavailableError`."""
+        """Take it; False if that is not possible now. Raises `StoreUnavailableError`."""
         ...
 
     async def give_up(self) -> None:
-        """Let the lock go, if it is held."""
+        """Let it go, if it is held."""
         ...
 
 

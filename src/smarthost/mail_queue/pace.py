@@ -1,7 +1,8 @@
 """How much mail may go to which relay just now: connections at once, messages a minute, shares.
 
-Everything is counted in this process's memory, where all deliveries run. What a relay allows is
-known beforehand or learned from its complaints; after an outage it is asked for little at first.
+Everything is counted in this process's memory: a portal's mail is left to one node at a time.
+What a relay allows is known beforehand or learned from its complaints; after an outage it is asked
+for little at first. What is known of the installation's own relay is divided among the nodes.
 The worker asks before it claims, so that a relay with no room left takes nobody's place.
 
 All times are seconds of the clock's `monotonic()`.
@@ -32,6 +33,8 @@ class Account(NamedTuple):
     host: str
     port: int
     user_name: str
+    everybodys: bool = False
+    """It is the installation's own, which all nodes use."""
 
 
 class Place:
@@ -54,14 +57,16 @@ class _Portal:
 
 def account_of(relay: RelaySettings) -> Account:
     """Return whom `relay` counts this portal as."""
-    return Account(relay.host, relay.port, relay.user_name)
+    return Account(relay.host, relay.port, relay.user_name, relay.policy_exempt)
 
 
 class Pace:
     """Counts what is under way, and says how much more may be begun."""
 
-    def __init__(self, limits_of: LimitsOf) -> None:
+    def __init__(self, limits_of: LimitsOf, nodes: Callable[[], int] = lambda: 1) -> None:
+        """`nodes` tells how many deliver, this one included."""
         self._limits_of = limits_of
+        self._nodes = nodes
         self._portals: dict[str, _Portal] = {}
         self._loads: dict[Account, Load] = {}
         self._open_at: Counter[tuple[str, int]] = Counter()
@@ -164,7 +169,9 @@ class Pace:
     def _load(self, account: Account) -> Load:
         load = self._loads.get(account)
         if load is None:
-            load = self._loads[account] = Load(self._limits_of(account.host))
+            limits = self._limits_of(account.host)
+            load = Load(limits, self._nodes) if account.everybodys else Load(limits)
+            self._loads[account] = load
         return load
 
     def _add(self, place: Place, messages: int, now: float) -> None:

@@ -10,11 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from smarthost.delivery.outcome import Code, Step, StepState
 from smarthost.mail_queue.model import BrokenOffError, Claim
-from smarthost.mail_queue.store import QueueStore
-
-
-class ClaimLostError(Exception):
-    """The lease has ended, and somebody else has decided about the recipients."""
+from smarthost.mail_queue.store import ClaimLostError, QueueStore
 
 
 class Progress:

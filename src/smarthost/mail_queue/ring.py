@@ -1,9 +1,11 @@
 """Whose mail is next: portals with something due, one after the other, round and round.
 
 Where it stands is remembered from one look to the next, so that a portal with 100,000 messages
-has its turn and then waits for everybody else's.
+has its turn and then waits for everybody else's. Nodes that look at the same time read the same,
+and each goes through it in an order of its own: all would ask for the same portal otherwise.
 """
 
+import zlib
 from collections import deque
 
 from smarthost.mail_queue.model import Kind
@@ -38,4 +40,7 @@ class Ring:
             turns = await self._store.due_turns(Kind.MAIL, at_most=PAGE)
         # What has come to be due meanwhile is found in the next round.
         self._after = turns[-1] if len(turns) == PAGE else BEFORE_ALL
-        self._page.extend(turns)
+        self._page.extend(turns if self._store.node is None else sorted(turns, key=self._place))
+
+    def _place(self, turn: Turn) -> int:
+        return zlib.crc32(f"{self._store.node} {turn.portal_id}".encode())

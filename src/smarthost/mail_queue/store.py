@@ -2,7 +2,8 @@
 
 Every change is one conditional update in a transaction: whoever writes about an attempt names its
 claim, so that a worker that was asleep beyond its lease changes nothing. What an attempt says of
-the relay, that it is away or back, is written together with what it says of the message.
+the relay, that it is away or back, is written together with what it says of the message. Where
+several nodes deliver, claims bear their names, and a portal's mail is left to one at a time.
 """
 
 import random
@@ -16,10 +17,11 @@ from smarthost.delivery.outcome import Result, Step
 from smarthost.ids import Ids
 from smarthost.mail.envelope import Envelope
 from smarthost.mail_queue import schedule
-from smarthost.mail_queue.claims.store import Taking, take
+from smarthost.mail_queue.claims.store import Taking, renew, take
 from smarthost.mail_queue.holds import store as holds
 from smarthost.mail_queue.holds.model import after_failure, fails_for_all, lifts
 from smarthost.mail_queue.jumps import Jumps
+from smarthost.mail_queue.leases.store import beginning_of_claims
 from smarthost.mail_queue.model import Attempted, Claim, Ended, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
 from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
@@ -27,6 +29,7 @@ from smarthost.mail_queue.removal.store import drop_body_of_sent
 from smarthost.mail_queue.rows import read_dsn
 from smarthost.mail_queue.schedule import Circumstances, Patience, Standing
 from smarthost.mail_queue.statistics.store import count
+from smarthost.mail_queue.turns import store as turns
 from smarthost.mail_queue.turns.store import BEFORE_ALL, Turn, due_turns, refresh
 from smarthost.portals.suspension.store import standing_of
 
@@ -64,6 +67,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.holds or self.crowded
 
 
+class ClaimLostError(Exception):
+    """The lease has ended, and somebody else has decided about the recipients."""
+
+
 class SuspendedError(Exception):
     """The portal is suspended: nothing of it goes out."""
 
@@ -71,7 +78,7 @@ class SuspendedError(Exception):
 class QueueStore:
     """Reads and changes the queue's rows for a worker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but three may be left out
         self,
         database: Database,
         clock: Clock,
@@ -82,12 +89,14 @@ class QueueStore:
         jumps: Jumps | None = None,
         keeps_sent: bool = True,
         in_each_record: InEachRecord = nothing_more,
+        node: str | None = None,
     ) -> None:
         """`luck` gives numbers from 0 to 1; `jumps` is the worker's, if there is one.
 
         Without `keeps_sent` the content of a message goes with the outcome of its last recipient,
-        once all have it.
+        once all have it. `node` is the name of this one among several that deliver.
         """
+        self.node = node
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -105,7 +114,9 @@ class QueueStore:
     async def due_turns(self, kind: Kind, *, after: Turn = BEFORE_ALL, at_most: int) -> list[Turn]:
         """Return the portals with something due, the one that waits longest first."""
         now = self._clock.now()
-        return await due_turns(self._database, kind, now, after=after, at_most=at_most)
+        # Of tests and notices there are few, and whoever is first has them.
+        node = self.node if kind is Kind.MAIL else None
+        return await due_turns(self._database, kind, now, after=after, at_most=at_most, node=node)
 
     async def claim(
         self, portal_id: str, kind: Kind, own: Collection[str], at_most: int = 1
@@ -117,13 +128,14 @@ class QueueStore:
 
         `own` are the claims that the caller still works on: where their leases have ended they
         are renewed. Recipients whose lease has ended in other hands get the outcome that the last
-        recorded step allows, and mail among them is taken again.
+        recorded step allows, and mail among them is taken again. Of mail that is left to another
+        node nothing is taken.
         """
         now, luck = self._clock.now(), self._luck()
         taking = Taking(
             portal_id=portal_id,
             kind=kind,
-            claim=self._ids.new(),
+            claim=beginning_of_claims(self.node) + self._ids.new(),
             now=now,
             at_most=at_most,
             probe=False,
@@ -133,18 +145,42 @@ class QueueStore:
 
         async def work(tx: Transaction) -> list[Claim]:
             await tx.lock(portal_id)
+            if kind is Kind.MAIL and await self._is_elsewhere(tx, portal_id, now):
+                return []
             claims = await _take(tx, taking, own, luck)
+            if claims and kind is Kind.MAIL and self.node is not None:
+                await turns.keep(tx, portal_id, self.node, now)
             await refresh(tx, portal_id, kind)
             return claims
 
         return await self._database.transact(work)
 
+    async def _is_elsewhere(self, tx: Transaction, portal_id: str, now: int) -> bool:
+        return self.node is not None and await turns.is_elsewhere(tx, portal_id, self.node, now)
+
+    async def renew(self, portal_id: str, kind: Kind, claims: Collection[str]) -> None:
+        """Renew the leases of these claims of a portal, and keep its mail to this node."""
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> None:
+            await tx.lock(portal_id)
+            for claim in claims:
+                await renew(tx, portal_id, kind, claim, now)
+            if kind is Kind.MAIL and self.node is not None:
+                await turns.keep_on(tx, portal_id, self.node, now)
+            await refresh(tx, portal_id, kind)
+
+        await self._database.transact(work)
+
     async def envelope(self, claim: Claim) -> Envelope:
         """Return what was accepted, addressed to the recipients of `claim`.
 
-        Raises `SuspendedError` where nothing of the portal may be sent.
+        Raises `SuspendedError` where nothing of the portal may be sent, and `ClaimLostError` where
+        others have sent it, so that its content is gone.
         """
         rows = await self._database.fetch(_MESSAGE, claim.portal_id, claim.message_id)
+        if not rows:
+            raise ClaimLostError
         suspended_at, sender, needs_smtputf8, needs_8bit, content, dsn = rows[0]
         if suspended_at is not None:
             raise SuspendedError

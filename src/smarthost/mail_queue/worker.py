@@ -1,11 +1,14 @@
-"""Takes what is due and has it carried, as long as this process holds the delivery lock.
+"""Takes what is due and has it carried, as long as this process is one that delivers.
 
-It is woken when this process accepts something and looks by itself twice a second, since another
+On SQLite that is who holds the delivery lock, on PostgreSQL every node that the others see. It is
+woken when this process accepts something and looks by itself twice a second, since another
 process's messages wake nobody here. Tests go first and have places of their own: no flood of mail
 delays an administrator's proof. Mail is claimed only where the pace has room for it.
 """
 
 import asyncio
+import random
+from collections.abc import Callable
 
 import structlog
 
@@ -16,6 +19,7 @@ from smarthost.mail_queue.lock import Lock
 from smarthost.mail_queue.model import Claim, Kind
 from smarthost.mail_queue.pace import AT_ONCE, Pace, Place
 from smarthost.mail_queue.recovery import Recovery
+from smarthost.mail_queue.renewal import Renewal
 from smarthost.mail_queue.ring import PAGE, Ring
 from smarthost.mail_queue.store import QueueStore
 
@@ -25,6 +29,7 @@ BESIDE_AT_ONCE = {Kind.TEST: 50, Kind.NOTICE: 4}
 """How many messages are carried at the same time that are not the portals' own mail."""
 
 POLL_SECONDS = 0.5
+"""How often it looks at least."""
 LOCK_SECONDS = 1.0
 """How often a worker without the delivery lock tries to take it."""
 
@@ -45,7 +50,9 @@ class Worker:
         lock: Lock,
         clock: Clock,
         stop_seconds: float = STOP_SECONDS,
+        luck: Callable[[], float] = random.random,
     ) -> None:
+        """`luck` is from 0 to 1: nodes that were started together do not look together."""
         self._store = store
         self._courier = courier
         self._recovery = recovery
@@ -53,7 +60,9 @@ class Worker:
         self._lock = lock
         self._clock = clock
         self._stop_seconds = stop_seconds
+        self._luck = luck
         self._ring = Ring(store)
+        self._renewal = Renewal(store, clock)
         self._carried: dict[asyncio.Task[None], Claim] = {}
         self._woken = asyncio.Event()
         self._stopping = False
@@ -70,6 +79,7 @@ class Worker:
 
     async def run(self) -> None:
         """Wait for the delivery lock, then work until `stop`."""
+        renewing = asyncio.create_task(self._renewal.run(self._carried.values))
         try:
             while not self._stopping:
                 if await self._take_lock():
@@ -78,6 +88,7 @@ class Worker:
                     await self._rest(LOCK_SECONDS)
         finally:
             await self._end_carried()
+            renewing.cancel()
             await self._lock.give_up()
 
     async def _take_lock(self) -> bool:
@@ -90,20 +101,17 @@ class Worker:
     async def _work(self) -> None:
         """Work until `stop`, or until the lock is lost; what is carried then goes on."""
         log.info("delivering")
-        taken_over = False
         while not self._stopping and self._lock.is_held:
             self._woken.clear()
             try:
-                if not taken_over:
-                    await self._recovery.take_over()
-                    taken_over = True
+                await self._recovery.begin()
                 await self._recovery.look_at_clock()
                 started = await self._claim_due()
             except StoreUnavailableError as error:
                 log.warning("queue not read", reason=str(error))
                 started = False
             if not started:
-                await self._rest(POLL_SECONDS)
+                await self._rest(POLL_SECONDS * (0.75 + 0.25 * self._luck()))
 
     async def _claim_due(self) -> bool:
         """Start what is due and has room; False if there was nothing to start."""

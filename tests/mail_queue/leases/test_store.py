@@ -3,6 +3,7 @@ import pytest
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database
 from smarthost.delivery.outcome import Code, Result, Step
+from smarthost.ids import Ids
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.model import Claim, Kind
@@ -56,16 +57,18 @@ async def test_what_the_dead_had_not_begun_goes_back_without_a_trace(
     assert rows == [(begun.message_id, "interrupted")]
 
 
-async def test_from_a_worker_that_may_live_all_is_taken_that_has_not_left(
-    leases: LeaseStore, store: QueueStore, intake: Intake, database: Database, portal: str
+async def test_from_a_node_that_may_live_all_is_taken_that_has_not_left(
+    leases: LeaseStore, intake: Intake, database: Database, clock: HeldClock, portal: str
 ) -> None:
+    store = QueueStore(database, clock, Ids(clock), node="one")
     for _ in range(3):
         await submit_mail(intake, portal, ANNA, BORIS)
     leaving, begun, claimed_only = await claimed(store, portal, 6)
     await store.record_step(leaving, Step.DATA)
     await store.record_step(begun, Step.RECIPIENT)
-    assert await leases.take_over_before_leaving(Kind.MAIL) == 4
-    assert await leases.take_over_before_leaving(Kind.MAIL) == 0
+    assert await leases.take_over_from("on") == 0
+    assert await leases.take_over_from("one") == 4
+    assert await leases.take_over_from("one") == 0
     assert await database.fetch(RECIPIENTS) == [
         *[("sending", None, 1, 0, 0)] * 2,
         *[("queued", None, 1, 1, 0)] * 2,

@@ -77,16 +77,21 @@ async def take(tx: Transaction, taking: Taking, own: Collection[str]) -> list[Cl
     return claims
 
 
+async def renew(tx: Transaction, portal_id: str, kind: Kind, claim: str, now: int) -> None:
+    """Let the lease of a claim's messages begin anew; the turn is left to the caller."""
+    await tx.execute(_RENEW, portal_id, kind.value, claim, schedule.lease_end(now))
+
+
 async def _due(tx: Transaction, taking: Taking, own: Collection[str]) -> list[_Due]:
     """Return the rows that are due, once no lease of the worker's own is among them."""
     queue = (taking.portal_id, taking.kind.value)
     while True:
         rows = [_Due(*row) for row in await tx.fetch(_DUE, *queue, taking.now, taking.at_most)]
-        ours = {row.claim for row in rows}.intersection(own)
+        ours = {row.claim for row in rows if row.claim is not None}.intersection(own)
         if not ours:
             return rows
         for claim in ours:
-            await tx.execute(_RENEW, *queue, claim, schedule.lease_end(taking.now))
+            await renew(tx, taking.portal_id, taking.kind, claim, taking.now)
 
 
 async def _free(tx: Transaction, taking: Taking, rows: list[_Due]) -> list[_Due]:

@@ -47,6 +47,7 @@ _OTHER_OF_DEFAULT = """
 SELECT portal_id FROM relay_holds WHERE default_relay = 1 AND portal_id <> $1
 ORDER BY tried_at DESC LIMIT 1"""
 
+_DEFAULT_RELAY = "default relay"
 _TOGETHER = 500
 """How many portals a transaction changes at the most."""
 
@@ -87,6 +88,9 @@ async def may_probe(tx: Transaction, hold: Hold, now: int, luck: float) -> bool:
     """
     if hold.probe_at > now:
         return False
+    if hold.default_relay:
+        # Another portal may be about to try it too.
+        await tx.lock(_DEFAULT_RELAY)
     other = await _tried_last(tx, hold.portal_id) if hold.default_relay else None
     if other is not None and other.tried_at > hold.tried_at and other.probe_at > now:
         joined = shared(other, hold.portal_id, hold.revision, hold, now, luck)

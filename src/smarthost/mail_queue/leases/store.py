@@ -2,7 +2,8 @@
 
 What was begun counts as an attempt, and as a death of its worker: a message that takes its worker
 along each time must not do so for ever. What was only claimed goes back as it was. On one machine
-whoever takes the delivery lock knows that all claims are a dead worker's.
+whoever takes the delivery lock knows that all claims are a dead worker's. Whether a node lives
+that was not seen for a while nobody knows: what had not left is taken in a way that it notices.
 """
 
 from collections import defaultdict
@@ -18,7 +19,7 @@ from smarthost.mail_queue.model import Attempted, Ended, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
 from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
 from smarthost.mail_queue.statistics.store import count
-from smarthost.mail_queue.turns.store import NEVER, all_portals, refresh
+from smarthost.mail_queue.turns.store import NEVER, all_portals, kept_by, let_go, refresh
 
 _ENDED = """
 SELECT m.id, r.address, r.claim, r.attempts_count, r.claimed_at, r.step, r.deaths, m.revision,
@@ -31,7 +32,8 @@ SELECT m.id, r.address, r.claim, r.attempts_count, r.claimed_at, r.step, r.death
 FROM recipients r JOIN messages m ON m.portal_id = r.portal_id AND m.id = r.message_id
 WHERE r.portal_id = $1 AND r.kind = $2 AND r.state = 'sending'"""
 _ABANDONED = f"{_ALL_ABANDONED} LIMIT $3"
-_NOT_LEAVING = f"{_ALL_ABANDONED} AND coalesce(r.step, '') <> 'data' LIMIT $3"
+_NOT_LEAVING = f"""{_ALL_ABANDONED} AND coalesce(r.step, '') <> 'data'
+AND r.claim > $4 AND r.claim < $5 LIMIT $3"""
 # Whoever holds the old claim writes before a message leaves, naming it, and finds it gone.
 _SEIZE = """
 UPDATE recipients SET claim = $4
@@ -116,6 +118,11 @@ def interrupted(lease: Lease) -> Attempted:
     )
 
 
+def beginning_of_claims(node: str | None) -> str:
+    """Return what the names of a node's claims begin with; None: there is no other node."""
+    return "" if node is None else f"{node}/"
+
+
 class LeaseStore:
     """Puts right what a worker finds when it begins, and after a jump of the clock."""
 
@@ -136,21 +143,27 @@ class LeaseStore:
                 count += len(rows)
         return count
 
-    async def take_over_before_leaving(self, kind: Kind) -> int:
-        """End leases of messages that have not left, though their worker may still live.
+    async def take_over_from(self, node: str) -> int:
+        """Take a node's mail from it, but for what has left, though it may still live.
 
         It finds its claims gone before it lets any of them leave. What may be on its way is left
-        to the end of its lease. Returns how many there were.
+        to the end of its lease. Returns how many recipients there were.
         """
         count = 0
-        async for portal_id in all_portals(self._database, kind):
-            values = (portal_id, kind.value, _TOGETHER)
+        async for portal_id in kept_by(self._database, node):
+            values = (portal_id, Kind.MAIL.value, _TOGETHER, *_names_of(node))
             rows = await self._database.fetch(_NOT_LEAVING, *values)
             while rows:
-                seize = partial(self._seize_all, portal_id, kind, rows)
+                seize = partial(self._seize_all, portal_id, Kind.MAIL, rows)
                 count += await self._database.transact(seize)
                 rows = await self._database.fetch(_NOT_LEAVING, *values)
+            await self._database.transact(partial(_let_go, portal_id, node))
         return count
+
+    async def leave(self, node: str) -> None:
+        """Leave the mail of a node that stops to the others."""
+        async for portal_id in kept_by(self._database, node):
+            await self._database.transact(partial(_let_go, portal_id, node))
 
     async def _seize_all(
         self, portal_id: str, kind: Kind, rows: list[Row], tx: Transaction
@@ -201,6 +214,17 @@ class LeaseStore:
             begin = end
         if kind is Kind.MAIL:
             await self._database.transact(partial(_shift_hold, portal_id, by))
+
+
+def _names_of(node: str) -> tuple[str, str]:
+    """Return what lies before and behind all claims of a node."""
+    begin = beginning_of_claims(node)
+    return begin, begin + "~"
+
+
+async def _let_go(portal_id: str, node: str, tx: Transaction) -> None:
+    await tx.lock(portal_id)
+    await let_go(tx, portal_id, node)
 
 
 def _seized(claim: str) -> str:

@@ -2,13 +2,15 @@
 
 Whoever moves a recipient's due time, or a hold's, or suspends a portal, refreshes the portal's
 turn in the same transaction; the worker finds portals by their turns alone, and a suspended one
-not at all. A turn tells nothing of any mail.
+not at all. A turn tells nothing of any mail. Where several nodes deliver, a portal's mail is left
+to one of them at a time: what that one counts of a relay is right, and nobody waits for another.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
+from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database, Transaction
 from smarthost.mail_queue.model import Kind
 
@@ -32,11 +34,32 @@ _DUE = """
 SELECT portal_id, due_at FROM queue_turns
 WHERE kind = $1 AND due_at <= $2 AND (due_at, portal_id) > ($3, $4)
 ORDER BY due_at, portal_id LIMIT $5"""
+_DUE_FOR_NODE = """
+SELECT portal_id, due_at FROM queue_turns
+WHERE kind = $1 AND due_at <= $2 AND (due_at, portal_id) > ($3, $4)
+      AND CASE WHEN node = $6 THEN 0 ELSE node_until END <= $2
+ORDER BY due_at, portal_id LIMIT $5"""
+_ELSEWHERE = """
+SELECT 1 FROM queue_turns
+WHERE portal_id = $1 AND kind = 'mail' AND node <> $2 AND node_until > $3"""
+_KEEP = """
+UPDATE queue_turns SET node = $2, node_until = $3 WHERE portal_id = $1 AND kind = 'mail'"""
+_KEEP_ON = """
+UPDATE queue_turns SET node_until = $3 WHERE portal_id = $1 AND kind = 'mail' AND node = $2"""
+_LET_GO = """
+UPDATE queue_turns SET node = NULL, node_until = 0
+WHERE portal_id = $1 AND kind = 'mail' AND node = $2"""
+_KEPT = """
+SELECT portal_id FROM queue_turns WHERE node = $1 AND portal_id > $2
+ORDER BY portal_id LIMIT $3"""
 _ALL = """
 SELECT portal_id FROM queue_turns WHERE portal_id > $1 AND kind = $2
 ORDER BY portal_id LIMIT $3"""
 
 _PAGE = 1_000
+
+KEPT_SECONDS = 15
+"""How long a portal is left to a node that has claimed of its mail, and not again since."""
 
 
 class Turn(NamedTuple):
@@ -77,14 +100,54 @@ async def refresh_all(tx: Transaction, portal_id: str) -> None:
 
 
 async def due_turns(
-    database: Database, kind: Kind, until: int, *, after: Turn = BEFORE_ALL, at_most: int
+    database: Database,
+    kind: Kind,
+    until: int,
+    *,
+    after: Turn = BEFORE_ALL,
+    at_most: int,
+    node: str | None = None,
 ) -> list[Turn]:
     """Return turns that are due by `until`, the one that waits longest first.
 
-    `after` is the last turn of the page before.
+    `after` is the last turn of the page before. For a `node` those are left out whose mail is left
+    to another one.
     """
-    rows = await database.fetch(_DUE, kind.value, until, after.due_at, after.portal_id, at_most)
+    page = (kind.value, until, after.due_at, after.portal_id, at_most)
+    if node is None:
+        rows = await database.fetch(_DUE, *page)
+    else:
+        rows = await database.fetch(_DUE_FOR_NODE, *page, node)
     return [Turn(due_at, portal_id) for portal_id, due_at in rows]
+
+
+async def is_elsewhere(tx: Transaction, portal_id: str, node: str, now: int) -> bool:
+    """Tell whether the portal's mail is left to another node."""
+    return bool(await tx.fetch(_ELSEWHERE, portal_id, node, now))
+
+
+async def keep(tx: Transaction, portal_id: str, node: str, now: int) -> None:
+    """Leave the portal's mail to `node` for the time to come."""
+    await tx.execute(_KEEP, portal_id, node, now + KEPT_SECONDS * MICROSECONDS)
+
+
+async def keep_on(tx: Transaction, portal_id: str, node: str, now: int) -> None:
+    """Leave the portal's mail to `node` for longer, unless that has lost it meanwhile."""
+    await tx.execute(_KEEP_ON, portal_id, node, now + KEPT_SECONDS * MICROSECONDS)
+
+
+async def let_go(tx: Transaction, portal_id: str, node: str) -> None:
+    """Leave the portal's mail to `node` no more."""
+    await tx.execute(_LET_GO, portal_id, node)
+
+
+async def kept_by(database: Database, node: str) -> AsyncIterator[str]:
+    """Give the portals whose mail is left to `node`, or was last."""
+    last = ""
+    while rows := await database.fetch(_KEPT, node, last, _PAGE):
+        for (portal_id,) in rows:
+            yield portal_id
+        last = rows[-1][0]
 
 
 async def all_portals(database: Database, kind: Kind) -> AsyncIterator[str]:

@@ -1,0 +1,48 @@
+"""The rows of nodes that deliver: each writes now and then that it is there."""
+
+from smarthost.clock import Clock
+from smarthost.database.engine import Database, Transaction
+
+_SAY = """
+INSERT INTO delivering_nodes (name, seen_at) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at"""
+_ALL = "SELECT name, seen_at FROM delivering_nodes ORDER BY name"
+_FORGET = "DELETE FROM delivering_nodes WHERE name = $1 AND seen_at = $2"
+_LEAVE = "DELETE FROM delivering_nodes WHERE name = $1"
+
+
+class NodeStore:
+    """Reads and changes these rows."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def say(self, name: str) -> None:
+        """Write down that this node is there."""
+        now = self._clock.now()
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_SAY, name, now)
+
+        await self._database.transact(work)
+
+    async def all(self) -> dict[str, int]:
+        """Return when each node that has not left wrote last; microseconds since 1970, UTC."""
+        return {row[0]: row[1] for row in await self._database.fetch(_ALL)}
+
+    async def forget(self, name: str, seen_at: int) -> None:
+        """Remove a node that has not written since."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_FORGET, name, seen_at)
+
+        await self._database.transact(work)
+
+    async def leave(self, name: str) -> None:
+        """Remove a node that stops."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_LEAVE, name)
+
+        await self._database.transact(work)

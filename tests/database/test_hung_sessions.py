@@ -1,0 +1,60 @@
+"""Sessions of processes that hang in the middle of a statement."""
+
+import asyncio
+import struct
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from smarthost.database.hung_sessions import end_hung_sessions
+from smarthost.database.postgresql import PostgresqlDatabase
+from smarthost.secret import Secret
+from tests.database.cutting import SOCKET
+from tests.engines import make_database
+
+pytestmark = pytest.mark.needs("postgres")
+
+HANGING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+AND wait_event = 'ClientRead'"""
+
+
+def message(kind: bytes, *parts: bytes) -> bytes:
+    """As PostgreSQL's protocol 3.0 frames it."""
+    body = b"".join(part + b"\0" for part in parts)
+    if kind == b"P":  # the name of the statement, its text, and no types
+        body += struct.pack("!H", 0)
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+async def hang(url: str) -> asyncio.StreamWriter:
+    """Begin a transaction, have a statement prepared as the driver does it, and go no further."""
+    parts = urlsplit(url)
+    folder = Path(parse_qs(parts.query)["host"][0])
+    reader, writer = await asyncio.open_unix_connection(folder / SOCKET)
+    database, user = parts.path.removeprefix("/").encode(), (parts.username or "").encode()
+    named = (b"user", user, b"database", database, b"application_name", b"smarthost", b"")
+    start = struct.pack("!I", 196608) + b"\0".join(named) + b"\0"
+    writer.write(struct.pack("!I", len(start) + 4) + start)
+    await reader.readuntil(b"Z\0\0\0\x05I")
+    writer.write(message(b"Q", b"BEGIN"))
+    await reader.readuntil(b"Z\0\0\0\x05T")
+    writer.write(message(b"P", b"", b"SELECT 1") + message(b"H"))
+    await reader.readuntil(b"1\0\0\0\x04")
+    return writer
+
+
+async def test_a_session_that_hangs_behind_a_prepared_statement_is_ended(tmp_path: Path) -> None:
+    url = make_database(tmp_path)
+    database = PostgresqlDatabase(Secret(url))
+    writer = await hang(url)
+    assert await database.fetch(HANGING) == [(1,)]
+    assert await end_hung_sessions(database) == 0, "it may still go on"
+    async with asyncio.timeout(10):
+        while not await end_hung_sessions(database, 0.05):  # noqa: ASYNC110 - the server's clock
+            await asyncio.sleep(0.01)
+        while await database.fetch(HANGING) != [(0,)]:  # noqa: ASYNC110 - the server's doing
+            await asyncio.sleep(0.01)
+    writer.close()
+    await database.close()
