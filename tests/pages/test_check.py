@@ -155,7 +155,7 @@ def test_a_refused_login_is_explained_and_its_fields_are_marked(
     assert states(page)["authenticate"] == "failed"
     assert states(page)["sender"] == states(page)["recipient"] == "missed"
     row = page.locator("[data-step=authenticate]")
-    expect(row).to_contain_text("Type the password again")
+    expect(row).to_contain_text("Type the password again and check the user name, which is often")
     expect(row.locator("q")).to_have_text("535 5.7.8 Bad <b>credentials</b>")
     assert invalid(page) == ["credentialsUserName", "credentialsUserPassword"]
     assert is_default(desk)
@@ -259,7 +259,7 @@ SHOWN = (
     "Find the server ok _ ms Addresses 127.0.0.1 Connect ok _ ms Address 127.0.0.1 Greeting ok "
     "_ ms It says 220 sink.example.com ESMTP What it offers ok _ ms Extensions 8BITMIME, "
     "PIPELINING Largest message 100.0 MB Encryption warning _ ms The connection to localhost is "
-    "not encrypted Whoever is in between can read the mail and change it. Turn on TLS (enableSSL) "
+    "not encrypted Whoever is in between can read the mail and change it. Turn on TLS "
     "if the server can do it. Look at: Encryption Login not needed Sender ok _ ms From "
     "notify@example.com It says 250 2.0.0 Ok Recipient ok _ ms It says 250 2.0.0 Ok"
 )

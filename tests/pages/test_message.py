@@ -61,17 +61,29 @@ def test_a_message_is_fit_for_every_look(desk: Desk, browse: Browsing) -> None:
     accepted = page.locator(".attempts > li").filter(has_text="Accepted by the mail server")
     expect(accepted).to_contain_text("for ann@example.net, jane@example.net")
     expect(accepted).to_contain_text("not encrypted")
-    revision = accepted.get_by_role("link", name="settings revision 1")
-    expect(revision).to_have_attribute("href", "/history#revision-1")
     expect(page.locator("pre")).to_have_text("It is on its way.\n")
     page.locator(".attempts summary").first.click()
     assert inspect(page, "message") == []
 
 
+def test_the_settings_of_an_attempt_are_found_however_many_there_were_since(
+    desk: Desk, browse: Browsing
+) -> None:
+    message_id = send(desk)
+    wait_for_event(desk, message_id, "sent")
+    for number in range(25):
+        desk.save(25, senderDisplayName=f"Shop {number}")
+    page = browse(f"/mail/{message_id}")
+    page.get_by_role("link", name="settings revision 1").click()
+    expect(page.locator("#revision-1:target")).to_be_in_viewport()
+
+
 def test_what_may_have_arrived_is_told_and_released(desk: Desk, browse: Browsing) -> None:
     page = browse(f"/mail/{hold(desk)}")
     expect(page.locator("#standing .state")).to_have_text("Held")
-    expect(page.locator(".recipients")).to_contain_text("It may have arrived already")
+    told = page.locator("#standing .notice")
+    expect(told).to_contain_text("Ask the recipient; release it only if it is missing.")
+    expect(told).not_to_contain_text("Try again later")  # that is not how it goes on
     expect(page.locator(".attempts")).to_contain_text("In doubt")
     assert buttons(page) == ["Release", "Cancel"]
     assert inspect(page, "message-held") == []
@@ -107,12 +119,12 @@ def test_what_waits_is_canceled_and_then_forgotten(
     expect(page.locator("#standing .state")).to_have_text("Canceled")
     expect(page.get_by_role("switch")).to_have_count(0)  # nothing changes any more
 
-    forget = page.get_by_role("button", name="Forget it for good")
+    forget = page.get_by_role("button", name="Remove it for good")
     expect(forget).to_be_hidden()
-    page.get_by_text("Forget what it said").click()
+    page.get_by_text("Remove the content").click()
     forget.click()
     page.wait_for_url(re.compile(r"\?done=forgotten$"))
-    expect(page.locator("#content")).to_contain_text("Its content was forgotten.")
+    expect(page.locator("#content")).to_contain_text("The content is not kept any more")
     assert buttons(page) == []
 
 
@@ -122,7 +134,7 @@ def test_what_is_no_longer_possible_is_told(desk: Desk, browse: Browsing) -> Non
     desk.ask("POST", f"{EMAILS}/{message_id}/cancel")
     press(page, "Cancel")
     expect(page.get_by_role("alert")).to_have_text("This message was cancelled already.")
-    expect(page.get_by_text("Forget what it said")).to_be_visible()
+    expect(page.get_by_text("Remove the content")).to_be_visible()
 
 
 def test_a_message_is_shown_as_it_is_until_it_has_ended(desk: Desk, browse: Browsing) -> None:

@@ -41,7 +41,8 @@ def session_is_valid(page: Page, desk: Desk) -> bool:
 def test_no_form_of_ours_can_be_sent_from_elsewhere(
     where: str, cookie_comes: bool, open_foreign: OpenForeign, page: Page, desk: Desk
 ) -> None:
-    posts = [one for one in all_pages(desk.service.parts.links, DOOR) if one.method == "POST"]
+    parts = desk.service.parts
+    posts = [one for one in all_pages(parts.links, DOOR, parts.clock) if one.method == "POST"]
     for one in posts:
         path = re.sub(r"\{\w+\}", _ID, one.path)
         open_foreign(host_of(where, desk), form(desk, path, email="x", token="x"), page)
@@ -80,7 +81,7 @@ def test_a_second_cookie_of_a_neighbour_is_explained(
     expect(page.get_by_role("main")).to_contain_text("Delete the cookies of this site")
     assert inspect(page, "two-cookies") == []
     page.context.clear_cookies()
-    page.get_by_role("link", name="To the first page").click()
+    page.get_by_role("link", name="To the start page").click()
     expect(page).to_have_url(re.compile("/sign-in$"))
 
 

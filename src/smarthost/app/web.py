@@ -85,10 +85,11 @@ def make_web(
             parts.metrics.http.answered,
         ),
         clock,
+        people=PAGES,
     )
     asker = Asker(operations, clock, stopped)
     pages = PagePipeline(finder, authenticator, users, addresses, clock, asker)
-    add_pages(app, pages, all_pages(parts.links, door))
+    add_pages(app, pages, all_pages(parts.links, door, clock))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     app.add_route("/healthz", Health())
     app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))

@@ -19,7 +19,7 @@ from smarthost.clock import Clock
 from smarthost.ids import Ids
 from smarthost.network import rate_key
 from smarthost.web.exchange import Exchange
-from smarthost.web.family import Family, family_of
+from smarthost.web.family import CONTRACT, Family, family_of
 from smarthost.web.operations import Operation
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.proxies import Networks, forwarded
@@ -30,6 +30,8 @@ from smarthost.web.resource import Resource, Responder, resource_of
 
 WebApp = falcon.asgi.App[Request, falcon.asgi.Response]
 log = structlog.get_logger("smarthost.web")
+
+_API = "/api/"
 
 Answered = Callable[[str, str | None, int, float], None]
 """Is told of each request: method, template of its path if there is one, status, seconds."""
@@ -135,9 +137,17 @@ class Middleware:
 
 
 def make_application(
-    operations: Iterable[Operation], pipeline: Pipeline, middleware: Middleware, clock: Clock
+    operations: Iterable[Operation],
+    pipeline: Pipeline,
+    middleware: Middleware,
+    clock: Clock,
+    people: Family = CONTRACT,
 ) -> WebApp:
-    """Return the ASGI application that serves `operations`."""
+    """Return the ASGI application that serves `operations`.
+
+    `people` is the family in whose shapes a browser is told that there is nothing at a path which
+    somebody has typed.
+    """
     app: WebApp = falcon.asgi.App(request_type=Request, middleware=[middleware])
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
@@ -147,7 +157,7 @@ def make_application(
         app.add_route(path, resource_of(responders))
     # Falcon has handlers of its own for HTTPError, which one for Exception would not replace.
     for kind in (falcon.HTTPError, Exception):
-        app.add_error_handler(kind, _error_handler(clock))
+        app.add_error_handler(kind, _error_handler(clock, people))
     return app
 
 
@@ -160,7 +170,7 @@ def _responder(operation: Operation, pipeline: Pipeline) -> Responder:
     return respond
 
 
-def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
+def _error_handler(clock: Clock, people: Family) -> Callable[..., Awaitable[None]]:
     async def handle(
         request: falcon.asgi.Request,
         response: falcon.asgi.Response,
@@ -168,6 +178,8 @@ def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
         _params: dict[str, Any],
     ) -> None:
         exchange = Exchange.of(request)
+        if isinstance(error, falcon.HTTPNotFound) and _is_typed(request, exchange):
+            exchange.family = people
         refusal = refused(exchange, error, clock)
         response.status = refusal.status
         response.content_type = exchange.family.media_type
@@ -175,3 +187,10 @@ def _error_handler(clock: Clock) -> Callable[..., Awaitable[None]]:
         response.set_headers(refusal.headers)
 
     return handle
+
+
+def _is_typed(request: falcon.asgi.Request, exchange: Exchange) -> bool:
+    """Whether a browser shows the answer to a person: no other client asks for HTML first."""
+    accepted = request.get_header("Accept", default="").lstrip().lower()
+    is_api = exchange.family is not CONTRACT or request.path.startswith(_API)
+    return request.method == "GET" and accepted.startswith("text/html") and not is_api

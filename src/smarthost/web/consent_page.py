@@ -9,6 +9,7 @@ from html import escape
 from smarthost.explanations.words import Text, Words
 from smarthost.relay_check.consent import Ended
 from smarthost.web.pages.family import OAUTH2
+from smarthost.web.pages.field_names import without_names
 
 
 def consent_page(ended: Ended) -> str:
@@ -33,4 +34,6 @@ def _words(ended: Ended) -> tuple[Text, str | None]:
     failure = ended.failure
     if failure is None:
         return Words.load().consent[ended.ending], ended.said
-    return Text(title=failure.title, why=failure.why, fix=failure.fix), failure.reply
+    return Text(
+        title=failure.title, why=failure.why, fix=without_names(failure.fix)
+    ), failure.reply

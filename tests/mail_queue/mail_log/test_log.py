@@ -15,6 +15,7 @@ from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.mail_log.log import LOOKED_AT, Bounds, MailLog
 from smarthost.mail_queue.mail_log.model import Page, Standing, Wanted
+from smarthost.mail_queue.mail_log.store import TOGETHER
 from smarthost.mail_queue.mail_log.words import Words, parse_words
 from smarthost.mail_queue.model import Kind, State
 from tests.clocks import START
@@ -337,3 +338,31 @@ def test_a_page_without_a_match_says_how_far_it_was_looked(
         return found
 
     assert asyncio.run(pages()) == [mail[LOOKED_AT].id, mail[0].id, None]
+
+
+def test_others_have_their_turn_while_much_mail_is_looked_through(
+    store: tuple[Path, apsw.Connection],
+) -> None:
+    path, connection = store
+    sent = [RecipientRow(address=ANNA)]
+    mail = [
+        MessageRow(number=number, milliseconds=number, recipients=sent) for number in range(200)
+    ]
+    write(connection, "turns", mail)
+
+    async def turns() -> int:
+        database, turns = SqliteDatabase(path), 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.create_task(others())
+        await one_page(database, "turns", Wanted(words=parse_words("nowhere")))
+        task.cancel()
+        await database.close()
+        return turns
+
+    assert asyncio.run(turns()) >= len(mail) / TOGETHER

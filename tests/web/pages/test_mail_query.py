@@ -57,6 +57,8 @@ def test_charts_that_there_are_not_are_those_of_a_day(chart: str) -> None:
         ("2026-11-12T10:00Z", "2026-11-12T10:00"),
         ("2026-11-12T10:00%2B02:00", "2026-11-12T08:00"),
         ("yesterday", ""),
+        ("0001-01-01T00:00%2B14:00", ""),
+        ("9999-12-31T23:59-14:00", ""),
     ],
 )
 def test_a_moment_is_shown_as_the_field_wants_it(typed: str, shown: str) -> None:

@@ -1,3 +1,4 @@
+from datetime import datetime
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -11,16 +12,23 @@ from smarthost.web.pages.message_values import (
     counted_states,
     is_ended,
     possible,
+    problem_of,
     standings,
     together,
 )
 
 _NOW = 0
+NOON = datetime.fromisoformat("2026-11-22T12:00:00Z")
 STANDING = [(state, tried) for state in State for tried in (False, True)]
 
 
 def recipient(state: str, tried: bool = True, event: str | None = None) -> dict[str, Any]:
-    return {"state": state, "last_event": event or state, "attempts": int(tried)}
+    return {
+        "state": state,
+        "last_event": event or state,
+        "attempts": int(tried),
+        "next_attempt_at": None,
+    }
 
 
 def is_allowed(rule: Any, *given: object) -> bool:
@@ -55,12 +63,22 @@ def test_those_come_first_that_need_somebody() -> None:
             recipient("failed"),
         ]
     }
-    found = standings(email)
+    found = standings(email, NOON)
     assert [(one.state, one.kind) for one in found] == [
         ("failed", "failed"), ("held", "warning"), ("delivery_delayed", "warning"),
         ("queued", "muted"), ("sent", "ok"), ("sent", "ok"),
     ]  # fmt: skip
     assert counted_states(found)[-1] == ("sent", "ok", 2)
+
+
+@pytest.mark.parametrize(
+    ("next_try", "is_due"),
+    [(None, False), ("2026-11-22T12:00:00.000Z", True), ("2026-11-22T12:00:00.001Z", False)],
+)
+def test_a_try_whose_time_has_come_is_due(next_try: str | None, is_due: bool) -> None:
+    waits = recipient("queued") | {"next_attempt_at": next_try}
+    [found] = standings({"recipients": [waits]}, NOON)
+    assert found.is_due == is_due
 
 
 def attempt(name: str, number: int = 1, milliseconds: float = 1.0, **rest: object) -> Any:
@@ -72,6 +90,39 @@ def attempt(name: str, number: int = 1, milliseconds: float = 1.0, **rest: objec
         "outcome": "accepted",
         **rest,
     }
+
+
+@pytest.mark.parametrize(
+    ("ends", "event", "problem"),
+    [
+        (("failed", "sent"), "failed", "refused"),
+        (("queued", "sent"), "delivery_delayed", "refused"),
+        (("held", "sent"), "delivery_delayed", "refused"),
+        (("failed", "failed"), "failed", "put off"),
+        (("sent", "failed"), "failed", "put off"),
+        (("sent", "sent"), "sent", None),
+    ],
+)
+def test_why_a_message_stands_badly_is_told_by_those_that_do(
+    ends: tuple[str, str], event: str, problem: str | None
+) -> None:
+    email = {
+        "last_event": event,
+        "recipients": [
+            {**recipient(state, event=event if state in ("queued", "held") else state), **who}
+            for state, who in zip(
+                ends, ({"address": "a@example.net"}, {"address": "b@example.net"}), strict=True
+            )
+        ],
+    }
+    attempts = [
+        attempt("a", 1, failure={"title": "refused"}),
+        attempt("b", 1, failure={"title": "put off"}),
+        attempt("b", 2),
+    ]
+    told = problem_of(email, attempts)
+    assert (told and told["title"]) == problem
+    assert problem_of(email, []) is None
 
 
 def test_what_went_alike_is_told_once_and_the_newest_first() -> None:

@@ -1,6 +1,7 @@
 """The way of a request for a page, with pages of the test's own: who gets in, how no is said."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -124,6 +125,7 @@ async def test_who_is_signed_in_gets_the_page(site: Site) -> None:
     reply = await site.ask("GET", "/settings", token=site.admin)
     assert (reply.status, reply.headers["content-type"]) == (HTTPStatus.OK, HTML)
     assert reply.headers["cache-control"] == "no-store"
+    assert re.fullmatch(r"page;dur=\d+\.\d", reply.headers["server-timing"])
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ LINE_ENDS = ["%0d%0aSet-Cookie:%20injected=1", "%0aX-Injected:%201", "%0d%0a%0d%
 
 
 def pages(service: Service, method: str) -> list[Page]:
-    return [page for page in all_pages(service.parts.links, DOOR) if page.method == method]
+    table = all_pages(service.parts.links, DOOR, service.parts.clock)
+    return [page for page in table if page.method == method]
 
 
 def place_of(page: Page) -> str:
@@ -187,6 +188,17 @@ def test_every_answer_of_pages_has_the_headers(
     check_headers(reply, path)
     assert status == HTTPStatus.SEE_OTHER or reply.headers["Content-Type"] == HTML
     assert b"Traceback" not in reply.body
+
+
+def test_whoever_types_an_address_in_vain_is_told_so_on_a_page(stranger: Visitor) -> None:
+    browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    reply = stranger.get("/setings", Accept=browser)
+    assert (reply.status, reply.headers["Content-Type"]) == (HTTPStatus.NOT_FOUND, HTML)
+    check_headers(reply, "/setings")
+    assert b"No page is at this address." in reply.body
+    for path, accepted in (("/setings", "*/*"), ("/api/2.0/nothing", browser), (EMAILS, browser)):
+        program = stranger.get(path, Accept=accepted)
+        assert program.headers["Content-Type"].startswith("application/json"), path
 
 
 def test_every_form_is_refused_to_other_sites_though_the_cookie_comes(

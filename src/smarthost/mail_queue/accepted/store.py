@@ -18,6 +18,7 @@ from smarthost.mail_queue.accepted.rows import read_attempt, read_last_test, rea
 from smarthost.mail_queue.accepted.rules import Situation
 from smarthost.mail_queue.model import Attempted, HeldFor, Kind, LastTest, State
 from smarthost.mail_queue.turns import store as turns
+from smarthost.mail_queue.waiting.store import count_held, count_waiting
 
 _MESSAGE = """
 SELECT m.id, m.kind, m.accepted_at, m.accepted_by, m.owner, m.sender, m.size, m.details,
@@ -51,11 +52,6 @@ JOIN recipients r ON r.portal_id = l.portal_id AND r.message_id = l.message_id
 LEFT JOIN attempts a ON a.portal_id = l.portal_id AND a.message_id = l.message_id
                     AND a.address = r.address
 WHERE l.portal_id = $1"""
-_WAITING = """
-SELECT count(*), count(CASE WHEN scheduled_at > $2 THEN 1 END),
-       min(CASE WHEN scheduled_at > $2 THEN NULL ELSE message_id END)
-FROM recipients WHERE portal_id = $1 AND kind = 'mail' AND due_at IS NOT NULL"""
-_HELD = "SELECT count(*) FROM recipients WHERE portal_id = $1 AND state = 'held'"
 _ACCEPTED_AT = "SELECT accepted_at FROM messages WHERE portal_id = $1 AND id = $2"
 _RESTORED = """
 SELECT count(*) FROM recipients
@@ -137,15 +133,15 @@ class MessageStore:
         return read_last_test(rows[0]) if rows else None
 
     async def counts(self, portal_id: str) -> Counts:
-        """Count the portal's mail that has not ended; takes about 10 ms for 100,000 recipients."""
-        now = self._clock.now()
-        waiting, scheduled, oldest = (await self._database.fetch(_WAITING, portal_id, now))[0]
-        accepted = await self._database.fetch(_ACCEPTED_AT, portal_id, oldest)
+        """Count the portal's mail that has not ended; others have their turn meanwhile."""
+        waiting = await count_waiting(self._database, portal_id, self._clock.now())
+        held = await count_held(self._database, portal_id)
+        accepted = await self._database.fetch(_ACCEPTED_AT, portal_id, waiting.oldest)
         sent = await self._database.fetch(_LAST_SENT, portal_id)
         return Counts(
-            queued=waiting - scheduled,
-            scheduled=scheduled,
-            held=(await self._database.fetch(_HELD, portal_id))[0][0],
+            queued=waiting.count - waiting.scheduled,
+            scheduled=waiting.scheduled,
+            held=held,
             oldest_queued_at=accepted[0][0] if accepted else None,
             last_sent_at=sent[0][0] if sent else None,
         )

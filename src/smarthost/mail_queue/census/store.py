@@ -13,29 +13,16 @@ from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import Database
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.turns.store import all_portals, due_turns
+from smarthost.mail_queue.waiting.store import PAGE, count_held, due_pages
 
-_DUE_PAGE_END = """
-SELECT due_at, message_id FROM recipients
-WHERE portal_id = $1 AND kind = 'mail' AND due_at IS NOT NULL AND (due_at, message_id) > ($2, $3)
-ORDER BY due_at, message_id LIMIT 1 OFFSET $4"""
 _DUE_IN_PAGE = """
 SELECT count(*) FROM recipients
 WHERE portal_id = $1 AND kind = 'mail' AND due_at IS NOT NULL AND (due_at, message_id) > ($2, $3)
   AND (due_at, message_id) <= ($4, $5)"""
 _SENDING = """
 SELECT count(*) FROM recipients WHERE portal_id = $1 AND kind = 'mail' AND state = 'sending'"""
-_HELD_PAGE_END = """
-SELECT message_id FROM recipients WHERE portal_id = $1 AND state = 'held' AND message_id > $2
-ORDER BY message_id LIMIT 1 OFFSET $3"""
-_HELD_IN_PAGE = """
-SELECT count(*) FROM recipients
-WHERE portal_id = $1 AND state = 'held' AND message_id > $2 AND message_id <= $3"""
 _HOLDS = "SELECT count(*) FROM relay_holds WHERE portal_id > $1"
 _HOLDS_OF_DEFAULT = "SELECT count(*) FROM relay_holds WHERE default_relay = 1"
-
-_PAGE = 5_000
-_FIRST_DUE, _LAST_DUE = (-(2**63), ""), (2**63 - 1, "~")
-_FIRST_ID, _LAST_ID = "", "~"
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +41,7 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
 class CensusStore:
     """Counts, as often as it is asked."""
 
-    def __init__(self, database: Database, clock: Clock, page: int = _PAGE) -> None:
+    def __init__(self, database: Database, clock: Clock, page: int = PAGE) -> None:
         """`page` is how many rows are counted before others have their turn."""
         self._database = database
         self._clock = clock
@@ -66,7 +53,7 @@ class CensusStore:
         async for portal_id in all_portals(self._database, Kind.MAIL):
             due += await self._due(portal_id)
             sending += (await self._database.fetch(_SENDING, portal_id))[0][0]
-            held += await self._held(portal_id)
+            held += await count_held(self._database, portal_id, self._page)
             await asyncio.sleep(0)
         of_default = (await self._database.fetch(_HOLDS_OF_DEFAULT))[0][0]
         return Census(
@@ -80,25 +67,10 @@ class CensusStore:
         )
 
     async def _due(self, portal_id: str) -> int:
-        count, after = 0, _FIRST_DUE
-        while after != _LAST_DUE:
-            ends = await self._database.fetch(_DUE_PAGE_END, portal_id, *after, self._page)
-            until = ends[0] if ends else _LAST_DUE
+        count = 0
+        async for after, until in due_pages(self._database, portal_id, self._page):
             rows = await self._database.fetch(_DUE_IN_PAGE, portal_id, *after, *until)
             count += rows[0][0]
-            after = until
-            await asyncio.sleep(0)
-        return count
-
-    async def _held(self, portal_id: str) -> int:
-        count, after = 0, _FIRST_ID
-        while after != _LAST_ID:
-            ends = await self._database.fetch(_HELD_PAGE_END, portal_id, after, self._page)
-            until = ends[0][0] if ends else _LAST_ID
-            rows = await self._database.fetch(_HELD_IN_PAGE, portal_id, after, until)
-            count += rows[0][0]
-            after = until
-            await asyncio.sleep(0)
         return count
 
     async def _oldest_due_seconds(self) -> float:

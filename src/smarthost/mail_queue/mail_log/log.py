@@ -35,7 +35,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     looked_at: int = LOOKED_AT
     """Messages, where the page itself has no more."""
     at_once: int = 250
-    """After so many messages others have their turn."""
+    """So many ids are read at a time."""
     due: int = 1_000
     """Recipients that wait: if there are no more, they are a way of their own."""
     recipients: int = 5_000
@@ -118,11 +118,12 @@ class MailLog:
                 await self._look(looking, ids, found)
                 if found.is_enough:
                     return found.page(ids[-1], span)
+                # Of messages to a thousand recipients, to look at so few already takes a while.
+                await asyncio.sleep(0)
             looked += max(size, len(part.ids))  # several indexes give more than was asked of each
             if part.until is None or looked >= bounds.looked_at:
                 return found.page(part.until, span)
             span, size = span.behind(part.until), min(bounds.at_once, bounds.looked_at - looked)
-            await asyncio.sleep(0)
 
     async def _due(self, portal_id: str, wanted: Wanted) -> Sequence[str] | None:
         if wanted.recipient is None and not (wanted.is_unsent and wanted.possible & _UNENDED):

@@ -96,6 +96,6 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
 def _in_minutes(text: str) -> str:
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return (at if at.tzinfo is None else at.astimezone(UTC)).strftime(_MINUTES)
+    except (ValueError, OverflowError):  # in UTC a year that there is not
         return ""  # no such field could show it
-    return (at if at.tzinfo is None else at.astimezone(UTC)).strftime(_MINUTES)

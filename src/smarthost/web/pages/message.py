@@ -5,10 +5,12 @@ any more is said there in the API's words. HTML is never shown as a page, but as
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from smarthost.clock import Clock, moment
 from smarthost.mail_queue.accepted.model import NoSuchMessageError
 from smarthost.web.emails.asked import INVALID_PARAMETER
 from smarthost.web.errors import RequestError
@@ -22,6 +24,7 @@ from smarthost.web.pages.message_values import (
     counted_states,
     is_ended,
     possible,
+    problem_of,
     standings,
     together,
 )
@@ -42,10 +45,13 @@ _DONE = frozenset(done for _, done in _ACTIONS.values())
 class MessagePages:
     """The page of one message, and what is done there."""
 
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
     async def show(self, call: PageCall) -> Html:
         """Show it; with `all` in the query, all recipients and many attempts."""
         done = call.query.text("done")
-        return await _page(call, done=done if done in _DONE else None)
+        return await self._page(call, done=done if done in _DONE else None)
 
     async def do(self, operation_id: str, done: str, call: PageCall) -> Html | Redirect:
         """Do something to it, or say why not."""
@@ -54,7 +60,8 @@ class MessagePages:
         except AskedInVainError as vain:
             if vain.refusal.status is not HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
-            return await _page(call, fault=vain.refusal.message, status=vain.refusal.status)
+            refusal = vain.refusal
+            return await self._page(call, fault=refusal.message, status=refusal.status)
         return Redirect(to=f"{MAIL}/{told.value['id']}?done={done}")
 
     def pages(self) -> list[Page]:
@@ -70,6 +77,30 @@ class MessagePages:
     ) -> Callable[[PageCall], Awaitable[Html | Redirect]]:
         return partial(self.do, operation_id, done)
 
+    async def _page(
+        self,
+        call: PageCall,
+        *,
+        done: str | None = None,
+        fault: str | None = None,
+        status: HTTPStatus = HTTPStatus.OK,
+    ) -> Html:
+        most = MOST if call.query.has("all") else FEW
+        email = (await _ask(call, "getEmail")).value
+        attempts = (await _ask(call, "getEmailAttempts", {"limit": str(most)})).value
+        values = {
+            "section": "mail",
+            "done": done,
+            "fault": fault,
+            "email": email,
+            "is_live": not is_ended(email),
+            "possible": possible(email),
+            **_standing(email, most, moment(self._clock.now())),
+            **_tried(email, attempts, most),
+            **_content(email),
+        }
+        return Html(page=_PAGE, values=values, status=status)
+
 
 async def _ask(call: PageCall, operation_id: str, query: Mapping[str, str] | None = None) -> Told:
     """Ask something of the message. Raises `RequestError` (404) where the path names none."""
@@ -81,36 +112,13 @@ async def _ask(call: PageCall, operation_id: str, query: Mapping[str, str] | Non
         raise
 
 
-async def _page(
-    call: PageCall,
-    *,
-    done: str | None = None,
-    fault: str | None = None,
-    status: HTTPStatus = HTTPStatus.OK,
-) -> Html:
-    most = MOST if call.query.has("all") else FEW
-    email = (await _ask(call, "getEmail")).value
-    attempts = (await _ask(call, "getEmailAttempts", {"limit": str(most)})).value
-    values = {
-        "section": "mail",
-        "done": done,
-        "fault": fault,
-        "email": email,
-        "is_live": not is_ended(email),
-        "possible": possible(email),
-        **_standing(email, most),
-        **_tried(email, attempts, most),
-        **_content(email),
-    }
-    return Html(page=_PAGE, values=values, status=status)
-
-
-def _standing(email: Mapping[str, Any], most: int) -> dict[str, object]:
-    found, state = standings(email), state_of(email)
+def _standing(email: Mapping[str, Any], most: int, now: datetime) -> dict[str, object]:
+    found, state = standings(email, now), state_of(email)
     named = max(len(email[field]) for field in ("to", "cc", "bcc"))
     return {
         "state": state,
         "kind": KINDS.get(state, "muted"),
+        "held_for": next((why for one in found if (why := one.recipient["held_for"])), None),
         "counts": counted_states(found),
         "standings": found[:most],
         "recipients": len(found),
@@ -120,10 +128,8 @@ def _standing(email: Mapping[str, Any], most: int) -> dict[str, object]:
 
 
 def _tried(email: Mapping[str, Any], attempts: Mapping[str, Any], most: int) -> dict[str, object]:
-    failures = [one["failure"] for one in attempts["data"] if "failure" in one]
-    is_well = KINDS.get(state_of(email), "ok") == "ok"
     return {
-        "problem": None if is_well or not failures else failures[-1],
+        "problem": problem_of(email, attempts["data"]),
         "tried": together(attempts["data"]),
         "has_more_attempts": attempts["has_more"],
         "can_show_all": most < MOST,

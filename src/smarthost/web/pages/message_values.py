@@ -7,11 +7,12 @@ differ in nothing but the recipient.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from smarthost.web.pages.mail_rows import HELD, KINDS
+from smarthost.web.pages.mail_rows import HELD, KINDS, is_of, state_of
 
 FEW = 100
 """Recipients and attempts that are shown at first."""
@@ -38,6 +39,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """A word of the vocabulary of states."""
     kind: str
     """How that is coloured."""
+    is_due: bool
+    """Whether the time of its next try has come: it waits for its turn, or all mail waits."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +85,26 @@ def possible(email: Mapping[str, Any]) -> Possible:
     )
 
 
-def standings(email: Mapping[str, Any]) -> list[Standing]:
-    """Return the recipients, those first that need somebody."""
-    found = [_standing(one) for one in email["recipients"]]
+def problem_of(
+    email: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """Return why a message stands badly: the last failure for a recipient that stands as it does.
+
+    What failed for others, who may have it by now, is not why. `attempts` are the oldest first.
+    """
+    state = state_of(email)
+    if KINDS.get(state, "ok") == "ok":
+        return None
+    those = {one["address"] for one in email["recipients"] if is_of(one, state)}
+    failures = [
+        one["failure"] for one in attempts if "failure" in one and one["recipient"] in those
+    ]
+    return failures[-1] if failures else None
+
+
+def standings(email: Mapping[str, Any], now: datetime) -> list[Standing]:
+    """Return the recipients as they stand at a moment, those first that need somebody."""
+    found = [_standing(one, now) for one in email["recipients"]]
     return sorted(found, key=lambda one: _place(one.state))
 
 
@@ -112,9 +132,15 @@ def _tried(group: Sequence[Mapping[str, Any]]) -> Tried:
     )
 
 
-def _standing(recipient: Mapping[str, Any]) -> Standing:
+def _standing(recipient: Mapping[str, Any], now: datetime) -> Standing:
     state = recipient["last_event"] if recipient["state"] == "queued" else recipient["state"]
-    return Standing(recipient=recipient, state=state, kind=KINDS.get(state, "muted"))
+    next_try = recipient["next_attempt_at"]
+    return Standing(
+        recipient=recipient,
+        state=state,
+        kind=KINDS.get(state, "muted"),
+        is_due=next_try is not None and datetime.fromisoformat(next_try) <= now,
+    )
 
 
 def _place(state: str) -> int:

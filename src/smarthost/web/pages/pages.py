@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import falcon.asgi
 
+from smarthost.clock import Clock
 from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.web.application import WebApp
 from smarthost.web.pages.assets import AssetsResource
@@ -19,6 +20,7 @@ from smarthost.web.pages.settings import SettingsPages
 from smarthost.web.pages.signing_in import SignInPages
 from smarthost.web.pages.signing_in_by_link import SignInLinkPages
 from smarthost.web.pages.snippets import SubmissionDoor
+from smarthost.web.pages.ways_back import ways_back
 from smarthost.web.request import Request
 from smarthost.web.resource import Responder, resource_of
 
@@ -26,14 +28,15 @@ from smarthost.web.resource import Responder, resource_of
 def add_pages(app: WebApp, pipeline: PagePipeline, pages: Iterable[Page]) -> None:
     """Have `app` serve these pages and the files that they load."""
     by_path: dict[str, dict[str, Responder]] = {}
-    for page in pages:
+    table = list(pages)
+    for page in (*table, *ways_back(table)):
         by_path.setdefault(page.path, {})[page.method] = _responder(page, pipeline)
     for path, responders in by_path.items():
         app.add_route(path, resource_of(responders))
     app.add_route(AssetsResource.PATH, AssetsResource())
 
 
-def all_pages(links: SignInLinks, door: SubmissionDoor | None) -> Iterable[Page]:
+def all_pages(links: SignInLinks, door: SubmissionDoor | None, clock: Clock) -> Iterable[Page]:
     """Return the table of all pages; `door` is where they say that programs submit by SMTP."""
     return [
         *SignInPages().pages(),
@@ -42,7 +45,7 @@ def all_pages(links: SignInLinks, door: SubmissionDoor | None) -> Iterable[Page]
         *CheckPages().pages(),
         *OAuth2Pages().pages(),
         *MailPages().pages(),
-        *MessagePages().pages(),
+        *MessagePages(clock).pages(),
         *HistoryPages().pages(),
         *KeyPages(door).pages(),
     ]

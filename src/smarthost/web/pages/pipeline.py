@@ -76,6 +76,10 @@ class PagePipeline:
                 send_to_sign_in(request, response)
             else:
                 answer(result, reader, response)
+                if not page.public:
+                    # A page that keeps itself as it is now asks less often for what is much work.
+                    taken = (self._clock.monotonic() - exchange.started) * 1_000
+                    response.set_header("Server-Timing", f"page;dur={taken:.1f}")
 
     async def _result(
         self,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Self
+from typing import Any, Self
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,21 +17,37 @@ from smarthost.explanations.page_words import Entries, counted, filled, page_wor
 from smarthost.web.errors import Refusal
 from smarthost.web.pages.assets import Assets
 from smarthost.web.pages.family import REFUSAL
+from smarthost.web.pages.field_names import without_names
 from smarthost.web.pages.page import Html, Reader
 from smarthost.web.pages.remote_text import remote, shortened, visible
 
 _FRAME = "frame"
 # The point or comma that ends a sentence is not the URL's.
 _URL = re.compile(r"(https://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
+# The order of the steps of a check is that of the catalogue.
+_JSON = {"sort_keys": False, "ensure_ascii": False, "separators": (",", ":")}
 NOBODY = Reader()
 """Whoever reads a page that is made before it is known who asks."""
+
+
+class _Templates(Environment):
+    """What a template reads of a mapping by a dot is an entry, and no method where there is one.
+
+    Jinja2 looks for methods first, so that `w.clear` would be that of `dict`.
+    """
+
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 - whatever is shown
+        """Return the entry or the attribute of this name."""
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
 
 class Rendering:
     """The templates, compiled as they are first used."""
 
     def __init__(self) -> None:
-        self._environment = Environment(
+        self._environment = _Templates(
             loader=PackageLoader("smarthost.web.pages"),
             autoescape=True,
             undefined=StrictUndefined,
@@ -39,6 +55,7 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.policies["json.dumps_kwargs"] = _JSON
         self._environment.filters |= {
             "fill": filled,
             "count": counted,
@@ -47,6 +64,7 @@ class Rendering:
             "visible": visible,
             "shortened": shortened,
             "linked": linked,
+            "without_names": without_names,
         }
         self._environment.globals["asset"] = Assets.load().path
         self._environment.globals["words_of"] = page_words

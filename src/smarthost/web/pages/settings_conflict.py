@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from smarthost.web.pages.page import PageCall
+from smarthost.web.preconditions import revisions_that_match
 
 _MOST_SHOWN = 20
 
@@ -19,10 +20,11 @@ async def conflict_of(
 ) -> dict[str, Any]:
     """Return what a page tells of a conflict.
 
-    `seen` is the revision that the form was drawn with. `since` are the entries of the history
-    after it, newest first; `differences` the fields whose values in force are not those typed.
+    `seen` is the `If-Match` of the form: the revision that it was drawn with. `since` are the
+    entries of the history after it, newest first; `differences` the fields whose values in force
+    are not those typed.
     """
-    number = int(seen) if seen.isascii() and seen.isdigit() else 0
+    number = max(revisions_that_match(seen) or (), default=0)
     told = await call.ask("getSmtpSettingsHistory", query={"limit": str(_MOST_SHOWN)})
     return {
         "since": [entry for entry in told.value if entry["revision"] > number],

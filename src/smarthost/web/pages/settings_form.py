@@ -99,7 +99,7 @@ async def settings_page(
     since = None
     shown = values_of_settings(in_force) if form is None else typed or values_of_form(form)
     if form is not None and refusal is not None and form.text(REVISION) != revision:
-        since = await conflict_of(call, form.text(REVISION), values_of_settings(in_force), shown)
+        since = await conflict_of(call, if_match_of(form), values_of_settings(in_force), shown)
     values = {
         "v": shown,
         "revision": revision if form is None or since else form.text(REVISION),

@@ -65,7 +65,7 @@ def _shown(suggestions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _filled_in(form: Form) -> dict[str, str | bool]:
     try:
         offer = msgspec.json.decode(form.text(_OFFER), type=_Offer)
-    except (msgspec.MsgspecError, UnicodeError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise RequestError(
             HTTPStatus.BAD_REQUEST, "This form or address cannot be understood."
         ) from None

@@ -6,7 +6,7 @@ const section = document.getElementById("check");
 const said = section.querySelector("[data-said]");
 const cancelling = section.querySelector("[data-cancelling]");
 const list = section.querySelector(".steps");
-const pattern = document.getElementById("check-steps").content;
+const pattern = document.getElementById("check-step").content;
 const parts = import(section.dataset.parts);
 
 const TEXTS = ["host", "port", "senderAddress", "senderDisplayName", "credentialsUserName"];
@@ -26,6 +26,14 @@ function body() {
 
 function part(row, name) {
   return row.querySelector(`[data-part=${name}]`);
+}
+
+// The row of a step that waits.
+function waiting({ word }, step) {
+  const row = pattern.cloneNode(true).querySelector(".step");
+  row.dataset.step = step;
+  part(row, "name").textContent = word(`steps.${step}`);
+  return row;
 }
 
 function setState({ word }, row, state) {
@@ -161,7 +169,7 @@ function begin(tools) {
   tools.unmark(form);
   document.getElementById("done")?.remove();
   document.getElementById("check-title").hidden = false;
-  list.replaceChildren(pattern.cloneNode(true));
+  list.replaceChildren(...tools.STEPS.map((step) => waiting(tools, step)));
   list.hidden = cancelling.hidden = false;
   tools.say(said, "info", tools.word("results.running"));
   section.scrollIntoView({ block: "nearest" });

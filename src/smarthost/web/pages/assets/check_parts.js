@@ -1,15 +1,18 @@
 // What the check and the test message have in common: server-sent events, refusals, what is wrong and
 // at which field. Words and patterns come with the page; texts of servers are put in as text alone.
 
-const words = document.getElementById("check-words").content;
+const words = JSON.parse(document.getElementById("check-words").content.textContent);
 const problem = document.getElementById("check-problem").content;
 const MINUTE = 60;
 
 export const API = "/api/2.0/smtpsettings/smtp";
 
-// A text of the catalogue with its `{names}` filled in.
+// The names of the steps, in their order.
+export const STEPS = Object.keys(words.steps);
+
+// A text of the catalogue, such as `results.failed`, with its `{names}` filled in.
 export function word(name, values = {}) {
-  const text = words.querySelector(`[data-word="${CSS.escape(name)}"]`)?.textContent ?? "";
+  const text = name.split(".").reduce((found, key) => found?.[key], words) ?? "";
   return text.replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
 }
 
@@ -103,6 +106,11 @@ export function linksTo(names) {
   return names.flatMap((name, at) => (at > 0 ? [", ", linkTo(name)] : [linkTo(name)]));
 }
 
+// Advice without the names that programs have for fields; `field_names.py` does the same.
+function withoutNames(text) {
+  return text.replace(/ \((\w+)\)/g, (whole, name) => (word(`fields.${name}`) ? "" : whole));
+}
+
 // A failure or a warning in the API's shape, explained; `kind` is that of a notice.
 export function explained(told, kind) {
   const box = problem.cloneNode(true).querySelector(".problem");
@@ -113,7 +121,8 @@ export function explained(told, kind) {
   }
   for (const slot of box.querySelectorAll("[data-slot]")) {
     const value = told[slot.dataset.slot];
-    slot.replaceChildren(...(slot.dataset.slot === "fields" ? linksTo(value) : [value]));
+    if (slot.dataset.slot === "fields") slot.replaceChildren(...linksTo(value));
+    else slot.textContent = slot.dataset.slot === "fix" ? withoutNames(value) : value;
   }
   const more = box.querySelector("[data-if=link] a");
   if (more) more.href = told.link;

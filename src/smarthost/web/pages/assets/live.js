@@ -4,6 +4,7 @@
 
 const EVERY = 3000; // milliseconds
 const LONGEST = 60000;
+const PAUSE = 20; // times as long as the service worked on it: what is much work is asked for less often
 
 const box = document.getElementById("live");
 const button = box?.querySelector("input");
@@ -89,6 +90,11 @@ function stop(word) {
   say(word);
 }
 
+// Milliseconds (W3C Server Timing).
+function workOf(answer) {
+  return Number(/dur=([\d.]+)/.exec(answer.headers.get("Server-Timing"))?.[1] ?? 0);
+}
+
 async function ask() {
   asking = true;
   try {
@@ -105,7 +111,7 @@ async function ask() {
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!button.checked) return;
       take(fresh);
-      wait = EVERY;
+      wait = Math.min(Math.max(EVERY, PAUSE * workOf(answer)), LONGEST);
       say("");
       // What has ended does not change any more.
       if (!fresh.getElementById("live")) {

@@ -1,0 +1,1 @@
+"""How much waits in a portal, counted without holding anybody up."""
