@@ -9,7 +9,12 @@ from pathlib import Path
 import msgspec
 
 from smarthost.app.delivery import file_lock
-from smarthost.app.opening import open_database, prepare_folder, refuse_if_empty
+from smarthost.app.opening import (
+    open_database,
+    prepare_folder,
+    refuse_if_empty,
+    refuse_unfinished_copy,
+)
 from smarthost.clock import Clock
 from smarthost.config import Config
 from smarthost.database import backup
@@ -73,12 +78,14 @@ def restore(config: Config, source: Path, show: Show) -> Copied:
 async def upgrade(config: Config, clock: Clock) -> Upgraded:
     """Bring the tables to the form that this program knows.
 
-    Raises `NotInitialisedError`, and `StoreUnavailableError` where a newer program made them.
+    Raises `NotInitialisedError`, `UnfinishedCopyError`, and `StoreUnavailableError` where a newer
+    program made them.
     """
     prepare_folder(config, create=False)
     database, _ = open_database(config)
     try:
         if config.database_url is not None:
+            await refuse_unfinished_copy(database)
             await refuse_if_empty(config, database)
         before = await schema_version(database) or 0
         await migrate(database, clock)

@@ -1,7 +1,9 @@
 """What `doctor` says of a PostgreSQL server: its version, its settings, its way and its clock."""
 
 from smarthost.app.finding import Finding, bad, good
+from smarthost.app.opening import UNFINISHED_COPY
 from smarthost.clock import MICROSECONDS, Clock
+from smarthost.database.copy.mark import is_unfinished
 from smarthost.database.engine import Database
 from smarthost.database.migrate import migrations, schema_version
 from smarthost.database.postgresql_connections import AT_ONCE
@@ -15,6 +17,8 @@ async def check_server_database(database: Database) -> Finding:
     """Look at the version of the tables. Raises `StoreUnavailableError`."""
     if damage := await database.find_damage():
         return bad("database", f"The database is damaged ({damage}). Restore it from a back-up.")
+    if await is_unfinished(database):
+        return bad("database", UNFINISHED_COPY)
     version = await schema_version(database)
     if version is None:
         return bad("database", "The database has no tables. `smarthost init` makes them.")

@@ -5,10 +5,16 @@ from pathlib import Path
 
 from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config
+from smarthost.database.copy.mark import is_unfinished
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.group_commit import Measured
 from smarthost.database.migrate import schema_version
 from smarthost.database.sqlite import SqliteDatabase
+
+UNFINISHED_COPY = (
+    "The database holds a copy that is not finished. Go on with it, under the settings that name "
+    "the old database: smarthost database copy --to-file FILE"
+)
 
 
 class NotInitialisedError(Exception):
@@ -19,6 +25,10 @@ class NotInitialisedError(Exception):
             f"There is no installation in {data_dir} yet. Make one with:\n"
             "  smarthost init --admin-email you@example.com"
         )
+
+
+class UnfinishedCopyError(Exception):
+    """Only a part of an installation is in the store, and nothing may be done with it yet."""
 
 
 def open_database(
@@ -46,6 +56,12 @@ async def refuse_if_empty(config: Config, database: Database) -> None:
     """Return if there is an installation in the store. Raises `NotInitialisedError`."""
     if await schema_version(database) is None:
         raise NotInitialisedError(config.data_dir)
+
+
+async def refuse_unfinished_copy(database: Database) -> None:
+    """Return if nothing was copied to the store, or all of it. Raises `UnfinishedCopyError`."""
+    if await is_unfinished(database):
+        raise UnfinishedCopyError(UNFINISHED_COPY)
 
 
 def prepare_folder(config: Config, *, create: bool) -> None:

@@ -16,7 +16,12 @@ from smarthost import __version__
 from smarthost.app.delivery import Delivery
 from smarthost.app.identity import bearer_tokens
 from smarthost.app.oauth2 import ProvidersEndPoints, access_tokens
-from smarthost.app.opening import open_database, prepare_folder, refuse_if_empty
+from smarthost.app.opening import (
+    open_database,
+    prepare_folder,
+    refuse_if_empty,
+    refuse_unfinished_copy,
+)
 from smarthost.app.relays import Relays, default_settings
 from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
@@ -102,12 +107,14 @@ async def open_parts(
 
     With `create` a missing data directory, database and key ring are made. `resolver` takes the
     place of the machine's own. Of a back-up that is opened for the first time nothing goes out by
-    itself. Raises `NotInitialisedError`, `StoreUnavailableError`, `KeyRingError`.
+    itself. Raises `NotInitialisedError`, `UnfinishedCopyError`, `StoreUnavailableError`,
+    `KeyRingError`.
     """
     prepare_folder(config, create=create)
     metrics = Metrics(__version__)
     database, clock = open_database(config, metrics.commits.measured, clock)
     try:
+        await refuse_unfinished_copy(database)
         if not create:
             await refuse_if_empty(config, database)
         await migrate(database, clock)

@@ -12,6 +12,7 @@ from smarthost import __version__
 from smarthost.cli import (
     audit,
     database,
+    database_copy,
     demo,
     doctor,
     key,
@@ -199,11 +200,16 @@ GROUPS: tuple[tuple[str, str, tuple[Command, ...]], ...] = (
     ),
     (
         "database",
-        "The database as a whole: back-ups, and its form.",
+        "The database as a whole: back-ups, its form, and the way to PostgreSQL.",
         (
             ("backup", database.backup, ("/var/backups/smarthost.db", "night.db --json")),
             ("restore", database.restore, ("/var/backups/smarthost.db",)),
             ("upgrade", database.upgrade, ("",)),
+            (
+                "copy",
+                database_copy.copy,
+                ("--to-file url.txt", "--to postgresql:///smarthost --json"),
+            ),
         ),
     ),
     (

@@ -80,6 +80,11 @@ class PostgresqlDatabase:
         self._running: set[asyncio.Task[Any]] = set()
         self._closed = False
 
+    @property
+    def name(self) -> str:
+        """What an operator knows it by: its name and its hosts."""
+        return self._connections.name
+
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         """Run one read, which sees what was committed before it began."""
         self._refuse_if_closed()
@@ -200,7 +205,9 @@ class _Transaction:
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         try:
-            return [tuple(row) for row in await self._connection.fetch(sql, *map(_taken, values))]
+            return [
+                tuple(row) for row in await self._connection.fetch(sql, *map(storable, values))
+            ]
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
 
@@ -208,7 +215,7 @@ class _Transaction:
         # Without values it may be a script, of a migration for instance.
         timeout = None if values else SCRIPT_SECONDS
         try:
-            status = await self._connection.execute(sql, *map(_taken, values), timeout=timeout)
+            status = await self._connection.execute(sql, *map(storable, values), timeout=timeout)
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         return _changed(status)
@@ -222,8 +229,8 @@ class _Transaction:
         return told(self._name, error)
 
 
-def _taken(value: Value) -> Value:
-    """Return what PostgreSQL takes: its text has no character NUL."""
+def storable(value: Value) -> Value:
+    """Return a value as PostgreSQL keeps it: its text has no character NUL."""
     if isinstance(value, str) and _NUL in value:
         return value.replace(_NUL, _NO_NUL)
     return value

@@ -6,7 +6,7 @@ again; the next one is made anew. So a server that was away is there again by it
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -21,8 +21,30 @@ from smarthost.secret import Secret
 class Connection(Protocol):
     """What is used of asyncpg's connection, which has no types."""
 
-    async def fetch(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+    async def fetch(
+        self,
+        sql: str,
+        *values: object,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
+    ) -> list[tuple[object, ...]]:
         """Run one statement and return all its rows."""
+        ...
+
+    def cursor(
+        self, sql: str, *, prefetch: int, timeout: float | None = None
+    ) -> AsyncIterable[tuple[object, ...]]:
+        """Run one statement in the transaction under way, and give its rows as they are read."""
+        ...
+
+    async def copy_records_to_table(
+        self,
+        table_name: str,
+        *,
+        records: Iterable[tuple[object, ...]],
+        columns: Sequence[str],
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
+    ) -> str:
+        """Add rows to a table, by COPY."""
         ...
 
     async def execute(
