@@ -6,7 +6,7 @@ is decided by the lock that the worker waits for.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from smarthost.app.attempt_log import log_attempt
@@ -108,7 +108,8 @@ class Delivery:
             clock=clock,
         )
         self.messages = MessageStore(database, stores.audit, clock)
-        intake = partial(Intake, database, ArrivalStore(database, clock), ids, self._worker.wake)
+        self._wake_elsewhere: Callable[[], None] | None = None
+        intake = partial(Intake, database, ArrivalStore(database, clock), ids, self._accepted)
         self.intake = intake(partial(metrics.accepted, Entrance.OWN))
         self.http_intake = intake(partial(metrics.accepted, Entrance.HTTP))
         self.smtp_intake = intake(partial(metrics.accepted, Entrance.SMTP))
@@ -151,6 +152,17 @@ class Delivery:
         """Take nothing new, give attempts under way a few seconds, and let `run` return."""
         self._worker.stop()
         self._webhooks.stop()
+
+    def wake(self) -> None:
+        """Look for due messages now, if this process delivers."""
+        self._worker.wake()
+
+    def deliver_elsewhere(self, wake: Callable[[], None]) -> None:
+        """Call `wake` for what is accepted here from now on: another process delivers it."""
+        self._wake_elsewhere = wake
+
+    def _accepted(self) -> None:
+        (self._wake_elsewhere or self._worker.wake)()
 
     def _ended(
         self, claim: Claim, relay: RelaySettings | None, attempted: Sequence[Attempted]
