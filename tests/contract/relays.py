@@ -11,7 +11,7 @@ _PATIENCE = 30.0
 
 
 @contextmanager
-def running_relay(script: Script) -> Iterator[Relay]:
+def running_relay(script: Script, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Relay]:
     """Run a relay; at the end every script has to have come to its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="relay", daemon=True)
@@ -25,7 +25,7 @@ def running_relay(script: Script) -> Iterator[Relay]:
         return asyncio.run_coroutine_threadsafe(waiting(), loop).result(_PATIENCE)
 
     try:
-        running = wait(stack.enter_async_context(relay(script)))
+        running = wait(stack.enter_async_context(relay(script, host=host, port=port)))
         assert isinstance(running, Relay)
         try:
             yield running

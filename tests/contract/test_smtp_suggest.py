@@ -14,7 +14,7 @@ SUGGEST = f"{SETTINGS}/suggest"
 
 
 def ask(service: Service, email: str, key: str | None = None) -> Reply:
-    return service.ask("GET", f"{SUGGEST}?email={quote(email)}", key=key or service.key)
+    return service.ask("GET", f"{SUGGEST}?email={quote(email, safe='&=')}", key=key or service.key)
 
 
 def test_a_known_provider_is_told_with_what_to_do_first(service: Service) -> None:
@@ -45,6 +45,25 @@ def test_what_is_suggested_can_be_saved(service: Service) -> None:
         "credentialsUserPassword": "secret",
     }
     assert service.ask("POST", SETTINGS, body, key=service.key).status == 200
+
+
+def test_of_a_relay_that_is_named_its_ways_are_told(service: Service) -> None:
+    reply = ask(service, "anna@example.com&host=SMTP.gmail.com")
+    assert reply.status == 200
+    told = [(one["host"], one["port"], one["enableSSL"]) for one in reply.json()["response"]]
+    assert told == [("smtp.gmail.com", 465, True), ("smtp.gmail.com", 587, True)]
+    assert reply.json()["response"][0]["credentialsUserName"] == "anna@example.com"
+
+
+@pytest.mark.parametrize("host", ["mail.example.com", "192.0.2.1", "gmail.com"])
+def test_of_a_relay_that_nobody_knows_nothing_is_told(service: Service, host: str) -> None:
+    assert ask(service, f"anna@gmail.com&host={host}").json()["response"] == []
+
+
+def test_all_that_is_wrong_with_a_question_is_told(service: Service) -> None:
+    reply = service.ask("GET", f"{SUGGEST}?email=anna&host=a%20b", key=service.key)
+    assert reply.status == 400
+    assert set(reply.json()["response"]["errors"]) == {"email", "host"}
 
 
 def test_where_nothing_is_known_the_list_is_empty(service: Service) -> None:

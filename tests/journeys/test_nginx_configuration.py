@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from smarthost.web.emails.family import LARGEST_BODY
-from tests.cli.program import Program
+from tests.cli.program import ADMIN, Program
 from tests.contract.service import EMAILS, SETTINGS, Reply
 from tests.journeys.live import watch_a_check
 from tests.journeys.proxy import Proxy, free_port, running_nginx
@@ -52,6 +52,7 @@ class Line:
     service: Served
     authority: Path
     key: str
+    program: Program
 
     def connect(self) -> HTTPSConnection:
         return HTTPSConnection(
@@ -90,6 +91,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
                 service=service,
                 authority=folder / "ca.pem",
                 key=key,
+                program=program,
             )
 
 
@@ -128,6 +130,23 @@ def test_the_service_believes_the_proxy_and_not_the_client(line: Line) -> None:
     assert read.headers["Strict-Transport-Security"] == "max-age=31536000"
     asked = line.service.wait_for("request", request_id=read.headers["X-Request-Id"])
     assert (asked["client"], asked["host"]) == (CLIENT, HOST)
+
+
+def test_somebody_signs_in_on_the_page(line: Line) -> None:
+    """What the browser shows is what Smarthost takes the page's address for."""
+    link = line.program("user", "link", ADMIN, "--url", f"https://{HOST}").out.strip()
+    path, _, token = link.removeprefix(f"https://{HOST}").partition("?")
+    headers = {
+        "Host": HOST,
+        "Origin": f"https://{HOST}",
+        "Sec-Fetch-Site": "same-origin",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    with contextlib.closing(line.connect()) as connection:
+        connection.request("POST", path, token.encode(), headers)
+        response = connection.getresponse()
+        assert (response.status, response.headers["Location"]) == (303, "/")
+        assert response.headers["Set-Cookie"].endswith("; HttpOnly; SameSite=Strict; Secure")
 
 
 @pytest.mark.parametrize(

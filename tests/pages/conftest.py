@@ -6,7 +6,7 @@ its `guard` keeps: so no test has to look for it.
 
 import itertools
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -15,10 +15,12 @@ from tests.contract.service import Service, running_service
 from tests.journeys.sink import Sink, running_sink
 from tests.pages.browser import Browsing, running_browser
 from tests.pages.desk import Desk, open_desk
+from tests.pages.foreign import OpenForeign
 from tests.pages.guard import Guard
+from tests.pages.scripted import Scripted, running_site
 
 # What is under `localhost` is as trustworthy to a browser as what comes by TLS.
-_BASE_DOMAIN = "portals.localhost"
+BASE_DOMAIN = "portals.localhost"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -35,7 +37,7 @@ def browser() -> Iterator[Browser]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of several portals."""
     folder = tmp_path_factory.mktemp("pages")
-    with running_service(folder, BASE_DOMAIN=_BASE_DOMAIN) as running:
+    with running_service(folder, BASE_DOMAIN=BASE_DOMAIN) as running:
         yield running
 
 
@@ -74,3 +76,16 @@ def browse(browser: Browser, desk: Desk, guard: Guard) -> Iterator[Browsing]:
 def page(browse: Browsing) -> Page:
     """A blank page of the administrator, who is signed in, on a desktop in light colours."""
     return browse()
+
+
+@pytest.fixture
+def open_foreign(guard: Guard) -> Iterator[OpenForeign]:
+    with ExitStack() as stack:
+
+        def show(host: str, body: str, page: Page) -> None:
+            html = f'<!doctype html><html lang="en"><title>Foreign</title>{body}</html>'
+            port = stack.enter_context(running_site({"/": Scripted(body=html)}))
+            guard.allow(f"http://{host}:{port}")
+            page.goto(f"http://{host}:{port}/")
+
+        yield show

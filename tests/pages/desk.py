@@ -6,7 +6,9 @@ Its administrator has a password, and a key for what a test prepares without a b
 from dataclasses import dataclass
 from typing import Any
 
+from smarthost.audit.model import OPERATOR, Actor
 from smarthost.portals.model import Permission, Portal, Role, User
+from smarthost.web.sign_in_link import sign_in_url
 from tests.contract.service import ADMIN_PASSWORD, AUTHENTICATION, SETTINGS, Reply, Service
 
 SENDER = "notify@example.com"
@@ -42,6 +44,12 @@ class Desk:
         token = self.ask("POST", AUTHENTICATION, body)["response"]["token"]
         assert isinstance(token, str)
         return token
+
+    def link(self) -> str:
+        """Return the path of a link that signs the administrator in."""
+        made = self.service.parts.links.make(self.admin, Actor(name=OPERATOR))
+        _, token = self.service.run(made)
+        return sign_in_url("", token).reveal()
 
     def save(self, port: int, **changes: object) -> None:
         """Save settings of the relay at `port` of 127.0.0.1, which wants neither login nor TLS."""

@@ -1,50 +1,18 @@
 """What pages of another site can do with a visitor who is signed in here: link to us, no more."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from http import HTTPStatus
 
 import pytest
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Page, expect
 
 from smarthost.web.auth import COOKIE
 from tests.contract.service import ADMIN_PASSWORD, SETTINGS
 from tests.pages.browser import Browsing
 from tests.pages.desk import Desk
+from tests.pages.foreign import FOREIGN, OpenForeign, form, go
 from tests.pages.guard import Guard
-from tests.pages.scripted import Scripted, running_site
 
-# Another site, and another host of the same site, whose pages a SameSite cookie does go with.
-FOREIGN = ["elsewhere.localhost", "neighbour.portals.localhost"]
 from_elsewhere = pytest.mark.parametrize("host", FOREIGN)
-
-OpenForeign = Callable[[str, str, Page], None]
-
-
-@pytest.fixture
-def open_foreign(guard: Guard) -> Iterator[OpenForeign]:
-    """Show in a page what another host has written."""
-    with ExitStack() as stack:
-
-        def show(host: str, body: str, page: Page) -> None:
-            html = f'<!doctype html><html lang="en"><title>Foreign</title>{body}</html>'
-            port = stack.enter_context(running_site({"/": Scripted(body=html)}))
-            guard.allow(f"http://{host}:{port}")
-            page.goto(f"http://{host}:{port}/")
-
-        yield show
-
-
-def form(desk: Desk, path: str, **fields: str) -> str:
-    inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
-    return f'<form method="post" action="{desk.url}{path}">{inputs}<button>Go</button></form>'
-
-
-def go(page: Page) -> Response:
-    """Press the one button; return what we answered."""
-    with page.expect_response(lambda response: response.request.method == "POST") as answer:
-        page.get_by_role("button").click()
-    return answer.value
 
 
 @from_elsewhere

@@ -26,3 +26,9 @@ def test_what_a_provider_says_is_text() -> None:
 
     assert "<script" not in page
     assert "The sign-in service said: &lt;script&gt;" in page
+
+
+def test_a_page_leads_back_without_telling_its_address() -> None:
+    assert '<a href="/settings/oauth2" rel="noreferrer">' in consent_page(
+        Ended(ending=Ending.DONE)
+    )

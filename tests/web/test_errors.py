@@ -14,6 +14,7 @@ from smarthost.portals.rules import PortalNameError
 from smarthost.portals.sign_in.model import TooManyFailuresError
 from smarthost.portals.sign_in.passwords import PasswordError
 from smarthost.relay_check.model import RelayCheckError, TooManyTestsError
+from smarthost.smtp_settings.importing.model import NotImportableError
 from smarthost.smtp_settings.key_ring_file import KeyRingBusyError, KeyRingError
 from smarthost.smtp_settings.model import InvalidSettingsError, SmtpSettingsError
 from smarthost.smtp_settings.sealing import SealBrokenError
@@ -32,6 +33,7 @@ ELSEWHERE = {
     KeyRingBusyError,  # rotating is the operator's, on the command line
     PortalNameError,  # portals and passwords are the operator's, on the command line
     PasswordError,
+    NotImportableError,  # importing is the command line's
     TokenRefusedError,  # other credentials may be valid; if not, its words are told with 401
 }
 NOW = 1_000_000 * MICROSECONDS

@@ -47,7 +47,7 @@ from smarthost.web.openapi import openapi_document
 from smarthost.web.operations import Operation
 from smarthost.web.pages.asking import Asker
 from smarthost.web.pages.family import PAGES
-from smarthost.web.pages.pages import add_pages
+from smarthost.web.pages.pages import add_pages, all_pages
 from smarthost.web.pages.pipeline import PagePipeline
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.portal_finder import PortalFinder
@@ -74,7 +74,8 @@ def make_web(
     pipeline = Pipeline(finder, authenticator, users, addresses, clock, stopped)
     add_operations(app, operations, pipeline)
     asker = Asker(operations, clock, stopped)
-    add_pages(app, PagePipeline(finder, authenticator, users, addresses, clock, asker))
+    pages = PagePipeline(finder, authenticator, users, addresses, clock, asker)
+    add_pages(app, pages, all_pages(parts.links))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     _add_monitor(app, config, parts, crew)
     app.add_route("/openapi.json", OpenApi(openapi_document(operations)))

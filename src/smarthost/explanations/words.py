@@ -39,6 +39,8 @@ class Sentences(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reply: str
     sign_in_reply: str
     """The same of the service that gives out tokens."""
+    back_to_settings: str
+    """The link of the page that somebody reads who comes back from a provider's."""
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from smarthost.relay_check.suggestions.model import (
     Suggestion,
     suggestion,
 )
-from smarthost.relay_check.suggestions.table import by_domain, completed
+from smarthost.relay_check.suggestions.table import by_domain, by_host, completed
 from smarthost.smtp.egress import EgressError, Policy, Resolver, destinations
 
 DEADLINE_SECONDS = 8.0
@@ -67,6 +67,15 @@ class Suggest:
         found: Sequence[Found] = by_domain(Providers.load(), domain)
         if not found and may_be_asked(domain, self._policy):
             found = await self._memory.of(domain)
+        return [suggestion(one, domain, local_part) for one in found]
+
+    def of_host(self, host: str, domain: str, local_part: str) -> list[Suggestion]:
+        """Return how mail of an address is handed to the relay `host`, as its provider has it.
+
+        `host` is as `mail.host.parse_host` gives it. Nobody is asked: none where the table of
+        providers does not know it.
+        """
+        found = by_host(Providers.load(), host)
         return [suggestion(one, domain, local_part) for one in found]
 
     async def _look_up(self, domain: str) -> Looked:

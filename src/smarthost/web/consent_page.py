@@ -1,12 +1,14 @@
-"""The page that somebody reads who comes back from a provider's: words alone.
+"""The page that somebody reads who comes back from a provider's: words, and a way back.
 
-It has no script, style or link, so that its address, in which code and state stand, goes nowhere.
+Code and state stand in its address. It has no script and no style, and its one link is to a page
+of ours, without a referrer: so the address goes nowhere.
 """
 
 from html import escape
 
 from smarthost.explanations.words import Text, Words
 from smarthost.relay_check.consent import Ended
+from smarthost.web.pages.family import OAUTH2
 
 
 def consent_page(ended: Ended) -> str:
@@ -17,6 +19,8 @@ def consent_page(ended: Ended) -> str:
     if said:
         quoted = Words.load().sentences.sign_in_reply.format(reply=said)
         parts.append(f"<p>{escape(quoted)}</p>")
+    back = escape(Words.load().sentences.back_to_settings)
+    parts.append(f'<p><a href="{OAUTH2}" rel="noreferrer">{back}</a></p>')
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'

@@ -30,7 +30,7 @@ _OWN_FAULT = Refusal(
 
 def refused(exchange: Exchange, error: Exception, clock: Clock) -> Refusal:
     """Return how `error` is answered; what only the operator may read goes to the log."""
-    refusal = _of_falcon(error) or exchange.family.refusal_of(error, clock.now())
+    refusal = exchange.family.refusal_of(error, clock.now()) or _of_falcon(error)
     request_id = exchange.request_id
     if refusal is None:
         log.error("internal error", request_id=request_id, exc_info=error)

@@ -29,6 +29,12 @@ def by_domain(providers: Providers, domain: str) -> list[Found]:
     return [] if provider is None else _offers(provider, domain, Source.TABLE, Confidence.HIGH)
 
 
+def by_host(providers: Providers, host: str) -> list[Found]:
+    """Return the ways to the relay of this name, where it is a provider's."""
+    provider = providers.of_host(host)
+    return [] if provider is None else _ways(provider, host, Source.TABLE, Confidence.HIGH)
+
+
 def by_exchangers(providers: Providers, domain: str, names: Iterable[str]) -> list[Found]:
     """Return the relays of the first provider that one of these mail exchangers is of."""
     known = filter(None, map(providers.of_mx, names))
@@ -65,6 +71,10 @@ def _offers(
     # A placeholder in a host is for the administrator to know.
     hosts = [host for host in provider.hosts if "<" not in host]
     hosts.sort(key=lambda host: not host.endswith("." + domain))
+    return [way for host in hosts[:1] for way in _ways(provider, host, source, confidence)]
+
+
+def _ways(provider: Provider, host: str, source: Source, confidence: Confidence) -> list[Found]:
     ports = [port for port in provider.ports if port != _RELAYING] or provider.ports
     return [
         Found(
@@ -79,7 +89,6 @@ def _offers(
             first=_first(provider),
             oauth2=provider.oauth2 is not None,
         )
-        for host in hosts[:1]
         for port in ports
     ]
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from smarthost.clock import Clock
 from smarthost.mail.address import Address, AddressError, parse_address
+from smarthost.mail.host import parse_host
 from smarthost.portals.access import Action
 from smarthost.portals.model import Caller
 from smarthost.relay_check.suggest import Suggest
@@ -32,6 +33,15 @@ _EMAIL = Annotated[
         description="Needed. The address that mail is to be sent from.",
         examples=["anna@gmail.com"],
         extra=NEEDED,
+    ),
+]
+
+_HOST = Annotated[
+    str,
+    Meta(
+        description="A relay's name, to be told how mail is handed to it. None is suggested if no "
+        "known provider has it.",
+        examples=["smtp.gmail.com"],
     ),
 ]
 
@@ -77,8 +87,11 @@ class SmtpSuggestApi:
     async def suggest(self, call: Call[Caller]) -> Answer:
         """Answer what could be right for the address, best first."""
         self._limit.take(call.caller.user.id).check(self._clock.now())
-        address = _address(call.query.get("email"))
-        found = await self._suggest.of(address.domain, address.local_part)
+        address, host = _asked(call.query)
+        if host is None:
+            found = await self._suggest.of(address.domain, address.local_part)
+        else:
+            found = self._suggest.of_host(host, address.domain, address.local_part)
         return Answer(value=[suggestion_dto(one) for one in found])
 
     def operations(self) -> list[Operation]:
@@ -94,12 +107,13 @@ class SmtpSuggestApi:
                 "nothing is known. Providers that are known are told at once. Otherwise the "
                 "domain's SRV records, its autoconfig and its mail exchangers are asked, which "
                 "takes 8 seconds at most; nobody is told more of the address than its domain. At "
-                f"most {REQUESTS_A_MINUTE} a minute for each user.",
+                f"most {REQUESTS_A_MINUTE} a minute for each user. With `host` only what is known "
+                "of that relay is told, and nobody is asked.",
                 handler=self.suggest,
                 action=Action.READ_SETTINGS,
                 answer=list[SmtpSuggestionDto],
                 answer_examples={"known": _KNOWN, "found": _FOUND, "none": _NONE},
-                query_parameters={"email": _EMAIL},
+                query_parameters={"email": _EMAIL, "host": _HOST},
                 waits_for_others=True,
             )
         ]
@@ -126,13 +140,23 @@ def _shown(text: str | None) -> str | msgspec.UnsetType:
     return msgspec.UNSET if text is None else text
 
 
-def _address(text: str | None) -> Address:
-    if text is None:
-        raise invalid_fields({"email": [_MISSING]})
+def _asked(query: dict[str, str]) -> tuple[Address, str | None]:
+    """Return what is asked about. Raises `RequestError` (400) with all that is wrong."""
+    faults = {}
     try:
-        return parse_address(text)
+        address = parse_address(query["email"])
+    except KeyError:
+        faults["email"] = [_MISSING]
     except AddressError as error:
-        raise invalid_fields({"email": [str(error)]}) from None
+        faults["email"] = [str(error)]
+    host = None
+    try:
+        host = parse_host(query["host"]) if "host" in query else None
+    except ValueError as error:
+        faults["host"] = [str(error)]
+    if faults:
+        raise invalid_fields(faults)
+    return address, host
 
 
 _KNOWN = Example(

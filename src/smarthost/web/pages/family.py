@@ -3,6 +3,9 @@
 from http import HTTPStatus
 from typing import Any
 
+import falcon
+
+from smarthost.explanations.page_words import page_words
 from smarthost.web import errors
 from smarthost.web.errors import Refusal
 from smarthost.web.family import Family
@@ -10,14 +13,19 @@ from smarthost.web.pages.form import LARGEST_FORM
 from smarthost.web.pages.page import AskedInVainError
 from smarthost.web.rate_limit import Quota
 
+HOME = "/"
 SIGN_IN = "/sign-in"
 SETTINGS = "/settings"
+OAUTH2 = "/settings/oauth2"
 HISTORY = "/history"
 MAIL = "/mail"
 KEYS = "/keys"
 ASSETS = "/assets"
 PLACES = (SETTINGS, HISTORY, MAIL, KEYS)
 """Where somebody who is signed in can be."""
+
+REFUSAL = "refusal"
+"""The page that says why there is none."""
 
 HTML = "text/html; charset=utf-8"
 
@@ -38,7 +46,17 @@ HEADERS = {
 def _refusal_of(error: Exception, now: int) -> Refusal | None:
     if isinstance(error, AskedInVainError):
         return error.refusal
+    if isinstance(error, falcon.HTTPError):
+        return _of_falcon(HTTPStatus(error.status_code), dict(error.headers or {}))
     return errors.refusal_of(error, now)
+
+
+def _of_falcon(status: HTTPStatus, headers: dict[str, str]) -> Refusal | None:
+    """Return how people are told what Falcon has found; None: in the words for programs."""
+    messages = page_words(REFUSAL)["messages"]
+    assert isinstance(messages, dict)  # noqa: S101 - the catalogue's own
+    message = messages.get(str(status.value))
+    return Refusal(status=status, message=message, headers=headers) if message else None
 
 
 def _failure(refusal: Refusal) -> bytes:
@@ -57,7 +75,7 @@ def _no_json(*_: object) -> Any:  # noqa: ANN401 - it is never called
 
 
 PAGES = Family(
-    prefixes=("/", SIGN_IN, "/sign-out", *PLACES, ASSETS),
+    prefixes=(HOME, SIGN_IN, "/sign-out", *PLACES, ASSETS),
     largest_body=LARGEST_FORM,
     decoder=_no_json,
     success=_no_json,

@@ -49,6 +49,23 @@ class Ask(Protocol):
         ...
 
 
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """Who reads a page, which its frame shows."""
+
+    portal: Portal | None = None
+    caller: Caller | None = None
+
+    @property
+    def email(self) -> str | None:
+        """Of whoever is signed in."""
+        return None if self.caller is None else self.caller.user.email
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether an administrator of the portal reads it."""
+        return self.caller is not None and self.caller.user.role is Role.ADMINISTRATOR
+
+
 class PageCall(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a page, whose portal and caller are known."""
 

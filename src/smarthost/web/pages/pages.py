@@ -4,28 +4,39 @@ from collections.abc import Iterable
 
 import falcon.asgi
 
+from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.web.application import WebApp
 from smarthost.web.pages.assets import AssetsResource
+from smarthost.web.pages.checking import CheckPages
+from smarthost.web.pages.oauth2 import OAuth2Pages
 from smarthost.web.pages.page import Page
 from smarthost.web.pages.pipeline import PagePipeline
+from smarthost.web.pages.settings import SettingsPages
 from smarthost.web.pages.signing_in import SignInPages
+from smarthost.web.pages.signing_in_by_link import SignInLinkPages
 from smarthost.web.request import Request
 from smarthost.web.resource import Responder, resource_of
 
 
-def add_pages(app: WebApp, pipeline: PagePipeline) -> None:
-    """Have `app` serve the pages and the files that they load."""
+def add_pages(app: WebApp, pipeline: PagePipeline, pages: Iterable[Page]) -> None:
+    """Have `app` serve these pages and the files that they load."""
     by_path: dict[str, dict[str, Responder]] = {}
-    for page in all_pages():
+    for page in pages:
         by_path.setdefault(page.path, {})[page.method] = _responder(page, pipeline)
     for path, responders in by_path.items():
         app.add_route(path, resource_of(responders))
     app.add_route(AssetsResource.PATH, AssetsResource())
 
 
-def all_pages() -> Iterable[Page]:
+def all_pages(links: SignInLinks) -> Iterable[Page]:
     """Return the table of all pages."""
-    return SignInPages().pages()
+    return [
+        *SignInPages().pages(),
+        *SignInLinkPages(links).pages(),
+        *SettingsPages().pages(),
+        *CheckPages().pages(),
+        *OAuth2Pages().pages(),
+    ]
 
 
 def _responder(page: Page, pipeline: PagePipeline) -> Responder:

@@ -1,11 +1,11 @@
 """The way of a request for a page: portal, who is signed in, limits, the form, the page, the HTML.
 
-It is that of `web/pipeline.py` with a browser at the other end: only the cookie counts, whoever is
-not signed in is sent to do so and comes back, and what comes from another site's page is refused.
+It is that of `web/pipeline.py` with a browser at the other end: only a session's cookie counts,
+whoever is not signed in is sent to do so and comes back, and what comes from another site's page
+is refused.
 """
 
 from http import HTTPStatus
-from urllib.parse import quote
 
 import falcon.asgi
 
@@ -13,22 +13,31 @@ from smarthost.audit.model import Actor
 from smarthost.clock import Clock
 from smarthost.network import rate_key
 from smarthost.portals.access import refuse_suspended
-from smarthost.portals.model import Caller, Portal
+from smarthost.portals.model import Caller, CredentialKind, Portal
 from smarthost.web.auth import Authenticator, Shown
 from smarthost.web.cookies import shown_cookie
 from smarthost.web.cross_site import check_same_origin
-from smarthost.web.errors import UnauthorizedError
+from smarthost.web.errors import RequestError, UnauthorizedError
 from smarthost.web.exchange import Exchange
+from smarthost.web.pages.answering import answer, refuse, send_to_sign_in
 from smarthost.web.pages.asking import Asker
-from smarthost.web.pages.family import HTML, SIGN_IN
 from smarthost.web.pages.form import LARGEST_FORM, Form
-from smarthost.web.pages.page import Html, Page, PageCall, Redirect
+from smarthost.web.pages.page import Html, Page, PageCall, Reader, Redirect
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
 from smarthost.web.reading import read_form
+from smarthost.web.refusing import refused
 from smarthost.web.request import Request
 
-_FROM_ANOTHER_SITE = ("cross-site", "same-site")
+_TWO_COOKIES = (
+    "Your browser sends two cookies asc_auth_key, and only one can be from here: another site of "
+    "the same domain has set one too. Delete the cookies of this site, then sign in."
+)
+_NOT_OURS = (
+    "This did not come from a page of this address, so nothing was done. Open the page here and "
+    "do it again. If it stays so, the proxy in front does not tell Smarthost the address that "
+    "your browser shows: ask the operator of the installation."
+)
 
 
 class PagePipeline:
@@ -53,38 +62,69 @@ class PagePipeline:
     async def run(
         self, page: Page, request: Request, response: falcon.asgi.Response, path: dict[str, str]
     ) -> None:
-        """Answer `request`; whatever it refuses is raised."""
+        """Answer `request`; what is refused before it is known who asks is raised."""
         exchange = Exchange.of(request)
         portal = await self._portals.find(exchange.client.host)
         caller = await self._caller(portal, request, exchange)
+        reader = Reader(portal=portal, caller=caller)
+        try:
+            result = await self._result(page, portal, caller, request, path)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it has a page
+            refuse(refused(exchange, error, self._clock), reader, request, response)
+        else:
+            if result is None:
+                send_to_sign_in(request, response)
+            else:
+                answer(result, reader, response)
+
+    async def _result(
+        self,
+        page: Page,
+        portal: Portal,
+        caller: Caller | None,
+        request: Request,
+        path: dict[str, str],
+    ) -> Html | Redirect | None:
+        """Return what the page gives, None where somebody has to sign in first."""
         if page.method == "POST":
-            _check_is_ours(request, exchange)
+            _check_is_ours(request)
         if not page.public:
-            refuse_suspended(portal)
             if caller is None:
-                _send_away(request, response)
-                return
-        call = await self._call(page, portal, caller, request, path)
-        _answer(await page.handler(call), call, response)
+                return None
+            refuse_suspended(portal)
+        return await page.handler(await self._call(page, portal, caller, request, path))
 
     async def _caller(self, portal: Portal, request: Request, exchange: Exchange) -> Caller | None:
-        cookie = shown_cookie(request)
-        caller = None
-        if cookie:
-            shown = Shown(authorization=None, api_key_bearer=None, cookie=cookie)
-            try:
-                identity = await self._authenticator.identify(shown, portal, exchange.client)
-            except UnauthorizedError:
-                pass  # it has ended: whoever it was signs in anew
-            else:
-                caller = identity.caller
+        try:
+            caller = await self._signed_in(shown_cookie(request), portal, exchange)
+        except UnauthorizedError:
+            self._admit(None, exchange)
+            raise RequestError(HTTPStatus.BAD_REQUEST, _TWO_COOKIES) from None
+        self._admit(caller, exchange)
+        return caller
+
+    async def _signed_in(
+        self, cookie: str | None, portal: Portal, exchange: Exchange
+    ) -> Caller | None:
+        """Return whose session the cookie shows, None for none or one that has ended."""
+        if not cookie:
+            return None
+        shown = Shown(authorization=None, api_key_bearer=None, cookie=cookie)
+        try:
+            identity = await self._authenticator.identify(shown, portal, exchange.client)
+        except UnauthorizedError:
+            return None
+        # An API key is a program's: it cannot be signed out, and no page of ours has set it.
+        is_session = identity.caller.kind is CredentialKind.SESSION
+        return identity.caller if is_session else None
+
+    def _admit(self, caller: Caller | None, exchange: Exchange) -> None:
         exchange.caller = caller
         if caller is None:
             exchange.quota = self._addresses.take(rate_key(exchange.client.address))
         else:
             exchange.quota = self._users.take(caller.user.id)
         exchange.quota.check(self._clock.now())
-        return caller
 
     async def _call(
         self,
@@ -113,45 +153,14 @@ class PagePipeline:
         )
 
 
-def _check_is_ours(request: Request, exchange: Exchange) -> None:
+def _check_is_ours(request: Request) -> None:
     """Refuse a form that another site's page sent, signed in or not: it could sign somebody in."""
-    check_same_origin(
-        fetch_site=request.get_header("Sec-Fetch-Site"),
-        origin=request.get_header("Origin"),
-        referer=request.get_header("Referer"),
-        client=exchange.client,
-    )
-
-
-def _send_away(request: Request, response: falcon.asgi.Response) -> None:
-    """Send somebody who is not signed in to where they can be.
-
-    A browser that follows a link from another site, such as a mail reader, leaves the cookie out
-    at first (`SameSite=Strict`): it is asked to come once more, from here.
-    """
-    site = request.get_header("Sec-Fetch-Site", default="").lower()
-    if request.method == "GET" and site in _FROM_ANOTHER_SITE:
-        response.set_header("Refresh", "0")
-        response.content_type = HTML
-        response.data = b""
-        return
-    here = request.path + (f"?{request.query_string}" if request.query_string else "")
-    back = "" if request.method == "POST" or here == "/" else f"?next={quote(here, safe='/')}"
-    response.status = HTTPStatus.SEE_OTHER
-    response.set_header("Location", f"{SIGN_IN}{back}")
-
-
-def _answer(result: Html | Redirect, call: PageCall, response: falcon.asgi.Response) -> None:
-    if isinstance(result, Redirect):
-        response.status = HTTPStatus.SEE_OTHER
-        response.set_header("Location", result.to)
-        if result.cookie is not None:
-            response.append_header("Set-Cookie", result.cookie)
-        return
-    # Loaded with the first page: a service that only APIs are asked of never needs it.
-    from smarthost.web.pages.rendering import Rendering  # noqa: PLC0415
-
-    response.status = result.status
-    response.content_type = HTML
-    response.data = Rendering.load().page(result, call)
-    response.set_headers(dict(result.headers))
+    try:
+        check_same_origin(
+            fetch_site=request.get_header("Sec-Fetch-Site"),
+            origin=request.get_header("Origin"),
+            referer=request.get_header("Referer"),
+            client=Exchange.of(request).client,
+        )
+    except RequestError as error:
+        raise RequestError(error.status, _NOT_OURS) from None

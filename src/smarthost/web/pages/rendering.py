@@ -4,9 +4,10 @@ Everything is escaped where it is shown (Jinja2's autoescape), an unknown name i
 empty text, and templates hold no words: those are the catalogue's.
 """
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from http import HTTPStatus
 from typing import Self
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,10 +16,14 @@ from markupsafe import Markup
 from smarthost.explanations.page_words import Entries, counted, filled, page_words
 from smarthost.web.errors import Refusal
 from smarthost.web.pages.assets import Assets
-from smarthost.web.pages.page import Html, PageCall
+from smarthost.web.pages.family import REFUSAL
+from smarthost.web.pages.page import Html, Reader
 
 _FRAME = "frame"
-_REFUSAL = "refusal"
+# The point or comma that ends a sentence is not the URL's.
+_URL = re.compile(r"(https://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
+NOBODY = Reader()
+"""Whoever reads a page that is made before it is known who asks."""
 
 
 class Rendering:
@@ -33,8 +38,14 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"fill": filled, "count": counted, "time": time_element}
+        self._environment.filters |= {
+            "fill": filled,
+            "count": counted,
+            "time": time_element,
+            "linked": linked,
+        }
         self._environment.globals["asset"] = Assets.load().path
+        self._environment.globals["words_of"] = page_words
 
     @classmethod
     @cache
@@ -42,43 +53,51 @@ class Rendering:
         """Give the one that everybody uses."""
         return cls()
 
-    def page(self, html: Html, call: PageCall) -> bytes:
+    def page(self, html: Html, reader: Reader) -> bytes:
         """Return a page for whoever asked for it."""
-        user = None if call.caller is None else call.caller.user
-        return self._rendered(
-            html.page,
-            {
-                **html.values,
-                "portal": call.portal.name,
-                "user": None if user is None else user.email,
-                "is_administrator": call.is_administrator,
-            },
-        )
+        return self._rendered(html.page, html.values, reader)
 
-    def refusal(self, refusal: Refusal) -> bytes:
-        """Return the page that says why there is none."""
-        words = page_words(_REFUSAL)
-        titles = words["titles"]
+    def refusal(
+        self,
+        refusal: Refusal,
+        reader: Reader = NOBODY,
+        *,
+        back: str | None = None,
+        again: bool = False,
+        number: str | None = None,
+    ) -> bytes:
+        """Return the page that says why there is none.
+
+        `back` is where the reader came from; `again`: another try may go well; by
+        `number` the operator finds in the log what happened.
+        """
+        titles = page_words(REFUSAL)["titles"]
         assert isinstance(titles, dict)  # noqa: S101 - the catalogue's own
-        title = titles.get(str(refusal.status.value), titles["other"])
-        return self._rendered(
-            _REFUSAL,
-            {
-                "title": title,
-                "message": refusal.message,
-                "status": refusal.status.value,
-                "portal": None,
-                "user": None,
-                "is_administrator": False,
-                "again": refusal.status is not HTTPStatus.NOT_FOUND,
-            },
-        )
+        values = {
+            "title": titles.get(str(refusal.status.value), titles["other"]),
+            "message": refusal.message,
+            "back": back,
+            "again": again,
+            "number": number,
+        }
+        return self._rendered(REFUSAL, values, reader)
 
-    def _rendered(self, page: str, values: dict[str, object]) -> bytes:
+    def onward(self, to: str) -> bytes:
+        """Return the page for a browser that does not go on to `to` by itself."""
+        return self._rendered("onward", {"to": to}, NOBODY)
+
+    def _rendered(self, page: str, values: Mapping[str, object], reader: Reader) -> bytes:
         words: Entries = page_words(page)
         template = self._environment.get_template(f"{page}.html")
-        text = template.render(**values, page=page, w=words, frame=page_words(_FRAME))
-        return text.encode()
+        frame = {
+            "page": page,
+            "w": words,
+            "frame": page_words(_FRAME),
+            "portal": None if reader.portal is None else reader.portal.name,
+            "user": reader.email,
+            "is_administrator": reader.is_administrator,
+        }
+        return template.render(values, **frame).encode()
 
 
 def time_element(moment: str) -> Markup:
@@ -87,4 +106,14 @@ def time_element(moment: str) -> Markup:
     shown = at.strftime("%-d %b %Y, %H:%M:%S UTC")
     return Markup('<time datetime="{}">{}</time>').format(
         at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), shown
+    )
+
+
+def linked(text: str) -> Markup:
+    """Return a text of our own with its https URLs as links, which open beside the page."""
+    link = Markup('<a href="{0}" rel="noreferrer noopener" target="_blank">{0}</a>')
+    parts = _URL.split(text)
+    return Markup("").join(
+        link.format(part) if at % 2 else part  # `split` gives what is between and what matched
+        for at, part in enumerate(parts)
     )

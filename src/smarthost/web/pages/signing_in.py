@@ -5,16 +5,18 @@ one, and the one that the browser showed is ended: nobody can hand a visitor a s
 """
 
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
-from smarthost.portals.model import CredentialKind
 from smarthost.secret import Secret
+from smarthost.web.errors import Refusal
 from smarthost.web.pages.cookie import no_cookie, session_cookie
-from smarthost.web.pages.family import MAIL, PLACES, SETTINGS, SIGN_IN
+from smarthost.web.pages.family import HOME, MAIL, SETTINGS, SIGN_IN
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
+from smarthost.web.pages.places import place, sign_in_first
 
 SIGN_OUT = "/sign-out"
 _PAGE = "sign_in"
+_DONE = ("ended", "signed_out")
+"""What the form may begin with: see its words."""
 
 
 class SignInPages:
@@ -26,62 +28,65 @@ class SignInPages:
 
     async def show(self, call: PageCall) -> Html | Redirect:
         """Show the form, or go on if there is nothing to prove."""
-        to = _place(call.query.text("next"))
-        return _form(to) if call.caller is None else Redirect(to=to)
+        to = place(call.query.text("next"))
+        if call.caller is not None:
+            return Redirect(to=to)
+        done = call.query.text("done")
+        return _form(to, done=done if done in _DONE else None)
 
     async def sign_in(self, call: PageCall) -> Html | Redirect:
         """Check the password and start a session, or say what is wrong."""
-        to, email = _place(call.form.text("next")), call.form.text("email").strip()
+        to, email = place(call.form.text("next")), call.form.text("email").strip()
         body = {"userName": email, "password": call.form.text("password")}
         try:
             told = await call.ask("authenticateMe", body=body)
         except AskedInVainError as vain:
-            refusal = vain.refusal
-            return _form(
-                to, email=email, fault=refusal.message, status=refusal.status, **refusal.headers
-            )
-        await _end_session(call)
-        return Redirect(to=to, cookie=session_cookie(Secret(told.value["token"]), call.client))
+            return _form(to, email=email, refusal=vain.refusal)
+        return await signed_in(call, Secret(told.value["token"]), to)
 
     async def sign_out(self, call: PageCall) -> Redirect:
-        """End the session."""
-        await _end_session(call)
-        return Redirect(to=SIGN_IN, cookie=no_cookie(call.client))
+        """End the session; of a portal that is suspended it is taken from the browser alone."""
+        try:
+            await _end_session(call)
+        except AskedInVainError as vain:
+            if vain.refusal.status is not HTTPStatus.FORBIDDEN:
+                raise
+        to = sign_in_first(HOME, done="signed_out")
+        return Redirect(to=to, cookie=no_cookie(call.client))
 
     def pages(self) -> list[Page]:
         """Return the rows of the table of pages."""
         return [
-            Page(method="GET", path="/", handler=self.home),
+            Page(method="GET", path=HOME, handler=self.home),
             Page(method="GET", path=SIGN_IN, handler=self.show, public=True),
             Page(method="POST", path=SIGN_IN, handler=self.sign_in, public=True),
             Page(method="POST", path=SIGN_OUT, handler=self.sign_out, public=True),
         ]
 
 
+async def signed_in(call: PageCall, token: Secret, to: str = HOME) -> Redirect:
+    """Go on with the new session of this token, and end the one that the browser showed."""
+    await _end_session(call)
+    return Redirect(to=to, cookie=session_cookie(token, call.client))
+
+
 def _form(
-    to: str,
-    *,
-    email: str = "",
-    fault: str | None = None,
-    status: HTTPStatus = HTTPStatus.OK,
-    **headers: str,
+    to: str, *, email: str = "", done: str | None = None, refusal: Refusal | None = None
 ) -> Html:
-    told = {name: value for name, value in headers.items() if name == "Retry-After"}
-    values = {"next": to, "email": email, "fault": fault}
-    return Html(page=_PAGE, values=values, status=status, headers=told)
+    values: dict[str, object] = {"next": to, "email": email, "done": done}
+    values |= {"refusal": None, "incomplete": False, "seconds": None}
+    if refusal is None:
+        return Html(page=_PAGE, values=values)
+    wait = refusal.headers.get("Retry-After")
+    values |= {
+        "refusal": refusal.message,
+        # The API's words for a missing field name it as programs do.
+        "incomplete": refusal.status is HTTPStatus.BAD_REQUEST,
+        "seconds": int(wait) if refusal.status is HTTPStatus.TOO_MANY_REQUESTS and wait else None,
+    }
+    return Html(page=_PAGE, values=values, status=refusal.status, headers=refusal.headers)
 
 
 async def _end_session(call: PageCall) -> None:
-    if call.caller is not None and call.caller.kind is CredentialKind.SESSION:
+    if call.caller is not None:
         await call.ask("logout")
-
-
-def _place(path: str) -> str:
-    """Return a path of ours to go to, the home page for anything else.
-
-    A browser reads `//host` and a backslash as another site.
-    """
-    parts = urlsplit(path) if path.isprintable() and "\\" not in path else urlsplit("")
-    first = f"/{parts.path[1:].partition('/')[0]}"
-    ours = not parts.scheme and not parts.netloc and first in PLACES and path.startswith(first)
-    return path if ours else "/"

@@ -1,4 +1,5 @@
-// What all pages do: moments in the reader's own zone, and a question before what cannot be undone.
+// What all pages do: moments in the reader's own zone, a question before what cannot be undone, and
+// one request for a button that was pressed twice.
 // Everything works without it.
 
 const FORMAT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -18,6 +19,15 @@ export function showLocalTimes(root) {
 document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
+});
+
+// A second press at once is a slip of the hand; the answer to the first is on its way.
+const SLIP_MILLISECONDS = 1000;
+let sent = -Infinity;
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented) return;
+  if (event.timeStamp - sent < SLIP_MILLISECONDS) event.preventDefault();
+  else sent = event.timeStamp;
 });
 
 showLocalTimes(document);
