@@ -7,6 +7,7 @@ missing; all faults of a start show here. Then it only looks after the workers.
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine
@@ -146,7 +147,7 @@ async def _work(shared: _Shared, seat: Seat, clock: Clock) -> None:
             node.start(shared.doors)
             crew.join(delivers=Role.DELIVERY in shared.roles[0])
             seat.tell_ready()
-            log.info("worker serves", worker=seat.number, roles=sorted(roles))
+            log.info("worker serves", worker=seat.number, pid=os.getpid(), roles=sorted(roles))
             await node.run(shared.listening)
             await crew.leave()
         signs.cancel()
