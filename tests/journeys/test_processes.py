@@ -19,8 +19,9 @@ from tests.contract.service import EMAILS, SETTINGS
 from tests.journeys.application import Application, email
 from tests.journeys.killing_workers import kill_workers
 from tests.journeys.served import PATIENCE, Served, serving
-from tests.journeys.sink import running_sink, until
+from tests.journeys.sink import running_sink
 from tests.metrics.exposed import OPENMETRICS, families
+from tests.processes import wait_until_ended
 
 THREE = ("--processes", "3")
 KILLS = 9
@@ -136,21 +137,15 @@ def test_a_stop_finishes_what_is_under_way_in_every_worker(program: Program, key
 def test_nobody_is_left_of_a_service_whose_first_process_is_killed(service: Served) -> None:
     pids = workers(service, 3)
     service.kill()  # returns when nobody has the log open any more
-    until(lambda: not any(map(_runs, pids)))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
+    wait_until_ended(pids)
 
 
 def test_a_first_start_is_announced_once(program: Program) -> None:
     with serving(program, *THREE, SMARTHOST_ADMIN_EMAIL=ADMIN) as service:
         key = (program.data_dir / "first-key").read_text().strip()
         assert service.client(key).ask("GET", SETTINGS).status == 200
+        status = Path(f"/proc/{service.pid}/status").read_text()
+        assert "Threads:\t1\n" in status, "only so is it safe to fork"
     assert sum("Smarthost is at" in line for line in service.printed) == 1
 
 

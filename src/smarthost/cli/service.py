@@ -42,7 +42,9 @@ def serve(
     """Run the service until Ctrl-C or SIGTERM.
 
     With SMARTHOST_ADMIN_EMAIL set, an empty data directory gets its first portal, administrator
-    and key. Addresses go to standard output, logs to standard error.
+    and key. Addresses go to standard output, logs to standard error. Several processes share the
+    addresses, and each that dies is started again. Without the role http, its address has
+    /healthz, /readyz and /metrics only.
     """
     import socket
 
@@ -51,7 +53,7 @@ def serve(
 
     from smarthost.app.logs import configure_logs
     from smarthost.app.processes.serving import serve_together
-    from smarthost.app.roles import parse_roles
+    from smarthost.app.roles import Role, parse_roles
     from smarthost.app.serve import serve as serve_installation
     from smarthost.app.service_manager import manager_of
 
@@ -68,11 +70,14 @@ def serve(
             made = {} if first is None else _made(first, serving.url)
             print_json(made | to_builtins(serving))
             return
-        typer.echo(f"Smarthost is at {serving.url}")
-        show_submission(serving)
-        if first is None:
-            typer.echo("For a key: smarthost key create --name NAME --permission '*'")
+        if Role.HTTP in does:
+            typer.echo(f"Smarthost is at {serving.url}")
         else:
+            typer.echo(f"Smarthost runs. {serving.url} has /healthz, /readyz and /metrics only.")
+        show_submission(serving)
+        if first is None and Role.HTTP in does:
+            typer.echo("For a key: smarthost key create --name NAME --permission '*'")
+        elif first is not None:
             show_first_start(config, first, serving.url)
         show_sign_in(config, offer)
 

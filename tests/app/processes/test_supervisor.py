@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import start_python
+from tests.processes import start_python, wait_until_ended
 
 PATIENCE = 30.0
 PROGRAM = """
@@ -50,15 +50,23 @@ def work(seat):
         time.sleep(60)
     return 5
 
+def ready():
+    say("ready", threads())
+    if sys.argv[2:] == ["refuse"]:
+        raise KeyError("no")
+
+def threads():
+    return sum(1 for _ in os.scandir("/proc/self/task"))
+
 configure_logs("json", "info")
 with CaughtSignals(SIGNALS) as signals:
     manager = manager_of(os.environ, os.getpid())
     supervisor = Supervisor(
-        2, work, lambda: say("ready"), lambda: say("released"), signals, manager, SystemClock()
+        2, work, ready, lambda: say("released"), signals, manager, SystemClock()
     )
     try:
         supervisor.run()
-    except WorkersFailedError as error:
+    except (WorkersFailedError, KeyError) as error:
         say("failed", error)
         sys.exit(1)
 say("ended")
@@ -104,28 +112,19 @@ class Supervised:
                 self._news.notify_all()
 
 
-Start = Callable[[str], Supervised]
+Start = Callable[..., Supervised]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     with contextlib.ExitStack() as stack:
 
-        def started(kind: str) -> Supervised:
-            process = stack.enter_context(start_python(PROGRAM, kind))
+        def started(*arguments: str) -> Supervised:
+            process = stack.enter_context(start_python(PROGRAM, *arguments))
             stack.callback(process.kill)
             return Supervised(process)
 
         yield started
-
-
-def has_ended(pid: int) -> bool:
-    """Whether there is nothing left of a process but what its parent has not looked at."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
-    return status.rpartition(")")[2].split()[0] == "Z"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -156,7 +155,15 @@ def test_a_worker_that_is_killed_or_ends_is_started_again(start: Start) -> None:
         (1, "SIGKILL", None),
         (2, None, 0),
     ]
-    assert service.told("ready") == ["ready"]
+    assert service.told("ready") == ["ready 1"], "once, and from the only thread"
+
+
+def test_a_start_that_cannot_be_announced_ends_in_order(start: Start) -> None:
+    service = start("serve", "refuse")
+    code, log = service.ended()
+    assert (code, log) == (1, [])
+    assert set(service.lines[-3:-1]) == {"drained 1", "drained 2"}
+    assert service.lines[-1] == "failed 'no'"
 
 
 def test_workers_that_never_serve_end_the_start(start: Start) -> None:
@@ -205,7 +212,7 @@ def test_workers_end_with_a_supervisor_that_is_killed(start: Start) -> None:
     code, _ = service.ended()
     assert code == -signal.SIGKILL
     assert set(service.lines[-4:]) == {"alone 1", "alone 2", "drained 1", "drained 2"}
-    assert all(map(has_ended, pids))
+    wait_until_ended(pids)
 
 
 def test_a_reload_reaches_all(start: Start) -> None:

@@ -73,7 +73,7 @@ class Supervisor:
         self._next_look = 0.0
         self._all_served = False
         self._stop_by: float | None = None
-        self._fault: WorkersFailedError | None = None
+        self._fault: Exception | None = None
         self._lifeline, self._held = os.pipe()
         self._selector = selectors.DefaultSelector()
         self._signals = signals
@@ -82,7 +82,7 @@ class Supervisor:
     def run(self) -> None:
         """Keep all workers running until SIGTERM or SIGINT, and until they have ended then.
 
-        Raises `WorkersFailedError`.
+        Raises `WorkersFailedError`, and what `ready` raises.
         """
         try:
             while self._stop_by is None or any(one.pid is not None for one in self._workers):
@@ -106,12 +106,19 @@ class Supervisor:
         self._bury(now)
         if not self._all_served and all(one.ready for one in self._workers):
             self._all_served = True
-            self._ready()
+            self._tell_ready(now)
         if now >= self._next_look:
             self._look(now)
         if self._stop_by is not None and now >= self._stop_by:
             self._send_all(signal.SIGKILL)
             self._stop_by = now + STOP_SECONDS
+
+    def _tell_ready(self, now: float) -> None:
+        try:
+            self._ready()
+        except Exception as error:  # noqa: BLE001 - raised once the workers have ended
+            self._fault = error
+            self._stop(now)
 
     def _seconds_left(self, now: float) -> float:
         moments = [self._next_look]
