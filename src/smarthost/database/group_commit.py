@@ -28,19 +28,16 @@ from smarthost.database.engine import (
     Value,
     Work,
 )
-from smarthost.database.next_writer import NextWriter
 from smarthost.database.parameters import numbered
 from smarthost.database.sqlite_errors import ENGINE_ERRORS
 
 MOST_TOGETHER = 256
 """How many units of work share a commit at the most."""
 
-# How often it is looked whether another process has done with its commit: most take a millisecond.
+# How often it is looked whether another process has done, and once that has lasted.
 _LOOK_SECONDS = 0.0002
 _LOOK_LATER_SECONDS = 0.002
 _SOON_SECONDS = 0.02
-
-_MANNERS_SECONDS = 1.0
 
 _UNITS_A_TURN = 16
 """How many run before others on the event loop get their turn."""
@@ -107,13 +104,11 @@ class GroupCommit:
         translate: Translate,
         busy_seconds: float,
         measured: Measured,
-        next_writer: NextWriter,
     ) -> None:
         self._connection = connection
         self._translate = translate
         self._measured = measured
         self._busy_seconds = busy_seconds
-        self._next = next_writer
         self._transaction = _Transaction(connection)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-commit")
         self._waiting: deque[_Unit] = deque()
@@ -146,7 +141,6 @@ class GroupCommit:
             await asyncio.wait([self._performing])
         self._thread.shutdown()
         self._connection.close()
-        self._next.close()
 
     async def _perform_all(self) -> None:
         while self._waiting:
@@ -188,22 +182,20 @@ class GroupCommit:
         return True
 
     async def _begin_or_wait(self) -> None:
-        is_next = self._next.become()
-        try:
-            if not is_next or not self._begun():
-                await self._in_thread(self._wait_for_lock, is_next)
-        finally:
-            self._next.let_in()
+        if not self._begun():
+            await self._in_thread(self._wait_for_lock)
 
-    def _wait_for_lock(self, is_next: bool) -> None:
+    def _wait_for_lock(self) -> None:
+        """Look often whether another process has done with its commit.
+
+        SQLite's own waiting looks once in a millisecond or less, and a process that writes without
+        a pause has begun again by then: measured with two, one waited for 1.1 seconds.
+        """
         began = time.monotonic()
-        while True:
-            waited = time.monotonic() - began
-            # Somebody may hang while they are next.
-            is_next = is_next or waited > _MANNERS_SECONDS or self._next.become()
-            if is_next and self._begun(last=waited >= self._busy_seconds):
-                return
+        waited = 0.0
+        while not self._begun(last=waited >= self._busy_seconds):
             time.sleep(_LOOK_SECONDS if waited < _SOON_SECONDS else _LOOK_LATER_SECONDS)
+            waited = time.monotonic() - began
 
     def _begun(self, *, last: bool = False) -> bool:
         """Begin a transaction; False, or an error at the last try, if another process writes."""

@@ -20,7 +20,6 @@ import apsw
 from smarthost.database.engine import Row, StoreUnavailableError, T, Value, Work
 from smarthost.database.filesystem import network_filesystem_of
 from smarthost.database.group_commit import GroupCommit, Measured
-from smarthost.database.next_writer import NextWriter
 from smarthost.database.parameters import numbered
 from smarthost.database.room import Room
 from smarthost.database.sqlite_errors import ENVIRONMENT_ERRORS, unavailable
@@ -65,13 +64,7 @@ class SqliteDatabase:
             writer, self._reader = _connect(path, busy_seconds), _connect(path, busy_seconds)
             self._reader.pragma("query_only", True)
         self._in_turn = False
-        self._writer = GroupCommit(
-            writer,
-            partial(unavailable, path),
-            busy_seconds,
-            measured,
-            NextWriter(path.parent),
-        )
+        self._writer = GroupCommit(writer, partial(unavailable, path), busy_seconds, measured)
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         """Run one read on the loop's connection.
