@@ -1,23 +1,33 @@
--- The load for wrk: batches of messages as /emails/batch takes them, the same for every server.
+-- The load for wrk: batches of messages as /emails/batch takes them, the same for every server, and
+-- each message of 50 batches to another recipient: an index of addresses is written all over.
 -- Prints its figures as JSON, as load.lua does. Arguments: host, key, messages a batch, octets of
 -- each text.
 
-local made
+local made, turn = {}, 0
 
 function init(arguments)
   local host, key = arguments[1], arguments[2]
   local messages, octets = tonumber(arguments[3]), tonumber(arguments[4])
   local line = ("All work and no play makes a dull benchmark of every queue. "):sub(1, 59)
   local text = (line .. "\\n"):rep(math.ceil(octets / 60))
-  local one = '{"from":"notify@example.com","to":"reader@example.org","subject":"Benchmark",' ..
-    '"text":"' .. text .. '"}'
-  local body = "[" .. (one .. ","):rep(messages - 1) .. one .. "]"
-  made = "POST /emails/batch HTTP/1.1\r\nHost: " .. host .. "\r\nAuthorization: Bearer " .. key ..
-    "\r\nContent-Type: application/json\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+  for batch = 1, 50 do
+    local several = {}
+    for message = 1, messages do
+      -- Far apart from the one before in the order of addresses.
+      local reader = (batch * messages + message) * 7919 % 1000003
+      several[message] = '{"from":"notify@example.com","to":"reader' .. reader ..
+        '@example.org","subject":"Benchmark","text":"' .. text .. '"}'
+    end
+    local body = "[" .. table.concat(several, ",") .. "]"
+    made[batch] = "POST /emails/batch HTTP/1.1\r\nHost: " .. host ..
+      "\r\nAuthorization: Bearer " .. key .. "\r\nContent-Type: application/json" ..
+      "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+  end
 end
 
 function request()
-  return made
+  turn = turn % #made + 1
+  return made[turn]
 end
 
 function done(summary, latency)

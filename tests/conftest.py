@@ -7,8 +7,10 @@ import itertools
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from operator import itemgetter
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -19,7 +21,8 @@ settings.register_profile("explore", deadline=None, print_blob=True)
 settings.load_profile("default")
 
 # Debian keeps daemons in folders that are not on an ordinary user's path.
-SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+FOLDERS = ["/usr/sbin", "/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
+SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), *FOLDERS))
 
 # The missing programs and the test, of each test left out.
 LEFT_OUT = pytest.StashKey[list[tuple[str, str]]]()
@@ -42,11 +45,27 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_unconfigure() -> None:
+    engines = sys.modules.get("tests.engines")  # no test may have needed them
+    if engines is not None:
+        engines.stop_server()
+
+
 def pytest_collection_finish() -> None:
     # Thousands of tests make millions of objects that stay: the collector need not go through them
     # in the middle of one that looks at how long something takes.
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if not _is_asked_elsewhere(item)]
+
+
+def _is_asked_elsewhere(item: pytest.Item) -> bool:
+    values = getattr(item, "callspec", None)
+    on_server = values is not None and "postgresql" in values.params.values()
+    return on_server and item.get_closest_marker("one_engine") is not None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -2,11 +2,12 @@ import threading
 import uuid
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smarthost.clock import SystemClock
-from smarthost.ids import Ids
+from smarthost.ids import Ids, before_ids_of, made_at
 from tests.clocks import START, FakeClock
 
 
@@ -18,6 +19,19 @@ def test_an_id_is_a_version_7_uuid_of_its_millisecond(now: int, octets: bytes) -
     assert parsed.version == 7
     assert parsed.variant == uuid.RFC_4122
     assert parsed.int >> 80 == now // 1000
+
+
+@given(st.integers(0, (1 << 48) * 1000 - 1), st.integers(0, (1 << 48) * 1000 - 1))
+def test_ids_stand_behind_the_mark_of_their_time_and_tell_it(made: int, mark: int) -> None:
+    made_id = Ids(FakeClock(made), bytes).new()
+    assert (made_id > before_ids_of(mark)) == (made // 1000 >= mark // 1000)
+    assert made_at(made_id) == made // 1000 * 1000
+
+
+@pytest.mark.parametrize("at", [-1, 1 << 70])
+def test_a_mark_of_no_time_that_an_id_can_tell_is_at_an_end_of_all(at: int) -> None:
+    first, last = (Ids(FakeClock(now), bytes).new() for now in (0, ((1 << 48) - 1) * 1000))
+    assert before_ids_of(at) == (first if at < 0 else last)[:13]
 
 
 def test_every_random_bit_is_used() -> None:

@@ -16,6 +16,20 @@ _RANDOM_OCTETS = 10
 _AT_ONCE = 400
 
 
+def before_ids_of(at: int) -> str:
+    """Return what comes just before all ids that are made from the moment `at` on.
+
+    `at` is in microseconds since 1970; an id tells milliseconds.
+    """
+    milliseconds = f"{min(max(at // 1_000, 0), _TIME):012x}"
+    return f"{milliseconds[:8]}-{milliseconds[8:]}"
+
+
+def made_at(made: str) -> int:
+    """Return when an id was made: microseconds since 1970, exact to the millisecond."""
+    return int(made[:8] + made[9:13], 16) * 1_000
+
+
 class Ids:
     """Makes identifiers from a clock and a source of random octets.
 

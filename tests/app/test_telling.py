@@ -18,6 +18,7 @@ from smarthost.config import Config, load_config
 from smarthost.mail_queue.accepted.model import Message
 from smarthost.mail_queue.model import Kind, State
 from tests.contract.relays import Inbox
+from tests.mail_queue.listed import every_message
 from tests.mail_queue.scripted import until
 from tests.relay_health.held import SAVED, hold, put_on_hold
 from tests.smtp.relays import relay
@@ -51,7 +52,7 @@ async def put_portal_on_hold(parts: Parts) -> str:
 
 
 async def notices(parts: Parts, portal_id: str) -> Sequence[Message]:
-    return await parts.delivery.messages.list(portal_id, at_most=9, kinds=[Kind.NOTICE])
+    return await every_message(parts.delivery.mail_log, portal_id, kind=Kind.NOTICE)
 
 
 async def stop(parts: Parts, delivering: asyncio.Task[None]) -> None:

@@ -6,10 +6,13 @@ from typing import Any
 import apsw
 import pytest
 
+from smarthost.cli.messages import print_page
+from smarthost.mail_queue.mail_log.model import Page
 from tests.cli.mailboxes import Mailboxes
 from tests.cli.program import ADMIN, Program
 from tests.cli.test_settings_test import save
 from tests.contract.relays import running_relay
+from tests.mail_queue.mail_log.rows import MessageRow, RecipientRow, add
 
 ANNA, BO = "anna@example.org", "bo@example.org"
 NOBODY = "01a20468-4c81-7568-b9c7-f3a45b943b40"
@@ -68,6 +71,10 @@ def test_what_is_listed_can_be_narrowed(two: tuple[Program, str, str]) -> None:
     assert listed(program, "--to", "bo@EXAMPLE.org") == [second]
     assert listed(program, "--since", "1 hour ago") == [second, first]
     assert listed(program, "--since", "2100-01-01T00:00:00Z") == []
+    assert listed(program, "--until", "1 hour ago") == []
+    assert listed(program, "--until", "2100-01-01T00:00:00Z") == [second, first]
+    assert listed(program, "--search", "SECOND bo@") == [second]
+    assert listed(program, "--search", "nowhere") == []
 
 
 def test_more_than_are_shown_are_told_of(two: tuple[Program, str, str]) -> None:
@@ -77,10 +84,36 @@ def test_more_than_are_shown_are_told_of(two: tuple[Program, str, str]) -> None:
     assert "There are more" in ended.err
 
 
+def test_more_than_a_page_is_listed(installed: Program) -> None:
+    mail = [
+        MessageRow(number=number, milliseconds=number, recipients=[RecipientRow(address=ANNA)])
+        for number in range(250)
+    ]
+    with closing(apsw.Connection(str(installed.data_dir / "smarthost.db"))) as database:
+        [(portal_id,)] = database.execute("SELECT id FROM portals").fetchall()
+        add(database, str(portal_id), mail)
+    value = installed("messages", "list", "--limit", "220", "--json").json()
+    assert [one["id"] for one in value["data"]] == [one.id for one in mail[:29:-1]]
+    assert (value["has_more"], value["next"]) == (True, mail[30].id)
+    assert listed(installed, "--limit", "1000", "--to", ANNA) == [one.id for one in mail[::-1]]
+
+
+def test_how_far_it_was_looked_is_told_with_how_to_look_further(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_page(Page(messages=[], next="01a20468-4c81-7568-b9c7-f3a45b943b40"), 20)
+    told = capsys.readouterr()
+    assert told.out == "ID\tACCEPTED\tSTATE\tTO\tSUBJECT\n"
+    assert "--until 2026-11-22T17:58:53Z" in told.err
+
+
 @pytest.mark.parametrize(
     "line",
-    [["--since", "yesterday"], ["--to", "a@@b"], ["--state", "lost"], ["--limit", "0"]],
-)
+    [
+        ["--since", "yesterday"], ["--until", "soon"], ["--to", "a@@b"], ["--state", "lost"],
+        ["--limit", "0"], ["--search", ""], ["--search", "\udcff"],
+    ],
+)  # fmt: skip
 def test_what_cannot_be_asked_for_is_2(two: tuple[Program, str, str], line: list[str]) -> None:
     program, *_ = two
     ended = program("messages", "list", *line)

@@ -16,7 +16,10 @@ NAMES = [name for name, *_ in COMMANDS] + [
     f"{group} {name}" for group, _, commands in GROUPS for name, *_ in commands
 ]
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
-HEAVY = {"apsw", "argon2", "cryptography", "falcon", "rich", "structlog", "uvicorn", "uvloop"}
+HEAVY = {
+    *("apsw", "argon2", "asyncpg", "cryptography", "falcon", "rich", "structlog"),
+    *("uvicorn", "uvloop"),
+}
 
 
 def test_the_version_is_told(program: Program) -> None:

@@ -14,6 +14,7 @@ def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
     assert load() == Config(
         data_dir=tmp_path / "smarthost-data",
         database_file=tmp_path / "smarthost-data/smarthost.db",
+        database_url=None,
         http_listen=ListenAddress(host="127.0.0.1", port=8025),
         http_tls=True,
         submission_listen=ListenAddress(host="127.0.0.1", port=2525),

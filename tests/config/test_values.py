@@ -1,15 +1,14 @@
 from collections.abc import Callable
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smarthost.config import ListenAddress
+from smarthost.config.database_url import parse_database
 from smarthost.config.faults import InvalidValueError, shown
 from smarthost.config.values import (
-    parse_database_file,
     parse_domain,
     parse_email,
     parse_helo_name,
@@ -85,51 +84,6 @@ def test_an_address_that_means_all_is_reached_at_the_loopback(host: str, reached
 def test_anything_else_is_no_listen_address(text: str) -> None:
     with pytest.raises(InvalidValueError):
         parse_listen(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "path"),
-    [
-        ("sqlite:///mail.db", "mail.db"),
-        ("sqlite:///data/mail.db", "data/mail.db"),
-        ("sqlite:////srv/mail.db", "/srv/mail.db"),
-        ("SQLite:////srv/my%20mail%3f.db", "/srv/my mail?.db"),
-    ],
-)
-def test_a_database_url_names_an_sqlite_file(text: str, path: str) -> None:
-    assert parse_database_file(text) == Path(path)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "mail.db",
-        "/srv/mail.db",
-        "sqlite:mail.db",
-        "sqlite://",
-        "sqlite:///",
-        "sqlite:////",
-        "sqlite://host/c4n4ry.db",
-        "sqlite:///:memory:",
-        "sqlite:///c4n4ry/",
-        "sqlite:///c4n4ry.db?mode=ro",
-        "sqlite:///c4n4ry.db#x",
-        "sqlite:///c4n4ry%00.db",
-        "sqlite:///c4n4ry%ff.db",
-        "mysql://user:c4n4ry@host/db",
-    ],
-)
-def test_anything_else_is_no_database_url_and_is_not_repeated(text: str) -> None:
-    with pytest.raises(InvalidValueError, match="is not the URL of an SQLite file") as caught:
-        parse_database_file(text)
-    assert "c4n4ry" not in str(caught.value)
-
-
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "PostgreSQL", "postgresql+asyncpg"])
-def test_postgresql_is_refused_by_name_and_the_password_not_repeated(scheme: str) -> None:
-    with pytest.raises(InvalidValueError, match="stores in SQLite only") as caught:
-        parse_database_file(f"{scheme}://user:c4n4ry@host/db")
-    assert "c4n4ry" not in str(caught.value)
 
 
 def test_an_address_and_a_domain_come_in_their_canonical_form() -> None:
@@ -235,7 +189,7 @@ def test_what_is_shown_is_short_and_printable() -> None:
 
 
 PARSERS: tuple[Callable[[str], object], ...] = (
-    parse_database_file,
+    parse_database,
     parse_domain,
     parse_email,
     parse_helo_name,

@@ -25,6 +25,7 @@ from smarthost.audit.model import OPERATOR, Actor
 from smarthost.config import Config, load_config
 from smarthost.portals.model import Permission, Portal, Role, User
 from smarthost.secret import Secret
+from smarthost.web.pages.snippets import SubmissionDoor, Tls
 from smarthost.web.server import Server, bind, make_server
 
 ADMIN_EMAIL = "admin@example.com"
@@ -34,6 +35,8 @@ SETTINGS = "/api/2.0/smtpsettings/smtp"
 AUTHENTICATION = "/api/2.0/authentication"
 KEYS = "/api/2.0/keys"
 EMAILS = "/emails"
+DOOR = SubmissionDoor(host="127.0.0.1", port=2525, tls=Tls.NONE)
+"""What pages say of submission; nobody is there."""
 
 _OPERATOR = Actor(name=OPERATOR)
 _PATIENCE = 30.0
@@ -231,7 +234,7 @@ class _Thread(threading.Thread):
             async with open_parts(self._config, create=True) as parts:
                 first = await initialise(parts, ADMIN_EMAIL)
                 await _give_password(parts, first)
-                web = make_web(self._config, parts, first.portal, Alone(), self._stopped)
+                web = make_web(self._config, parts, first.portal, DOOR, Alone(), self._stopped)
                 self._server = make_server(web)
                 self.service = Service(
                     config=self._config,

@@ -22,6 +22,7 @@ from tests.contract.service import (
     Service,
     running_service,
 )
+from tests.journeys.sink import running_sink
 
 OAUTH2 = f"{SETTINGS}/oauth2"
 HOSTILE = "\"'><script>alert(1)</script>{{7*7}}"
@@ -356,6 +357,15 @@ def test_a_save_that_ends_oauth2_says_so(bound: Visitor) -> None:
     reply = bound.save(revision="2")
     assert reply.headers["Location"] == "/settings?done=saved_without_oauth2"
     assert "The sign-in with OAuth2 has ended" in text(bound.get(reply.headers["Location"]))
+
+
+def test_a_check_that_ends_oauth2_says_so(bound: Visitor) -> None:
+    with running_sink() as relay:
+        typed = {**FORM, "revision": "2", "host": "localhost", "port": str(relay.port)}
+        clear = {name: typed[name] for name in typed if not name.startswith("enable")}
+        page = bound.post("/settings/check", **clear, activate="when_proven")
+    assert "It works and is saved" in text(page)
+    assert "The sign-in with OAuth2 has ended" in text(page)
 
 
 def test_a_save_without_a_password_keeps_oauth2(bound: Visitor) -> None:

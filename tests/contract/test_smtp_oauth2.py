@@ -13,6 +13,7 @@ from smarthost.smtp_settings.binding.model import NoOwnSettingsError
 from smarthost.smtp_settings.binding.tokens.store import Fetched
 from tests.contract.bodies import LOGIN, OPEN, PASSWORD
 from tests.contract.service import SETTINGS, Reply, Service
+from tests.journeys.sink import running_sink
 from tests.smtp_settings.binding.bindings import EMAIL, private_key
 
 OAUTH2 = f"{SETTINGS}/oauth2"
@@ -247,6 +248,17 @@ def test_another_login_ends_it_and_the_answer_says_so(desk: Desk, changes: dict[
     assert (told["state"], told["endedBy"], told["revision"]) == ("ended", "anna@example.org", 3)
     newest = desk.ask("GET", f"{SETTINGS}/history").json()["response"][0]
     assert "oauth2" in newest["changed"]
+
+
+def test_a_check_that_saves_another_login_says_so_too(desk: Desk) -> None:
+    desk.saved()
+    desk.put()
+    with running_sink() as relay:
+        body = {"host": "localhost", "port": relay.port, "senderAddress": "notify@example.com"}
+        for told in ("The OAuth2 sign-in has ended.", None):
+            checked = desk.ask("POST", f"{SETTINGS}/check?activate=when_proven", body).json()
+            assert checked["response"]["saved"] is True
+            assert checked["response"].get("notice") == told
 
 
 def test_for_another_destination_a_password_is_needed(desk: Desk) -> None:

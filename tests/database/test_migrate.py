@@ -8,7 +8,7 @@ import pytest
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.migrate import migrate, migrations, schema_version
 from tests.clocks import START, FakeClock
-from tests.engines import ENGINES, executing, open_database
+from tests.engines import ENGINES, executing, make_store, open_database
 from tests.processes import need_tracing, run_python, start_python
 
 MIGRATE = """
@@ -104,6 +104,7 @@ async def test_openers_at_the_same_moment_apply_each_migration_once(
 def test_processes_at_the_same_moment_apply_each_migration_once(
     engine: str, tmp_path: Path
 ) -> None:
+    make_store(engine, tmp_path)
     processes = [start_python(MIGRATE, engine, tmp_path) for _ in range(4)]
     for process in processes:
         assert process.stdin is not None

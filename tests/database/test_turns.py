@@ -120,6 +120,9 @@ def test_what_another_process_has_told_is_there(
 def test_two_reads_of_one_turn_see_one_state(
     run: Callable[..., object], engine: str, tmp_path: Path
 ) -> None:
+    if engine != "sqlite":
+        pytest.skip("each read of its own sees the newest commit")
+
     async def main() -> None:
         async with read_at_every_turn(engine, tmp_path) as database:
             other = open_database(engine, tmp_path)

@@ -19,7 +19,7 @@ _MESSAGE = """
 INSERT INTO messages (portal_id, id, kind, revision, accepted_at, accepted_by, sender,
                       needs_smtputf8, needs_8bit, size)
 VALUES ('p', $1, $2, $3, 10, 'admin@example.com', 'portal@example.com', 0, 1, 3)"""
-_BODY = "INSERT INTO message_bodies (portal_id, message_id, content) VALUES ('p', $1, X'00FF0A')"
+_BODY = "INSERT INTO message_bodies (portal_id, message_id, content) VALUES ('p', $1, $2)"
 _RECIPIENT = """
 INSERT INTO recipients (portal_id, message_id, address, kind, state, due_at, attempts_count, claim,
                         claimed_at, step, in_doubt)
@@ -34,6 +34,11 @@ _LAST_TEST = "INSERT INTO last_tests (portal_id, message_id) VALUES ('p', $1)"
 _EVENT = """
 INSERT INTO audit_events (portal_id, id, at, actor, action, subject, details)
 VALUES ('p', $1, $2, 'operator', 'x.y', 's', '{}')"""
+_SCHEMA = {
+    "sqlite": "SELECT type, name, tbl_name FROM sqlite_schema ORDER BY 1, 2",
+    "postgresql": "SELECT table_name, column_name, data_type FROM information_schema.columns"
+    " WHERE table_schema = 'public' ORDER BY 1, 2",
+}
 _TURN = "INSERT INTO queue_turns (portal_id, kind, due_at) VALUES ('p', $1, $2)"
 
 
@@ -59,7 +64,7 @@ async def filled(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             (TEST, "test", "sending", 60, 1, "a claim", "tls", 0),
         ):
             await tx.execute(_MESSAGE, name, kind, 7 if kind == "test" else None)
-            await tx.execute(_BODY, name)
+            await tx.execute(_BODY, name, b"\0\xff\n")
             claimed_at = 20 if tried else None
             row_ = (name, kind, state, due_at, tried, claim, claimed_at, step, in_doubt)
             await tx.execute(_RECIPIENT, *row_)
@@ -98,7 +103,8 @@ async def test_every_row_of_the_queue_is_there_after_the_upgrade(filled: Databas
     assert await migrate(filled, FakeClock()) == len(migrations(filled.dialect)) - BEFORE_SENDING
     assert {table: await filled.fetch(sql) for table, sql in queries.items()} == before
     assert len(before["recipients"]) == 4
-    assert await filled.fetch("PRAGMA foreign_key_check") == []
+    if filled.dialect == "sqlite":  # PostgreSQL looks at each while it is made
+        assert await filled.fetch("PRAGMA foreign_key_check") == []
     assert await filled.find_damage() is None
 
 
@@ -129,7 +135,7 @@ async def test_the_audit_is_numbered_in_its_order(filled: Database) -> None:
     [
         "UPDATE audit_events SET actor = 'nobody'",
         "UPDATE messages SET size = 4",
-        "UPDATE message_bodies SET content = X'00'",
+        "UPDATE message_bodies SET message_id = 'x'",
         "UPDATE attempts SET reply = NULL",
     ],
 )
@@ -145,7 +151,7 @@ async def test_what_belongs_to_a_message_still_goes_with_it(filled: Database) ->
     for sql in ("SELECT message_id FROM message_bodies", "SELECT message_id FROM recipients"):
         assert await filled.fetch(sql) == [(TEST,)]
     assert await filled.fetch("SELECT count(*) FROM attempts") == [(0,)]
-    with pytest.raises(Exception, match="FOREIGN KEY"):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
         await filled.transact(executing("DELETE FROM messages"))
 
 
@@ -156,8 +162,7 @@ async def test_the_upgraded_tables_are_those_of_a_new_store(
     (tmp_path / "new").mkdir()
     new = open_database(filled.dialect, tmp_path / "new")
     await migrate(new, FakeClock())
-    sql = "SELECT type, name, tbl_name FROM sqlite_schema ORDER BY 1, 2"
-    assert await filled.fetch(sql) == await new.fetch(sql)
+    assert await filled.fetch(_SCHEMA[filled.dialect]) == await new.fetch(_SCHEMA[filled.dialect])
     await new.close()
 
 
@@ -179,8 +184,8 @@ VALUES ('p', 'm', 'r1', 1, 2, 3, 'refused', 0, 'data', 'c', 1, '550', 7, 'h', 25
 )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-async def test_recipients_made_anew_keep_every_column(engine: str, tmp_path: Path) -> None:
+async def test_recipients_made_anew_keep_every_column(tmp_path: Path) -> None:
+    engine = "sqlite"  # the only one that has to make them anew
     database = open_database(engine, tmp_path)
     last = next(one for one in migrations(engine) if one.name == CHECKS_WITHOUT_LISTS)
     for one in migrations(engine)[: last.version - 1]:

@@ -15,6 +15,7 @@ from smarthost.mail.dsn import Dsn
 from smarthost.mail.envelope import addressed
 from smarthost.mail_queue.accepted.model import Details, Message, Submission
 from smarthost.mail_queue.model import State
+from tests.mail_queue.listed import every_message
 from tests.mail_queue.messages import BY
 from tests.mail_queue.scripted import until
 
@@ -54,7 +55,7 @@ class Installation:
 
     async def listed(self) -> Sequence[Message]:
         """Return all mail, newest first."""
-        return await self.parts.delivery.messages.list(self.portal_id, at_most=99)
+        return await every_message(self.parts.delivery.mail_log, self.portal_id)
 
     async def come_to(self, *states: State) -> None:
         """Wait until the messages, newest first, have come to these states."""

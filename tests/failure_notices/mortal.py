@@ -26,6 +26,7 @@ class Mortal:
 
     def __init__(self, database: Database, point: str) -> None:
         self.dialect = database.dialect
+        self.in_order = database.in_order
         self._database = database
         self._point = point
 
@@ -73,6 +74,9 @@ class _MortalTransaction:
         if "DELETE FROM failure_notices" in sql:
             self._mortal._come_to("rows removed")
         return changed
+
+    async def lock(self, subject: str) -> None:
+        await self._tx.lock(subject)
 
 
 def main(engine: str, folder: Path, point: str) -> None:

@@ -21,6 +21,7 @@ from smarthost.mail_queue.accepted.model import Details, Submission
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.mail_log.log import MailLog
 from smarthost.mail_queue.model import Claim, Kind
 from smarthost.mail_queue.schedule import Patience
 from smarthost.mail_queue.store import QueueStore
@@ -29,6 +30,7 @@ from smarthost.sending.attempts import Attempts
 from smarthost.smtp_settings.model import SmtpSettings
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
 from smarthost.smtp_settings.store import SettingsStore
+from tests.mail_queue.listed import every_message
 from tests.mail_queue.messages import ANNA, BY, attempted, envelope
 from tests.relay_health.held import HOST, RELAY, SAVED
 
@@ -162,7 +164,7 @@ class World:
         return await self.kept_notices()
 
     async def kept_notices(self) -> list[EmailMessage]:
-        listed = await self.messages.list(self.portal_id, at_most=1000)
+        listed = await every_message(MailLog(self.database), self.portal_id)
         found = []
         for message in reversed(listed):
             if message.accepted_by == "smarthost":

@@ -22,7 +22,7 @@ from smarthost.portals.store import PortalStore
 from smarthost.smtp.egress import Policy
 from tests.authority import showing, trusting
 from tests.clocks import FakeClock
-from tests.engines import ENGINES, migrated_database
+from tests.engines import migrated_database
 from tests.http_servers import HttpServer, http_server
 from tests.names import Names
 from tests.openid_provider import AUDIENCE, OpenIdProvider
@@ -130,7 +130,7 @@ async def source(make_source: MakeSource) -> AsyncIterator[Source]:
 
 @pytest.fixture
 async def world(source: Source, tmp_path: Path) -> AsyncIterator[World]:
-    async with migrated_database(ENGINES[0], tmp_path) as database:
+    async with migrated_database("sqlite", tmp_path) as database:
         ids = Ids(source.clock)
         audit = AuditLog(source.clock, ids)
         users = PortalStore(database, audit, source.clock, ids)

@@ -23,7 +23,7 @@ WHERE (r.state = 'sent') <> ((
 DOUBT = """
 SELECT r.portal_id, r.message_id, r.address, r.in_doubt
 FROM recipients r
-WHERE r.in_doubt <> EXISTS (
+WHERE (r.in_doubt = 1) <> EXISTS (
     SELECT 1 FROM attempts a
     WHERE a.portal_id = r.portal_id AND a.message_id = r.message_id AND a.address = r.address
       AND a.in_doubt = 1
@@ -36,7 +36,8 @@ LEFT JOIN (
     SELECT portal_id, kind, min(due_at) AS due_at FROM recipients GROUP BY portal_id, kind
 ) d ON d.portal_id = t.portal_id AND d.kind = t.kind
 LEFT JOIN relay_holds h ON h.portal_id = t.portal_id AND t.kind = 'mail'
-WHERE t.due_at IS NOT CASE WHEN h.probe_at > d.due_at THEN h.probe_at ELSE d.due_at END"""
+WHERE t.due_at IS DISTINCT FROM
+      CASE WHEN h.probe_at > d.due_at THEN h.probe_at ELSE d.due_at END"""
 WITHOUT_TURN = """
 SELECT DISTINCT r.portal_id, r.kind FROM recipients r
 WHERE NOT EXISTS (

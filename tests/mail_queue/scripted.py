@@ -86,6 +86,7 @@ class Faltering:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.dialect = database.dialect
+        self.in_order = database.in_order
         self.full = False
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:

@@ -8,15 +8,17 @@ from smarthost.mail_queue.turns import store as turns
 
 _PUT = """
 UPDATE recipients
-SET state = $4, attempts_count = $5, claimed_at = CASE WHEN $5 > 0 THEN $6 END,
+SET state = $4, attempts_count = CAST($5 AS BIGINT),
+    claimed_at = CASE WHEN CAST($5 AS BIGINT) > 0 THEN CAST($6 AS BIGINT) END,
     claim = CASE WHEN $4 = 'sending' THEN 'a claim' END,
-    due_at = CASE WHEN $4 IN ('queued', 'sending') THEN $7 END,
-    held_for = $8, ended_at = $9, deaths = CASE WHEN $8 IS NULL THEN deaths ELSE 3 END
+    due_at = CASE WHEN $4 IN ('queued', 'sending') THEN CAST($7 AS BIGINT) END,
+    held_for = CAST($8 AS TEXT), ended_at = $9,
+    deaths = CASE WHEN CAST($8 AS TEXT) IS NULL THEN deaths ELSE 3 END
 WHERE portal_id = $1 AND message_id = $2 AND address = coalesce($3, address)"""
 _ATTEMPT = """
 INSERT INTO attempts (portal_id, message_id, address, attempt, started_at, result, in_doubt, step,
                       code, permanent, warnings)
-SELECT portal_id, message_id, address, $4, $5, $6, 0, $7, $8, 0, ''
+SELECT portal_id, message_id, address, CAST($4 AS BIGINT), CAST($5 AS BIGINT), $6, 0, $7, $8, 0, ''
 FROM recipients WHERE portal_id = $1 AND message_id = $2 AND address = coalesce($3, address)"""
 ENDED = frozenset({State.SENT, State.FAILED, State.EXPIRED, State.CANCELLED})
 

@@ -474,6 +474,8 @@ async def test_several_recipients_are_handed_over_together(bench: Bench) -> None
 async def test_an_attempt_sees_what_another_process_has_saved_before_it_began(
     bench: Bench,
 ) -> None:
+    if bench.database.dialect != "sqlite":
+        pytest.skip("no two reads share a state")
     await submit_mail(bench.intake, bench.portal)
     claim = await bench.take(Kind.MAIL)
     [[_, _, file]] = await bench.database.fetch("PRAGMA database_list")

@@ -5,6 +5,7 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,9 @@ from tests.mail_queue.messages import BY, envelope, submission
 from tests.mail_queue.mortal import ACCEPTED, SOURCE, TAKEN
 from tests.mail_queue.scripted import until
 from tests.processes import start_python
+
+# A death a process takes a second: on the other engine one moment for each point is enough.
+SQLITE_ALONE = partial(pytest.param, marks=pytest.mark.one_engine)
 
 EACH = 12
 """Messages of a portal: more than are claimed together."""
@@ -61,7 +65,7 @@ def taken(folder: Path) -> Counter[str]:
     return Counter((folder / TAKEN).read_text().splitlines())
 
 
-@pytest.mark.parametrize("number", [1, 8, 20])
+@pytest.mark.parametrize("number", [SQLITE_ALONE(1), 8, SQLITE_ALONE(20)])
 @pytest.mark.parametrize("point", [Step.RESOLVE, Step.RECIPIENT, Step.DATA, ACCEPTED])
 async def test_nothing_is_lost_and_one_message_a_connection_is_sent_twice_at_most(
     engine: str,

@@ -20,6 +20,8 @@ from tests.mail_queue.messages import BY, relay, submission, submit_mail
 from tests.mail_queue.scripted import Held, accept_all, until
 from tests.mail_queue.working import Bench, Outage, away, make_bench
 
+pytestmark = pytest.mark.one_engine
+
 
 @pytest.fixture
 def bench(database: Database, clock: HeldClock, tmp_path: Path) -> Bench:

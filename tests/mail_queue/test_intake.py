@@ -22,12 +22,14 @@ from smarthost.mail_queue.accepted.model import (
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.mail_log.log import MailLog
 from smarthost.mail_queue.model import Kind, State
 from smarthost.portals.store import PortalStore
 from tests.clocks import START
 from tests.disks import small_disk
 from tests.engines import executing, open_database
 from tests.mail_queue.clocks import HeldClock
+from tests.mail_queue.listed import every_message
 from tests.mail_queue.messages import (
     ANNA,
     BORIS,
@@ -44,7 +46,7 @@ from tests.mail_queue.states import put
 MESSAGES = "SELECT kind, revision, accepted_at, accepted_by, owner, sender, size FROM messages"
 BODIES = "SELECT content FROM message_bodies"
 RECIPIENTS = "SELECT address, state, due_at, scheduled_at FROM recipients ORDER BY address"
-TURNS = "SELECT kind, due_at FROM queue_turns WHERE portal_id = $1"
+TURNS = "SELECT kind, due_at FROM queue_turns WHERE portal_id = $1 ORDER BY kind"
 OWNER = "key:1"
 
 
@@ -132,7 +134,7 @@ async def test_messages_that_come_together_are_accepted_together_or_not_at_all(
     good = [submission(intake, ANNA) for _ in range(100)]
     await intake.submit(portal, good, by=BY, owner=OWNER)
     assert await count(database) == 100
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         await intake.submit(portal, [submission(intake, ANNA), good[0]], by=BY, owner=OWNER)
     empty = submission(intake, envelope=envelope(recipients=()))
     with pytest.raises(NotAcceptableError, match="recipient"):
@@ -175,7 +177,7 @@ async def test_a_message_at_the_limits_is_accepted(
     "statement",
     [
         "UPDATE messages SET sender = 'other@example.com'",
-        "UPDATE message_bodies SET content = X'00'",
+        "UPDATE message_bodies SET message_id = 'other'",
     ],
 )
 async def test_an_accepted_message_is_never_changed(
@@ -260,7 +262,7 @@ async def test_a_clock_set_back_leaves_no_test_running_for_long(
 async def test_a_submit_that_fails_leaves_nothing_and_wakes_nobody(
     intake: Intake, database: Database, woken: list[str]
 ) -> None:
-    with pytest.raises(Exception, match="FOREIGN KEY"):
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
         await submit_test(intake, "no such portal")
     for sql in (MESSAGES, BODIES, RECIPIENTS, "SELECT portal_id FROM queue_turns"):
         assert await database.fetch(sql) == []
@@ -325,7 +327,7 @@ async def test_a_key_of_a_request_that_failed_is_free(
 ) -> None:
     taken = submission(intake, ANNA)
     await intake.submit(portal, [taken], by=BY, owner=OWNER)
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         await intake.submit(portal, [taken], by=BY, owner=OWNER, idempotency=asked())
     assert await submit(intake, portal, asked()) is None
     assert await count(database) == 2
@@ -358,7 +360,7 @@ async def test_a_disk_that_is_nearly_full_takes_no_message_but_every_outcome(
 
 
 async def test_what_is_done_beside_is_kept_with_the_messages_or_keeps_them_out(
-    database: Database, intake: Intake, messages: MessageStore, portal: str, woken: list[str]
+    database: Database, intake: Intake, portal: str, woken: list[str]
 ) -> None:
     note = "INSERT INTO hold_notices (portal_id, told_at) VALUES ($1, 1)"
     noted = "SELECT told_at FROM hold_notices WHERE portal_id = $1"
@@ -373,8 +375,8 @@ async def test_what_is_done_beside_is_kept_with_the_messages_or_keeps_them_out(
     with pytest.raises(LookupError):
         await intake.submit(portal, [submission(intake, ANNA)], by=BY, owner=None, beside=objects)
     assert await database.fetch(noted, portal) == []
-    assert await messages.list(portal, at_most=9) == []
+    assert await every_message(MailLog(database), portal) == []
     assert woken == []
     await intake.submit(portal, [submission(intake, ANNA)], by=BY, owner=None, beside=beside)
     assert await database.fetch(noted, portal) == [(1,)]
-    assert len(await messages.list(portal, at_most=9)) == 1
+    assert len(await every_message(MailLog(database), portal)) == 1

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -28,7 +29,7 @@ from smarthost.mail_queue.schedule import LEASE_SECONDS
 from smarthost.mail_queue.statistics.model import HOUR
 from smarthost.mail_queue.statistics.store import StatisticsStore
 from smarthost.mail_queue.store import QueueStore, Verdict
-from tests.engines import ENGINES, migrated_database
+from tests.engines import migrated_database
 from tests.mail_queue import ledger
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
@@ -54,6 +55,8 @@ LATEST = 10_000_000 * HOUR
 class Queue(RuleBasedStateMachine):
     """Applications, people, workers that live and die, and a clock that is set."""
 
+    engine = "sqlite"
+
     @initialize()
     def open(self) -> None:
         self.runner = asyncio.Runner()
@@ -68,7 +71,7 @@ class Queue(RuleBasedStateMachine):
     async def _open(self) -> None:
         clock, ids = self.clock, Ids(self.clock)
         self.database = await self.stack.enter_async_context(
-            migrated_database(ENGINES[0], Path(self.folder.name))
+            migrated_database(self.engine, Path(self.folder.name))
         )
         self.intake = Intake(self.database, ArrivalStore(self.database, clock), ids, lambda: None)
         self.store = QueueStore(
@@ -238,5 +241,16 @@ class Queue(RuleBasedStateMachine):
         raise AssertionError("mail is left that nobody takes")
 
 
+class QueueOnPostgresql(Queue):
+    """The same; there each step costs more."""
+
+    engine = "postgresql"
+
+
 TestQueue = Queue.TestCase
 TestQueue.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.needs("postgres")
+class TestQueueOnPostgresql(QueueOnPostgresql.TestCase):  # type: ignore[misc, valid-type]
+    settings = settings(max_examples=6, stateful_step_count=30, deadline=None)

@@ -15,9 +15,12 @@ class Taker:
     def __init__(self) -> None:
         self.handed = 0
         self.full = False
+        self.slow: asyncio.Event | None = None
 
     async def record(self, *_: object, **__: object) -> Recorded:
         self.handed += 1
+        if self.slow is not None:
+            await self.slow.wait()
         if self.full:
             raise StoreUnavailableError("the disk is full")
         return Recorded(kept=True)
@@ -42,6 +45,18 @@ async def test_nothing_leaves_before_a_known_outcome_is_with_the_store() -> None
     assert not settling.done()
     await outcome.hand_over(recording(store, HeldClock()))
     assert store.handed == 1
+    await asyncio.wait_for(settling, 1)
+
+
+async def test_a_store_that_writes_side_by_side_has_written_it_before() -> None:
+    order, store, clock = Order(in_order=False), Taker(), HeldClock()
+    store.slow = asyncio.Event()
+    await order.known("p").hand_over(recording(store, clock))
+    settling = asyncio.create_task(order.settle("p"))
+    await asyncio.sleep(0)
+    assert store.handed == 1
+    assert not settling.done()
+    store.slow.set()
     await asyncio.wait_for(settling, 1)
 
 

@@ -97,7 +97,9 @@ async def test_a_test_whose_worker_is_killed_is_over_and_the_next_one_works(
             return await database.fetch(STATES) == [("failed",), ("sent",)]
 
         await until(both_ended)
-    rows = await database.fetch("SELECT message_id, code, in_doubt FROM attempts ORDER BY code")
+    rows = await database.fetch(
+        "SELECT message_id, code, in_doubt FROM attempts ORDER BY in_doubt"
+    )
     assert rows == [(second, None, 0), (first, "interrupted", 1)], "the first was not sent again"
 
 

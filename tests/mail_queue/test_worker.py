@@ -75,6 +75,7 @@ async def test_a_silent_relay_keeps_no_neighbour_waiting(
         await until(bench.are("sent", 2))
 
 
+@pytest.mark.one_engine
 async def test_a_flood_of_mail_leaves_room_for_a_test(
     bench: Bench, database: Database, neighbour: str
 ) -> None:
@@ -189,6 +190,23 @@ async def test_a_worker_without_the_lock_stops_at_once(bench: Bench, tmp_path: P
         await bench.idle()
     assert not bench.lock.acquire()
     other.release()
+
+
+async def test_a_worker_that_loses_the_lock_takes_nothing_new(
+    bench: Bench, portal: str, tmp_path: Path
+) -> None:
+    async with bench.working():
+        await bench.idle()
+        bench.lock.release()
+        await submit_test(bench.quiet, portal)
+        other = DeliveryLock(tmp_path / "delivery.lock")
+        assert other.acquire()
+        bench.clock.advance(POLL_SECONDS)
+        await bench.idle()
+        assert bench.attempt.asked == []
+        other.release()
+        bench.clock.advance(LOCK_SECONDS)
+        await until(bench.are("sent", 1))
 
 
 async def test_a_worker_goes_on_when_the_store_is_back(bench: Bench, portal: str) -> None:

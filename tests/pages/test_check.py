@@ -16,7 +16,13 @@ from playwright.sync_api import Browser, Page, expect
 from smarthost.web.auth import COOKIE
 from tests.authority import showing, trust_everywhere
 from tests.contract.relays import running_relay
-from tests.contract.service import SETTINGS, Service, running_service
+from tests.contract.service import (
+    ADMIN_PASSWORD,
+    AUTHENTICATION,
+    SETTINGS,
+    Service,
+    running_service,
+)
 from tests.journeys import postfix as postfix_room
 from tests.journeys.postfix import folder_for_postfix, postfix
 from tests.journeys.sink import Sink, dead_port
@@ -259,6 +265,24 @@ SHOWN = (
 )
 
 
+def test_a_check_that_ends_oauth2_says_so(browse: Browsing, desk: Desk, relay: Sink) -> None:
+    login = {"credentialsUserName": "u", "credentialsUserPassword": "p"}
+    desk.save(587, enableSSL=True, enableAuth=True, **login)
+    application = {
+        "grant": "client_credentials",
+        "clientId": "a",
+        "clientSecret": "b",
+        "tokenUrl": "https://token.example.com/",
+        "scope": "smtp",
+        "userName": "u",
+    }
+    desk.ask("PUT", f"{SETTINGS}/oauth2", application)
+    page = browse("/settings")
+    fill_in_clear(page, relay.port)
+    press(page)
+    expect_said(page, "The sign-in with OAuth2 has ended")
+
+
 def test_steps_are_shown_before_the_check_ends(
     browse: Browsing, provider: Provider, port: int
 ) -> None:
@@ -406,9 +430,12 @@ def test_what_is_refused_can_be_tried_again(
 
 def test_who_is_no_administrator_never_sees_it(desk: Desk) -> None:
     service, portal = desk.service, desk.portal
-    user = service.open_user(f"user@{portal.name}.example.com", portal=portal)
+    email = f"user@{portal.name}.example.com"
+    service.open_user(email, portal=portal, password=ADMIN_PASSWORD)
+    login = {"userName": email, "password": ADMIN_PASSWORD}
+    session = service.ask("POST", AUTHENTICATION, login, portal=portal).json()["response"]
     headers = {
-        "Cookie": f"{COOKIE}={service.open_key(user)}",
+        "Cookie": f"{COOKIE}={session['token']}",
         "Content-Type": "application/x-www-form-urlencoded",
     }
     for method, path in [("GET", ""), ("POST", "/check"), ("POST", "/test")]:

@@ -9,7 +9,7 @@ from playwright.sync_api import Error, Page, expect
 
 from smarthost.web.auth import COOKIE
 from smarthost.web.pages.pages import all_pages
-from tests.contract.service import SETTINGS
+from tests.contract.service import DOOR, SETTINGS
 from tests.pages.browser import Browsing
 from tests.pages.desk import Desk
 from tests.pages.foreign import FOREIGN, OpenForeign, form, go
@@ -41,7 +41,7 @@ def session_is_valid(page: Page, desk: Desk) -> bool:
 def test_no_form_of_ours_can_be_sent_from_elsewhere(
     where: str, cookie_comes: bool, open_foreign: OpenForeign, page: Page, desk: Desk
 ) -> None:
-    posts = [one for one in all_pages(desk.service.parts.links) if one.method == "POST"]
+    posts = [one for one in all_pages(desk.service.parts.links, DOOR) if one.method == "POST"]
     for one in posts:
         path = re.sub(r"\{\w+\}", _ID, one.path)
         open_foreign(host_of(where, desk), form(desk, path, email="x", token="x"), page)

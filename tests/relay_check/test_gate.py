@@ -23,6 +23,8 @@ from tests.relay_check.gates import Names, gate
 from tests.smtp.destinations import LISTED, Destination, forbidden
 from tests.smtp.relays import HOST, Peer, relay, server_context
 
+pytestmark = pytest.mark.one_engine
+
 ATTEMPTS = 1_000
 # An address that the operator allows, and the one that is tried to be had in its place.
 ALLOWED, DENIED = "127.77.0.1", "127.0.0.1"

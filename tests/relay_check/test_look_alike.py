@@ -22,6 +22,8 @@ from tests.relay_check.samples import likeness
 from tests.smtp.destinations import LISTED
 from tests.smtp.relays import Peer, relay
 
+pytestmark = pytest.mark.one_engine
+
 SAMPLES = 300
 ROUNDS = 5
 LEAST_LIKENESS = 0.05

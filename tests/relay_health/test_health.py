@@ -68,6 +68,7 @@ async def test_a_hold_is_told_in_words(
     await put_on_hold(database, hold(portal.id, clock.now()))
     found = await health.of(portal.id)
     assert (found.state, found.since) == (HealthState.HELD, clock.now())
+    assert found.next_try_at == clock.now() + 1
     assert found.failure is not None
     assert (found.failure.code, found.failure.who) == (Code.LOGIN_REFUSED, Who.ADMINISTRATOR)
     assert HOST in found.failure.title

@@ -11,6 +11,7 @@ from smarthost.mail_queue.accepted.model import Message
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.mail_log.log import MailLog
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.turns.store import refresh_all
 from smarthost.portals.model import Portal, Role
@@ -20,6 +21,7 @@ from smarthost.relay_health.store import NoticeStore
 from smarthost.relay_health.writer import NoticeWriter
 from smarthost.smtp_settings.store import SettingsStore
 from tests.mail_queue.clocks import HeldClock
+from tests.mail_queue.listed import every_message
 from tests.mail_queue.messages import ANNA, BY
 from tests.relay_health.held import SAVED, accept, hold, let_go, put_on_hold
 from tests.suspending import Suspending
@@ -42,7 +44,7 @@ class Bench:
 
     async def told(self, portal: Portal) -> Sequence[Message]:
         """The portal's notices, newest first."""
-        return await self.messages.list(portal.id, at_most=100, kinds=[Kind.NOTICE])
+        return await every_message(MailLog(self.database), portal.id, kind=Kind.NOTICE)
 
     async def after(self, seconds: float) -> None:
         self.clock.advance(seconds)

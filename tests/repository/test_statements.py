@@ -9,13 +9,16 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import apsw
 import pytest
 
+from smarthost.database.engine import Transaction
 from smarthost.database.migrate import migrations
 from smarthost.database.parameters import numbered
+from tests.engines import migrated_database
 
 SOURCE = Path(__file__).parents[2] / "src" / "smarthost"
 STORES = sorted(SOURCE.rglob("store.py"))
@@ -23,7 +26,7 @@ STORES = sorted(SOURCE.rglob("store.py"))
 OF_THE_ENGINE = sorted((SOURCE / "database").rglob("*.py"))
 OUTSIDE_THE_STORES = sorted({*SOURCE.rglob("*.py")} - {*STORES, *OF_THE_ENGINE})
 SQL = re.compile(
-    r"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|WITH \w+|CREATE |DROP |ALTER |REPLACE |"
+    r"\s*(SELECT|INSERT INTO|UPDATE \w+\s+SET|DELETE FROM|WITH \w+|CREATE |DROP |ALTER |REPLACE |"
     r"PRAGMA |BEGIN|COMMIT|ROLLBACK|SAVEPOINT)\b"
 )
 PORTALS_KEY = "portal_id"
@@ -167,6 +170,35 @@ def test_the_engine_knows_no_portals_rows(file: Path, portal_tables: frozenset[s
 def test_it_is_valid(name: str, connection: apsw.Connection) -> None:
     sql = numbered(STATEMENTS[name])
     connection.execute(f"EXPLAIN {sql}", (None,) * len(parameters(sql))).fetchall()
+
+
+@pytest.mark.needs("postgres")
+async def test_postgresql_takes_every_statement_and_finds_its_rows_by_an_index(
+    tmp_path: Path,
+) -> None:
+    """Each is planned as one that is run with all kinds of values, and with no table read through
+    where there is another way."""
+    faults = []
+    async with migrated_database("postgresql", tmp_path) as database:
+
+        async def plan(tx: Transaction, sql: str) -> list[str]:
+            await tx.execute("SET LOCAL enable_seqscan = off")
+            await tx.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            await tx.execute(f"PREPARE planned AS {sql}")
+            values = ", ".join(["NULL"] * len(parameters(sql)))
+            rows = await tx.fetch(f"EXPLAIN EXECUTE planned{f'({values})' if values else ''}")
+            await tx.execute("DEALLOCATE planned")
+            return [str(row[0]) for row in rows]
+
+        for name, sql in STATEMENTS.items():
+            try:
+                steps = await database.transact(partial(plan, sql=sql))
+            except Exception as error:  # noqa: BLE001 - all of them are told together
+                faults.append(f"{name}: {error}")
+                continue
+            if "WHERE" in sql:
+                faults += [f"{name}: {step.strip()}" for step in steps if "Seq Scan" in step]
+    assert faults == []
 
 
 @every_statement

@@ -69,9 +69,11 @@ class World:
 
         await self.database.transact(work)
 
-    async def shown(self, default: SmtpSettings | None = None) -> list[ShownAttempt]:
+    async def shown(
+        self, default: SmtpSettings | None = None, newest: int | None = None
+    ) -> list[ShownAttempt]:
         attempts = Attempts(self.messages, self.settings, default)
-        return await attempts.of(self.portal_id, self.message_id)
+        return await attempts.of(self.portal_id, self.message_id, newest=newest)
 
 
 @pytest.fixture(params=ENGINES)
@@ -99,6 +101,17 @@ async def test_an_attempt_names_its_relay_and_a_failure_is_worded(world: World) 
     assert "mail.example.com" in first.failure.text
     assert (first.failure.reply, first.failure.code) == (REFUSAL[0], "temporarily_refused")
     assert (second.relay, second.failure) == ("[2001:db8::25]:25", None)
+
+
+@pytest.mark.parametrize(("newest", "numbers"), [(1, [3]), (2, [2, 3]), (3, [1, 2, 3])])
+async def test_the_newest_can_be_asked_for_alone(
+    newest: int, numbers: list[int], world: World
+) -> None:
+    await world.save()
+    for number in (1, 2, 3):
+        await world.add(number, "deferred", 0, "recipient", "temporarily_refused", *REFUSAL)
+    shown = await world.shown(newest=newest)
+    assert [one.attempted.attempt for one in shown] == numbers
 
 
 async def test_nothing_is_shown_of_a_relay_that_is_the_operator_s(world: World) -> None:

@@ -39,6 +39,8 @@ from tests.suspending import Suspending
 from tests.webhooks.process import SOURCE
 from tests.webhooks.told import BY, accept, ended, note
 
+pytestmark = pytest.mark.one_engine
+
 _PATIENCE = 20.0
 
 

@@ -30,7 +30,8 @@ from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.load import Limits
-from smarthost.mail_queue.lock import DeliveryLock
+from smarthost.mail_queue.lock import DeliveryLock, Lock
+from smarthost.mail_queue.mail_log.log import MailLog
 from smarthost.mail_queue.model import Attempted, Claim, Kind
 from smarthost.mail_queue.pace import Pace
 from smarthost.mail_queue.recovery import Recovery
@@ -85,7 +86,7 @@ class Delivery:
         )
         self.holds = HoldStore(database, clock)
         pace = Pace(known_limits)
-        lock = delivery_lock(config)
+        lock = _lock(config, database, clock)
         self._worker = Worker(
             store=self.queue,
             courier=Courier(
@@ -102,12 +103,18 @@ class Delivery:
                 luck=random.random,
                 ended=self._ended,
             ),
-            recovery=Recovery(LeaseStore(database, clock, stores.note), self.holds, jumps),
+            recovery=Recovery(
+                LeaseStore(database, clock, stores.note),
+                self.holds,
+                jumps,
+                alone=config.database_url is None,
+            ),
             pace=pace,
             lock=lock,
             clock=clock,
         )
         self.messages = MessageStore(database, stores.audit, clock)
+        self.mail_log = MailLog(database)
         self._wake_elsewhere: Callable[[], None] | None = None
         intake = partial(Intake, database, ArrivalStore(database, clock), ids, self._accepted)
         self.intake = intake(partial(metrics.accepted, Entrance.OWN))
@@ -191,9 +198,19 @@ class Delivery:
         )
 
 
-def delivery_lock(config: Config) -> DeliveryLock:
-    """Return the lock of whoever delivers for this installation, not taken yet."""
+def file_lock(config: Config) -> DeliveryLock:
+    """Return the lock of whoever delivers from the data directory's database, not taken yet."""
     return DeliveryLock(config.data_dir / _LOCK_FILE)
+
+
+def _lock(config: Config, database: Database, clock: Clock) -> Lock:
+    if config.database_url is None:
+        return file_lock(config)
+    from smarthost.database.postgresql import PostgresqlDatabase  # noqa: PLC0415 - see opening.py
+    from smarthost.database.session_lock import SessionLock  # noqa: PLC0415
+
+    assert isinstance(database, PostgresqlDatabase)  # noqa: S101 - what the URL opens
+    return SessionLock(database, "delivery", clock)
 
 
 def known_limits(host: str) -> Limits:

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from smarthost.app.doctor_network import check_network
+from smarthost.app.doctor_server import check_server, check_server_database
 from smarthost.app.finding import Finding, bad, good
 from smarthost.app.identity import issuer_client
+from smarthost.app.opening import open_database
 from smarthost.app.restored import CANCEL, RELEASE
 from smarthost.audit.reading.store import AuditReader
 from smarthost.audit.store import AuditLog
@@ -22,7 +24,6 @@ from smarthost.database.backup_mark import marked_at
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.filesystem import network_filesystem_of
 from smarthost.database.migrate import migrations, schema_version
-from smarthost.database.sqlite import SqliteDatabase
 from smarthost.identity.key_cache import fetch_keys
 from smarthost.identity.keys import BadIssuerError
 from smarthost.ids import Ids
@@ -51,7 +52,7 @@ async def examine(read_config: Callable[[], Config], clock: Clock) -> list[Findi
     return [
         good("configuration", "Every setting is valid."),
         check_data_directory(config),
-        *check_disk(config.database_file.parent),
+        *(check_disk(config.database_file.parent) if config.database_url is None else ()),
         *await check_store(config, clock),
         check_helo_name(config),
         *await check_network(config, clock),
@@ -104,15 +105,21 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
     """Open the database as it is, and look at what it holds."""
     path = config.database_file
     try:
-        if not path.exists():
+        if config.database_url is None and not path.exists():
             return [bad("database", f"There is no database {path}. `smarthost init` makes it.")]
-        database = SqliteDatabase(path)
+        database = open_database(config)
     except OSError as error:
         return [bad("database", f"{path} is out of reach: {error.strerror}.")]
     except StoreUnavailableError as error:
         return [bad("database", str(error))]
     try:
-        findings = [await check_database(database, path)]
+        if config.database_url is None:
+            findings = [await check_database(database, path)]
+        else:
+            findings = [
+                await check_server_database(database),
+                *await check_server(database, clock),
+            ]
         if findings[0].ok:
             portals = await _portals(database, clock)
             findings.append(await check_restored_mail(database, portals, clock))

@@ -13,7 +13,7 @@ import structlog
 from smarthost.app.crew import Crew
 from smarthost.app.parts import Parts
 from smarthost.app.roles import Role, Roles
-from smarthost.app.submission import Doors, make_listener
+from smarthost.app.submission import Doors, door_shown, make_listener
 from smarthost.app.web import make_monitor, make_web
 from smarthost.certificate.live import LiveCertificate
 from smarthost.clock import Clock
@@ -40,17 +40,23 @@ class Node:
         portal: Portal,
         roles: Roles,
         crew: Crew,
+        doors: Doors,
         certificate: LiveCertificate | None,
         stopped: asyncio.Event,
     ) -> None:
-        """`portal` is the one of a standalone installation; `stopped` ends `run`."""
+        """`portal` is the one of a standalone installation; `stopped` ends `run`.
+
+        `doors` are where the service takes mail by SMTP, in this process or another one.
+        """
         self._parts = parts
         self._roles = roles
         self._certificate = certificate
         self._stopped = stopped
+        self._doors = doors
         tls = certificate.http_context if certificate and config.http_tls else None
         if Role.HTTP in roles:
-            application = make_web(config, parts, portal, crew, stopped)
+            door = door_shown(config, doors)
+            application = make_web(config, parts, portal, door, crew, stopped)
         else:
             application = make_monitor(config, parts, crew)
         self._server = make_server(application, tls=tls)
@@ -58,10 +64,10 @@ class Node:
         shown = certificate.smtp_context if certificate else _no_certificate
         self._listener = make_listener(config, parts, shown, tallies=crew.tallies)
 
-    def start(self, doors: Doors) -> None:
-        """Take clients by SMTP at these sockets, if that is a role."""
+    def start(self) -> None:
+        """Take clients by SMTP, if that is a role."""
         if Role.SUBMISSION in self._roles:
-            self._listener.start(doors.open_ones())
+            self._listener.start(self._doors.open_ones())
         # What is there now stays: the collector need not look through it again and again, which
         # took a twentieth of each save. What a request leaves behind is hardly ever a cycle, so
         # looking through the young every few requests finds nothing either.

@@ -16,15 +16,15 @@ from smarthost import __version__
 from smarthost.app.delivery import Delivery
 from smarthost.app.identity import bearer_tokens
 from smarthost.app.oauth2 import ProvidersEndPoints, access_tokens
+from smarthost.app.opening import open_database, prepare_folder, refuse_if_empty
 from smarthost.app.relays import Relays, default_settings
 from smarthost.app.restored import FirstOpening
 from smarthost.app.telling import Stores
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config
-from smarthost.database.engine import Database, StoreUnavailableError
+from smarthost.database.engine import Database
 from smarthost.database.migrate import migrate
-from smarthost.database.sqlite import SqliteDatabase
 from smarthost.delivery.pool import Pool
 from smarthost.delivery.tokens import Tokens
 from smarthost.failure_notices.store import FailureNoticeStore
@@ -57,16 +57,6 @@ from smarthost.smtp_settings.store import SettingsStore, keys_in_use
 from smarthost.webhooks.store import WebhookStore
 
 log = structlog.get_logger("smarthost.app")
-
-
-class NotInitialisedError(Exception):
-    """There is no installation in the data directory yet; the message holds the line to type."""
-
-    def __init__(self, data_dir: Path) -> None:
-        super().__init__(
-            f"There is no installation in {data_dir} yet. Make one with:\n"
-            "  smarthost init --admin-email you@example.com"
-        )
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,8 +107,10 @@ async def open_parts(
     clock = clock or SystemClock()
     prepare_folder(config, create=create)
     metrics = Metrics(__version__)
-    database = SqliteDatabase(config.database_file, measured=metrics.commits.measured)
+    database = open_database(config, metrics.commits.measured)
     try:
+        if not create:
+            await refuse_if_empty(config, database)
         await migrate(database, clock)
         key_ring = await _key_ring(config, database)
         parts = _build(config, database, key_ring, clock, resolver or SystemResolver(), metrics)
@@ -134,28 +126,6 @@ async def open_parts(
             parts.passwords.close()
     finally:
         await database.close()
-
-
-def prepare_folder(config: Config, *, create: bool) -> None:
-    """Make the data directory with `create`; without it a database has to be there.
-
-    Raises `NotInitialisedError`, `StoreUnavailableError`.
-    """
-    try:
-        there = config.database_file.exists()
-    except OSError as error:
-        raise StoreUnavailableError(
-            f"The data directory {config.data_dir} cannot be used: {error.strerror}. "
-            "Run this as the user that runs Smarthost."
-        ) from error
-    if not create and not there:
-        raise NotInitialisedError(config.data_dir)
-    try:
-        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailableError(
-            f"The data directory {config.data_dir} cannot be made: {error.strerror}."
-        ) from error
 
 
 async def _key_ring(config: Config, database: Database) -> LiveKeyRing:

@@ -18,7 +18,8 @@ import structlog
 from smarthost.app.crew import Alone
 from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.node import Node, live_certificate
-from smarthost.app.parts import NotInitialisedError, Parts, open_parts
+from smarthost.app.opening import NotInitialisedError
+from smarthost.app.parts import Parts, open_parts
 from smarthost.app.roles import ALL_ROLES, Role, Roles
 from smarthost.app.service_manager import ServiceManager
 from smarthost.app.sign_in_offer import SignInOffer, offer_sign_in
@@ -95,8 +96,8 @@ async def serve(
         create = config.admin_email is not None
         async with open_parts(config, create=create, clock=clock) as parts:
             begun = await begin(config, parts, listening, doors, roles, make_link=make_link)
-            node = Node(config, parts, begun.portal, roles, Alone(), certificate, stopped)
-            node.start(doors)
+            node = Node(config, parts, begun.portal, roles, Alone(), doors, certificate, stopped)
+            node.start()
             tell_of_start(config, begun, announce)
             async with manager.following(begun.serving.url, stopped, clock):
                 await node.run(listening)

@@ -17,6 +17,7 @@ from smarthost.submission.limits import Limits
 from smarthost.submission.listener import Door, Listener
 from smarthost.submission.login import Logins
 from smarthost.tally import Tallies, own_tallies
+from smarthost.web.pages.snippets import SubmissionDoor, Tls
 from smarthost.web.server import ListenError, bind
 
 
@@ -86,8 +87,29 @@ def place_of(listen: ListenAddress | None, bound_to: socket.socket | None) -> st
     if listen is None or bound_to is None:
         return None
     host = listen.reached_at
-    port = bound_to.getsockname()[1]
+    port = _port(bound_to)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def door_shown(config: Config, doors: Doors) -> SubmissionDoor | None:
+    """Return where the pages say that programs submit; None: nowhere.
+
+    TLS from the first octet goes before STARTTLS (RFC 8314 section 3.3). A login in clear is taken
+    on this machine alone, by whatever name the pages are reached.
+    """
+    if doors.tls is not None:
+        return SubmissionDoor(host=None, port=_port(doors.tls), tls=Tls.IMPLICIT)
+    if doors.clear is None or config.submission_listen is None:
+        return None
+    port = _port(doors.clear)
+    if config.tls is not None:
+        return SubmissionDoor(host=None, port=port, tls=Tls.STARTTLS)
+    return SubmissionDoor(host=config.submission_listen.reached_at, port=port, tls=Tls.NONE)
+
+
+def _port(bound_to: socket.socket) -> int:
+    port: int = bound_to.getsockname()[1]
+    return port
 
 
 def _bind(

@@ -49,17 +49,24 @@ from smarthost.web.pages.asking import Asker
 from smarthost.web.pages.family import PAGES
 from smarthost.web.pages.pages import add_pages, all_pages
 from smarthost.web.pages.pipeline import PagePipeline
+from smarthost.web.pages.snippets import SubmissionDoor
 from smarthost.web.pipeline import Pipeline
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
 
 
 def make_web(
-    config: Config, parts: Parts, portal: Portal, crew: Crew, stopped: asyncio.Event
+    config: Config,
+    parts: Parts,
+    portal: Portal,
+    door: SubmissionDoor | None,
+    crew: Crew,
+    stopped: asyncio.Event,
 ) -> WebApp:
     """Return the application; `portal` is the one of a standalone installation.
 
-    `stopped` is set before the server stops: what is told bit by bit ends then.
+    `stopped` is set before the server stops: what is told bit by bit ends then. `door` is where
+    the pages say that programs submit by SMTP, None for nowhere.
     """
     clock = parts.clock
     # Apart, so that a flood of addresses leaves the users their own counters.
@@ -75,7 +82,7 @@ def make_web(
     add_operations(app, operations, pipeline)
     asker = Asker(operations, clock, stopped)
     pages = PagePipeline(finder, authenticator, users, addresses, clock, asker)
-    add_pages(app, pages, all_pages(parts.links))
+    add_pages(app, pages, all_pages(parts.links, door))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
     _add_monitor(app, config, parts, crew)
     app.add_route("/openapi.json", OpenApi(openapi_document(operations)))
@@ -161,6 +168,7 @@ def _emails(config: Config, parts: Parts) -> EmailsApi:
         sending=parts.sending,
         intake=parts.delivery.http_intake,
         messages=messages,
+        mail_log=parts.delivery.mail_log,
         holds=HoldStore(parts.database, parts.clock),
         attempts=Attempts(messages, parts.settings, shown_default_relay(config)),
         clock=parts.clock,

@@ -24,7 +24,12 @@ class AuditLog:
         self._ids = ids
 
     async def record(self, tx: Transaction, event: Event, by: Actor) -> None:
-        """Append `event` in `tx`."""
+        """Append `event` in `tx`.
+
+        Numbers are to come in the order of commits, so nobody else appends until `tx` has ended:
+        an event is best the last thing that a unit of work writes.
+        """
+        await tx.lock("audit_events")
         await tx.execute(
             _INSERT,
             event.portal_id,

@@ -34,7 +34,8 @@ def words(checked: Checked, *, typed: bool) -> Iterator[str]:
 
 def _passed(checked: Checked, *, typed: bool) -> str:
     if checked.saved:
-        return f"These settings work, and are saved as revision {checked.revision}."
+        ended = " The OAuth2 sign-in has ended." if checked.ends_oauth2 else ""
+        return f"These settings work, and are saved as revision {checked.revision}.{ended}"
     return f"These settings work.{' They are not saved.' if typed else ''}"
 
 

@@ -1,6 +1,7 @@
 """Finds what a command names: the portal, its user, and in whose name the audit tells of it."""
 
-from smarthost.app.parts import NotInitialisedError, Parts
+from smarthost.app.opening import NotInitialisedError
+from smarthost.app.parts import Parts
 from smarthost.audit.model import OPERATOR, Actor
 from smarthost.cli.exit_codes import RefusedError, UsageError
 from smarthost.config import Config

@@ -189,7 +189,7 @@ async def _changed(change: _Change, asked: _Asked, config: "Config", parts: "Par
             await one(message_id, result=result)
         if asked.ids:
             continue
-        async for ids in _all_of(messages, chosen.id, change):
+        async for ids in _all_of(parts, chosen.id, change):
             # What came to another state meanwhile, or is of no use any more, is passed over.
             passed_over = _Result(done=result.done)
             await asyncio.gather(*(one(message_id, result=passed_over) for message_id in ids))
@@ -219,16 +219,15 @@ async def _one(do: "Do", portal_id: str, message_id: str, *, by: "Actor", result
         result.done.append(message_id)
 
 
-async def _all_of(
-    messages: "MessageStore", portal_id: str, change: _Change
-) -> AsyncIterator[list[str]]:
+async def _all_of(parts: "Parts", portal_id: str, change: _Change) -> AsyncIterator[list[str]]:
     """Give the ids of all messages that a change is for and that can still be sent."""
-    states, reason = change.states, change.held_for
-    page = await messages.list(portal_id, at_most=_TOGETHER, states=states)
-    while page:
+    from smarthost.cli.message_values import pages
+    from smarthost.mail_queue.mail_log.model import Wanted
+
+    reason = change.held_for
+    async for page in pages(parts, portal_id, Wanted(states=change.states), _TOGETHER):
         yield [
             message.id
-            for message in page
+            for message in page.messages
             if message.has_body and (reason is None or message.is_held_for(reason))
         ]
-        page = await messages.list(portal_id, at_most=_TOGETHER, states=states, after=page[-1].id)

@@ -148,7 +148,7 @@ async def _initialise(
 
 def _has_database(config: "Config") -> bool:
     # Not `Path.exists`, which raises where a folder is closed; opening the store tells that.
-    return os.path.exists(config.database_file)  # noqa: PTH110
+    return config.database_url is not None or os.path.exists(config.database_file)  # noqa: PTH110
 
 
 def _made(first: "FirstStart", url: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from smarthost.config.model import Config, DefaultRelay, OpenIdConnect, TlsFiles
 from smarthost.config.settings import Setting
 from smarthost.config.sources import Sources, read_sources
 from smarthost.config.values import parse_helo_name
+from smarthost.secret import Secret
 
 _OF_AN_ISSUER: tuple[Setting[object], ...] = (
     settings.OIDC_AUDIENCE,
@@ -36,6 +37,8 @@ _ONE_PORTAL = "there is one portal without SMARTHOST_BASE_DOMAIN: leave this awa
 
 T = TypeVar("T")
 
+_FILE = "smarthost.db"
+
 
 def load_config(
     environ: Mapping[str, str],
@@ -54,9 +57,11 @@ def load_config(
     sources = read_sources(environ, working_directory=base)
     reader = _Reader(sources)
     data_dir = base / reader.value(settings.DATA_DIR)
+    database = reader.given(settings.DATABASE_URL)
     config = Config(
         data_dir=data_dir,
-        database_file=base / (reader.given(settings.DATABASE_URL) or data_dir / "smarthost.db"),
+        database_file=base / (database if isinstance(database, Path) else data_dir / _FILE),
+        database_url=database if isinstance(database, Secret) else None,
         http_listen=reader.value(settings.HTTP_LISTEN),
         http_tls=reader.value(settings.HTTP_TLS),
         submission_listen=reader.value(settings.SUBMISSION_LISTEN),

@@ -86,7 +86,9 @@ class Config:
     """Every setting of one process.
 
     `base_domain` is None for a standalone installation (one portal, whatever the host name).
-    `helo_name` is None when nothing is set and the machine has no full name of its own.
+    `database_url` is that of a PostgreSQL server; with None the store is SQLite, in
+    `database_file`. `helo_name` is None when nothing is set and the machine has no full name of
+    its own.
     `submission_listen` and `submission_tls_listen` are None where nobody is to submit mail by
     SMTP; the second has TLS from the first octet, so that there is none without `tls`.
     `ignored_names` are the `SMARTHOST_…` variables that a container platform has injected;
@@ -95,6 +97,7 @@ class Config:
 
     data_dir: Path
     database_file: Path
+    database_url: Secret | None
     http_listen: ListenAddress
     http_tls: bool
     submission_listen: ListenAddress | None

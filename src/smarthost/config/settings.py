@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from smarthost.config.database_url import parse_database
 from smarthost.config.default_relay import parse_default_relay
 from smarthost.config.model import DefaultRelay, ListenAddress, LogFormat, LogLevel, RelayNetworks
 from smarthost.config.open_id_connect import (
@@ -20,7 +21,6 @@ from smarthost.config.open_id_connect import (
     parse_issuer,
 )
 from smarthost.config.values import (
-    parse_database_file,
     parse_domain,
     parse_email,
     parse_helo_name,
@@ -36,6 +36,7 @@ from smarthost.config.values import (
     parse_retry_wait,
     parse_switch,
 )
+from smarthost.secret import Secret
 
 PREFIX = "SMARTHOST_"
 
@@ -79,13 +80,14 @@ DATA_DIR: Setting[Path] = Setting(
     meaning="Directory for everything that Smarthost keeps.",
     example="/var/lib/smarthost",
 )
-DATABASE_URL: Setting[Path] = Setting(
+DATABASE_URL: Setting[Path | Secret] = Setting(
     name="DATABASE_URL",
-    parse=parse_database_file,
+    parse=parse_database,
     unset="`smarthost.db` in the data directory",
     secret=True,
-    meaning="The SQLite file: `sqlite:///` and a path; an absolute path makes four slashes.",
-    example="sqlite:////srv/smarthost/smarthost.db",
+    meaning="The SQLite file: `sqlite:///` and a path; an absolute path makes four slashes. Or a"
+    " PostgreSQL server, as [described here](postgresql.md).",
+    example="postgresql://smarthost:secret@db.example.com/smarthost?sslmode=verify-full",
 )
 HTTP_LISTEN: Setting[ListenAddress] = Setting(
     name="HTTP_LISTEN",

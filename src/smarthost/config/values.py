@@ -8,7 +8,6 @@ of them touches the network or a file.
 import ipaddress
 from pathlib import Path
 from typing import NoReturn, TypeVar
-from urllib.parse import unquote
 
 from smarthost.config.faults import InvalidValueError, shown
 from smarthost.config.model import ListenAddress, LogFormat, LogLevel, RelayNetworks
@@ -18,8 +17,6 @@ from smarthost.mail.host import HostError, parse_host, split_host_port
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_SQLITE = "sqlite:///"
-_POSTGRESQL = ("postgresql:", "postgres:", "postgresql+")
 _LONGEST_RETRY_WAIT = 4 * 60 * 60
 _YEAR = 365 * 24 * 60 * 60
 _NOT_A_MAIL_NAME = ("localhost", "localdomain", "arpa")
@@ -87,25 +84,6 @@ def parse_helo_name(text: str) -> str:
             " found in the DNS, as smarthost.example.com."
         )
     return name
-
-
-def parse_database_file(text: str) -> Path:
-    """Give the file of `sqlite:///relative/file` or `sqlite:////absolute/file`.
-
-    What follows the three slashes is the path, percent-encoded where it has to be.
-    """
-    lowered = text.lower()
-    if lowered.startswith(_POSTGRESQL):
-        raise InvalidValueError(
-            "this version stores in SQLite only. Leave this empty for a database in the data"
-            " directory, or write sqlite:/// and a path."
-        )
-    path = unquote(text[len(_SQLITE) :])
-    if not lowered.startswith(_SQLITE) or not path.strip("/") or set("?#") & set(text):
-        _refuse_database_url()
-    if path.startswith(":") or path.endswith("/") or "\ufffd" in path or not path.isprintable():
-        _refuse_database_url()
-    return Path(path)
 
 
 def parse_retry_wait(text: str) -> int:
@@ -221,11 +199,4 @@ def _refuse_network(text: str) -> NoReturn:
     raise InvalidValueError(
         f"“{shown(text)}” is not a network. Write networks as 10.0.0.0/8 or 2001:db8::/32, with"
         " a comma between two."
-    )
-
-
-def _refuse_database_url() -> NoReturn:
-    raise InvalidValueError(
-        "this is not the URL of an SQLite file. Write sqlite:///file.db for a file in the"
-        " working directory, or sqlite:////srv/file.db (four slashes) for an absolute path."
     )

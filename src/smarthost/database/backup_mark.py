@@ -12,10 +12,13 @@ MAKE_MARK = "CREATE TABLE IF NOT EXISTS backup_mark (taken_at BIGINT NOT NULL)"
 SET_MARK = """
 INSERT INTO backup_mark (taken_at)
 SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM backup_mark)"""
+# What an operator types behind `pg_restore`, which leaves none.
+MARK_NOW = "INSERT INTO backup_mark SELECT CAST(extract(epoch FROM now()) * 1000000 AS BIGINT)"
 READ_MARK = "SELECT taken_at FROM backup_mark"
 
 _HAS_MARK = {
     "sqlite": "SELECT 1 FROM sqlite_schema WHERE name = 'backup_mark'",
+    "postgresql": "SELECT 1 WHERE to_regclass('backup_mark') IS NOT NULL",
 }
 _REMOVE_MARK = "DROP TABLE backup_mark"
 
@@ -30,6 +33,7 @@ async def marked_at(database: Database) -> int | None:
 
 async def take_mark(tx: Transaction, dialect: str) -> int | None:
     """Remove the mark in `tx` and return what it said; None if another process was first."""
+    await tx.lock("backup_mark")
     taken_at = await _read(tx, dialect)
     if taken_at is not None:
         await tx.execute(_REMOVE_MARK)

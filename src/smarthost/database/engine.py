@@ -25,9 +25,10 @@ class StoreFullError(StoreUnavailableError):
 
 
 class OutcomeUnknownError(StoreUnavailableError):
-    """The disk failed at the commit: the change may be there when the store is read anew, or not.
+    """The store failed at the commit: the change may be there when it is read anew, or not.
 
-    Every later call raises `StoreUnavailableError` until the process has started again.
+    With SQLite it was the disk: every later call raises `StoreUnavailableError` until the process
+    has started again. With PostgreSQL it was the connection, and the next call may go well.
     """
 
 
@@ -42,6 +43,15 @@ class Transaction(Protocol):
         """Run a statement, or a script without values; return the number of rows changed."""
         ...
 
+    async def lock(self, subject: str) -> None:
+        """Wait until no other unit of work has locked `subject`; keep it to the end of this one.
+
+        Whoever decides by what it has read locks first what that is about, most often a portal
+        by its id: what it reads from then on nobody else changes who locks the same. SQLite has
+        one writer, which gives this for nothing.
+        """
+        ...
+
 
 Work = Callable[[Transaction], Awaitable[T]]
 
@@ -53,6 +63,8 @@ class Database(Protocol):
     """
 
     dialect: Literal["sqlite", "postgresql"]
+    in_order: bool
+    """Units of work are written in the order in which they were handed over, not side by side."""
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         """Run one read outside any transaction and return all its rows."""

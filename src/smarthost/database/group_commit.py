@@ -94,6 +94,9 @@ class _Transaction:
         # but keeps the number of an earlier statement when this one changed none.
         return self._connection.changes() if self._connection.total_changes() > before else 0
 
+    async def lock(self, subject: str) -> None:
+        """Do nothing: SQLite has one writer, in all processes together."""
+
 
 class GroupCommit:
     """The only writer of this process. Owns its connection."""

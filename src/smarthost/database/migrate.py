@@ -2,7 +2,7 @@
 
 Each migration is one file of SQL in `migrations/`, named `<number>_<what>.<dialect>.sql`, and runs
 in one transaction together with the row that records it: a kill in the middle leaves the last
-whole one. Files are never changed after a release.
+whole one. Files are never changed after a release, and a number means the same on both engines.
 """
 
 from importlib import resources
@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 )"""
 HAS_LEDGER = {
     "sqlite": "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'",
+    "postgresql": "SELECT 1 WHERE to_regclass('schema_migrations') IS NOT NULL",
 }
 VERSION = "SELECT coalesce(max(version), 0) FROM schema_migrations"
 
@@ -76,6 +77,7 @@ async def schema_version(database: Database) -> int | None:
 
 
 async def _newest(tx: Transaction) -> int:
+    await tx.lock("schema_migrations")
     await tx.execute(_LEDGER)
     rows = await tx.fetch(VERSION)
     return int(rows[0][0])

@@ -41,6 +41,7 @@ class SqliteDatabase:
     """One SQLite file, opened by this process and perhaps by others on this machine."""
 
     dialect: Literal["sqlite", "postgresql"] = "sqlite"
+    in_order = True
 
     def __init__(
         self,

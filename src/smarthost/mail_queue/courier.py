@@ -86,7 +86,7 @@ class Courier:
         self._clock = clock
         self._luck = luck
         self._ended = ended
-        self._order = Order()
+        self._order = Order(in_order=store.in_order)
         self._watch = Watch(clock)
         self._stopping = False
 

@@ -85,6 +85,7 @@ class Intake:
                 if given is not None:
                     return given
             if beside is not None:
+                await tx.lock(portal_id)
                 await beside(tx)
             await self._store.insert(tx, arrival, submissions)
             return None
@@ -121,6 +122,7 @@ class Intake:
         )
 
         async def work(tx: Transaction) -> str:
+            await tx.lock(portal_id)
             running = await self._store.running_test(tx, portal_id)
             if running is not None:
                 return running

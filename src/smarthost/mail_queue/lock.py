@@ -1,14 +1,32 @@
-"""Which of the processes on one data directory delivers: the one that holds this lock.
+"""Which of the processes on one database delivers: the one that holds a lock.
 
-It is the kernel's (flock(2)): however a process ends, its lock ends with it, and no file that was
-left behind keeps mail back.
+With SQLite it is the kernel's (flock(2)): however a process ends, its lock ends with it, and no
+file that was left behind keeps mail back.
 """
 
 import fcntl
 import os
 from pathlib import Path
+from typing import Protocol
 
 from smarthost.database.engine import StoreUnavailableError
+
+
+class Lock(Protocol):
+    """Held by one process at a time, as far as that process knows."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process has the lock."""
+        ...
+
+    async def take(self) -> bool:
+        """Take the lock; False if another process has it. Raises `StoreUnavailableError`."""
+        ...
+
+    async def give_up(self) -> None:
+        """Let the lock go, if it is held."""
+        ...
 
 
 class DeliveryLock:
@@ -57,3 +75,11 @@ class DeliveryLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    async def take(self) -> bool:
+        """Do as `acquire` does."""
+        return self.acquire()
+
+    async def give_up(self) -> None:
+        """Do as `release` does."""
+        self.release()

@@ -2,7 +2,8 @@
 
 A connection that is done with one message may take the next at once, perhaps of another batch.
 Before it is written that a message leaves, each outcome that is known by then has been handed to
-the store, which writes in the order in which it is handed things. So however a crash falls, of all
+the store. Where that writes in the order in which it is handed things no more is needed; where it
+writes side by side, the outcome has to be on the disk by then. So however a crash falls, of all
 that a connection has carried one outcome at the most is unknown.
 """
 
@@ -15,8 +16,9 @@ from smarthost.mail_queue.recording import Recording
 class Known:
     """An outcome between the relay's answer and the disk."""
 
-    def __init__(self, among: "set[Known]") -> None:
+    def __init__(self, among: "set[Known]", *, in_order: bool) -> None:
         self._among = among
+        self._in_order = in_order
         self._among.add(self)
         self._handed_over = asyncio.Event()
         self._recording: Recording | None = None
@@ -37,14 +39,16 @@ class Known:
     async def is_first(self) -> None:
         """Return when nothing that is handed to the store now can be written before this."""
         await self._handed_over.wait()
-        if self._recording is not None and self._recording.stuck:
+        if self._recording is not None and (self._recording.stuck or not self._in_order):
             await self._recording.done()
 
 
 class Order:
     """Keeps the order of each portal."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_order: bool = True) -> None:
+        """`in_order` is the store's."""
+        self._in_order = in_order
         self._known: defaultdict[str, set[Known]] = defaultdict(set)
 
     def known(self, portal_id: str) -> Known:
@@ -52,7 +56,7 @@ class Order:
 
         It is to be handed over or let go.
         """
-        return Known(self._known[portal_id])
+        return Known(self._known[portal_id], in_order=self._in_order)
 
     async def settle(self, portal_id: str) -> None:
         """Return when all outcomes that are known by now come first."""

@@ -20,7 +20,11 @@ _TAKEN_OVER = (Kind.MAIL, Kind.NOTICE)
 class Recovery:
     """What a worker does first, and whenever it looks at the clock."""
 
-    def __init__(self, leases: LeaseStore, holds: HoldStore, jumps: Jumps) -> None:
+    def __init__(
+        self, leases: LeaseStore, holds: HoldStore, jumps: Jumps, *, alone: bool = True
+    ) -> None:
+        """`alone`: where this process holds the lock, no other one can still be delivering."""
+        self._alone = alone
         self._leases = leases
         self._holds = holds
         self._jumps = jumps
@@ -29,10 +33,12 @@ class Recovery:
     async def take_over(self) -> None:
         """End what the last worker left in the middle; only for who holds the delivery lock.
 
+        Where it may live, and only have lost the lock, what may have left is not touched.
         Raises `StoreUnavailableError`; then it is to be done again.
         """
+        end = self._leases.take_over if self._alone else self._leases.take_over_before_leaving
         for kind in _TAKEN_OVER:
-            count = await self._leases.take_over(kind)
+            count = await end(kind)
             if count:
                 log.warning(
                     "the last worker ended in the middle", kind=kind.value, recipients=count

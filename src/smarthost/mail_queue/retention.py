@@ -12,6 +12,7 @@ import structlog
 
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import Database, StoreUnavailableError
+from smarthost.ids import before_ids_of
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.removal.store import Kept, RemovalStore
 from smarthost.mail_queue.statistics.store import StatisticsStore
@@ -129,8 +130,7 @@ class Retention:
 
 def _after_ids_of(at: int) -> str:
     """Return what comes after all ids that were made at the moment `at` or earlier."""
-    digits = f"{max(at, 0) // 1_000 + 1:012x}"
-    return f"{digits[:8]}-{digits[8:]}"
+    return before_ids_of(max(at, 0) + 1_000)
 
 
 def _batches(old: Sequence[Kept]) -> list[list[str]]:

@@ -97,6 +97,11 @@ class QueueStore:
         self._keeps_sent = keeps_sent
         self._in_each_record = in_each_record
 
+    @property
+    def in_order(self) -> bool:
+        """Whether what is written is written in the order in which it was handed over."""
+        return self._database.in_order
+
     async def due_turns(self, kind: Kind, *, after: Turn = BEFORE_ALL, at_most: int) -> list[Turn]:
         """Return the portals with something due, the one that waits longest first."""
         now = self._clock.now()
@@ -127,6 +132,7 @@ class QueueStore:
         )
 
         async def work(tx: Transaction) -> list[Claim]:
+            await tx.lock(portal_id)
             claims = await _take(tx, taking, own, luck)
             await refresh(tx, portal_id, kind)
             return claims
@@ -164,6 +170,7 @@ class QueueStore:
         """Let go of messages that were never begun; all are of one portal and kind."""
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(claims[0].portal_id)
             for claim in claims:
                 whose = (claim.portal_id, claim.message_id, claim.id)
                 await outcomes.give_back(tx, whose, claim.started_at)
@@ -181,6 +188,7 @@ class QueueStore:
             return False
 
         async def work(tx: Transaction) -> bool:
+            await tx.lock(portal_id)
             if not await holds.join_default(tx, portal_id, revision, now, luck):
                 return False
             for claim in claims:
@@ -223,6 +231,7 @@ class QueueStore:
         ]
 
         async def work(tx: Transaction) -> Recorded:
+            await tx.lock(claim.portal_id)
             kept = [
                 await outcomes.end(tx, whose, one, standing, now=now)
                 for one, standing in zip(attempted, standings, strict=True)

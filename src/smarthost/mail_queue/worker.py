@@ -12,7 +12,7 @@ import structlog
 from smarthost.clock import Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.mail_queue.courier import Courier
-from smarthost.mail_queue.lock import DeliveryLock
+from smarthost.mail_queue.lock import Lock
 from smarthost.mail_queue.model import Claim, Kind
 from smarthost.mail_queue.pace import AT_ONCE, Pace, Place
 from smarthost.mail_queue.recovery import Recovery
@@ -42,7 +42,7 @@ class Worker:
         courier: Courier,
         recovery: Recovery,
         pace: Pace,
-        lock: DeliveryLock,
+        lock: Lock,
         clock: Clock,
         stop_seconds: float = STOP_SECONDS,
     ) -> None:
@@ -70,39 +70,40 @@ class Worker:
 
     async def run(self) -> None:
         """Wait for the delivery lock, then work until `stop`."""
-        while not self._stopping:
-            if self._take_lock():
-                await self._work()
-            else:
-                await self._rest(LOCK_SECONDS)
-
-    def _take_lock(self) -> bool:
         try:
-            return self._lock.acquire()
+            while not self._stopping:
+                if await self._take_lock():
+                    await self._work()
+                else:
+                    await self._rest(LOCK_SECONDS)
+        finally:
+            await self._end_carried()
+            await self._lock.give_up()
+
+    async def _take_lock(self) -> bool:
+        try:
+            return await self._lock.take()
         except StoreUnavailableError as error:
             log.warning("no delivery lock", reason=str(error))
             return False
 
     async def _work(self) -> None:
+        """Work until `stop`, or until the lock is lost; what is carried then goes on."""
         log.info("delivering")
         taken_over = False
-        try:
-            while not self._stopping:
-                self._woken.clear()
-                try:
-                    if not taken_over:
-                        await self._recovery.take_over()
-                        taken_over = True
-                    await self._recovery.look_at_clock()
-                    started = await self._claim_due()
-                except StoreUnavailableError as error:
-                    log.warning("queue not read", reason=str(error))
-                    started = False
-                if not started:
-                    await self._rest(POLL_SECONDS)
-        finally:
-            await self._end_carried()
-            self._lock.release()
+        while not self._stopping and self._lock.is_held:
+            self._woken.clear()
+            try:
+                if not taken_over:
+                    await self._recovery.take_over()
+                    taken_over = True
+                await self._recovery.look_at_clock()
+                started = await self._claim_due()
+            except StoreUnavailableError as error:
+                log.warning("queue not read", reason=str(error))
+                started = False
+            if not started:
+                await self._rest(POLL_SECONDS)
 
     async def _claim_due(self) -> bool:
         """Start what is due and has room; False if there was nothing to start."""

@@ -75,7 +75,8 @@ class PortalStore:
         return [_portal(row) for row in rows]
 
     async def has_any(self, tx: Transaction) -> bool:
-        """Tell whether there is a portal."""
+        """Tell whether there is a portal; nobody else asks the same before `tx` has ended."""
+        await tx.lock("portals")
         return bool(await tx.fetch(_ANY_PORTAL))
 
     async def count(self) -> int:
@@ -185,6 +186,7 @@ class PortalStore:
         """Store a new password's hash, and end the user's sessions and sign-in link."""
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(user.portal_id)
             if not await tx.execute(_STORE_HASH, user.portal_id, user.id, password_hash):
                 raise NotFoundError(f"The portal has no user {user.email} any more.")
             await tx.execute(_END_SESSIONS, user.portal_id, user.id)
@@ -197,6 +199,7 @@ class PortalStore:
         """Remove a user with all keys, sessions and links; the last administrator stays."""
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(user.portal_id)
             if not await tx.execute(_REMOVE_USER, user.portal_id, user.id):
                 raise NotFoundError(f"The portal has no user {user.email} any more.")
             if user.role is Role.ADMINISTRATOR and not await _administrators(tx, user.portal_id):

@@ -31,6 +31,7 @@ from smarthost.relay_check.model import Checked, NothingToCheckError, StepTold
 from smarthost.relay_check.steps import LAST, Steps, TellStep
 from smarthost.relay_check.trial import DefaultInForce
 from smarthost.smtp_settings.model import (
+    Change,
     Draft,
     Revision,
     SettingsInput,
@@ -164,8 +165,8 @@ class Check:
         )
         failure = _explained(prepared, _facts(outcomes[0])) if outcomes else None
         if failure is None and prepared.save_when_proven and prepared.draft is not None:
-            saved = await self._save(prepared, prepared.draft, relay)
-            return self._result(prepared, steps, failure, saved)
+            change = await self._save(prepared, prepared.draft, relay)
+            return self._result(prepared, steps, failure, change)
         return self._result(prepared, steps, failure)
 
     async def close(self) -> None:
@@ -201,22 +202,23 @@ class Check:
             at=self._clock.now(),
         )
 
-    async def _save(self, prepared: Prepared, draft: Draft, relay: RelaySettings) -> Revision:
+    async def _save(self, prepared: Prepared, draft: Draft, relay: RelaySettings) -> Change:
         """Save what was proven, the very password included."""
         if_match = prepared.if_match
         if draft.keeps_password:
             # Another one may be stored by now, which nobody has proven, or none.
             draft = msgspec.structs.replace(draft, password=relay.password)
             if_match = frozenset({prepared.in_force.number})
-        return await self._settings.save(prepared.portal.id, draft, prepared.by, if_match)
+        return await self._settings.put(prepared.portal.id, draft, prepared.by, if_match)
 
     def _result(
         self,
         prepared: Prepared,
         steps: Steps,
         failure: Failure | None,
-        saved: Revision | None = None,
+        change: Change | None = None,
     ) -> Checked:
+        saved = None if change is None else change.after
         checked = prepared.in_force if prepared.draft is None else saved
         return Checked(
             ok=failure is None,
@@ -225,6 +227,7 @@ class Check:
             warnings=_warnings(prepared, steps),
             saved=saved is not None,
             revision=None if checked is None else checked.number,
+            ends_oauth2=change is not None and change.ends_oauth2,
         )
 
 

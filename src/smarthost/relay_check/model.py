@@ -64,6 +64,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     revision: int | None
     """Of what was saved, or of the stored settings that were checked; None: typed and not
     saved."""
+    ends_oauth2: bool = False
+    """What was saved has a login that is none by OAuth2 any more."""
 
 
 class RelayCheckError(Exception):

@@ -38,6 +38,7 @@ class TrialStore:
         whose = (user.portal_id, user.id)
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(user.id)
             await tx.execute(_FORGET, *whose, now - _WINDOW)
             count, oldest = (await tx.fetch(_RECENT, *whose))[0]
             if count >= MOST_REQUESTS:

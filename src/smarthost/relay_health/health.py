@@ -37,6 +37,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Since when it is held; microseconds since 1970, UTC, as all times."""
     failure: Failure | None
     """Why it is held."""
+    next_try_at: int | None
+    """When one message tries again whether the relay takes mail; None unless it is held."""
     queued: int
     """On its way."""
     held: int
@@ -73,6 +75,7 @@ class RelayHealth:
             state=_state(hold, counts.last_sent_at),
             since=None if hold is None else hold.since,
             failure=None if hold is None else await self._failure(hold),
+            next_try_at=None if hold is None else hold.probe_at,
             queued=counts.queued,
             held=counts.held,
             oldest_queued_at=counts.oldest_queued_at,

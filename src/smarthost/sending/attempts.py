@@ -43,9 +43,11 @@ class Attempts:
         self._settings = settings
         self._default = shown_default
 
-    async def of(self, portal_id: str, message_id: str) -> list[ShownAttempt]:
-        """Return all attempts of a message, oldest first."""
-        attempts = await self._messages.attempts(portal_id, message_id)
+    async def of(
+        self, portal_id: str, message_id: str, *, newest: int | None = None
+    ) -> list[ShownAttempt]:
+        """Return the attempts of a message, the oldest first: all, or so many of the newest."""
+        attempts = await self._messages.attempts(portal_id, message_id, newest=newest)
         revisions: dict[int | None, Revision] = {}
         for number in {attempted.revision for attempted in attempts}:
             revisions[number] = await self._revision(portal_id, number)

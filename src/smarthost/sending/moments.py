@@ -41,12 +41,26 @@ def parse_moment(text: str, now: int) -> int:
     if found := _FROM_NOW.fullmatch(text):
         return now + _from_now(*found.groups()) * MICROSECONDS
     try:
-        told = datetime.fromisoformat(text)
+        return parse_date_time(text)
+    except MomentError:
+        raise MomentError(
+            "This is no moment that is understood here. Write it as in ISO 8601, "
+            "2026-11-22T17:57:53Z, or as 'in 5 minutes', 'in 2 hours' or 'in 3 days'."
+        ) from None
+
+
+def parse_date_time(text: str) -> int:
+    """Return the moment that a date, or a date and time, of ISO 8601 names, as `parse_moment`.
+
+    Without a time it is the beginning of the day. Raises `MomentError`.
+    """
+    try:
+        told = datetime.fromisoformat(text if len(text) <= _LONGEST else "")
         return _microseconds(told if told.tzinfo else told.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise MomentError(
             "This is no moment that is understood here. Write it as in ISO 8601, "
-            "2026-11-22T17:57:53Z, or as 'in 5 minutes', 'in 2 hours' or 'in 3 days'."
+            "2026-11-22T17:57:53Z."
         ) from None
 
 

@@ -99,6 +99,7 @@ class SettingsStore:
         """
 
         async def work(tx: Transaction) -> Change:
+            await tx.lock(portal_id)
             current = await matching_revision(tx, portal_id, if_match)
             settings = with_oauth2(draft, current.settings)
             stored = self._writer.password_for(settings, current)
@@ -120,6 +121,7 @@ class SettingsStore:
         """
 
         async def work(tx: Transaction) -> Revision:
+            await tx.lock(portal_id)
             current = await matching_revision(tx, portal_id, if_match)
             wanted = Wanted(None, event="settings.reset")
             return (await self._writer.put_in_force(tx, current, wanted, by)).after
@@ -138,6 +140,7 @@ class SettingsStore:
         """
 
         async def work(tx: Transaction) -> Revision:
+            await tx.lock(portal_id)
             past = await revision_of(tx, portal_id, number)
             if past is None:
                 raise NoSuchRevisionError

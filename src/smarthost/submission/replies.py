@@ -208,7 +208,7 @@ REFUSALS = {
 
 ERRORS: dict[type[Exception], Reply] = {
     OutcomeUnknownError: _reply(
-        451, "4.3.0", "The disk failed: it is not known whether the message was stored"
+        451, "4.3.0", "The store failed: it is not known whether the message was stored"
     ),
     StoreFullError: _reply(
         452, "4.3.1", "The disk is full and nothing was stored; the operator has to make room"

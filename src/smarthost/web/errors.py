@@ -111,7 +111,7 @@ its fields are named by the end point, as `invalid_fields`."""
 def _message(error: Exception) -> str:
     # The store's own words name files, for the operator.
     if isinstance(error, OutcomeUnknownError):
-        return "The disk failed: it is not known whether this was stored. Read it again soon."
+        return "The store failed: it is not known whether this was stored. Read it again soon."
     if isinstance(error, StoreFullError):
         return "The disk is full and nothing was changed. The operator has to make room."
     if isinstance(error, StoreUnavailableError):

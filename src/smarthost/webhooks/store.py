@@ -71,7 +71,9 @@ _FIRST_DUE = "SELECT min(due_at) FROM webhook_events WHERE portal_id = $1"
 # No receiver of a suspended portal is called.
 _SET_DUE = """
 UPDATE webhooks
-SET due_at = (SELECT CASE WHEN suspended_at IS NULL THEN $2 END FROM portals WHERE id = $1)
+SET due_at = (
+    SELECT CASE WHEN suspended_at IS NULL THEN CAST($2 AS BIGINT) END FROM portals WHERE id = $1
+)
 WHERE portal_id = $1 AND switched_off_at IS NULL"""
 _ALL_DUE = "UPDATE webhook_events SET due_at = $2 WHERE portal_id = $1 AND due_at > $2"
 _TAKEN = "DELETE FROM webhook_events WHERE portal_id = $1 AND id = $2"
@@ -136,6 +138,7 @@ class WebhookStore:
         sealed = self._key_ring.seal(secret, Receiver(portal_id=portal_id, url=url))
 
         async def work(tx: Transaction) -> tuple[Webhook, bool]:
+            await tx.lock(portal_id)
             before = await tx.fetch(_URL, portal_id)
             renewed = renew_secret or not before or before[0][0] != url
             if not before:
@@ -159,6 +162,7 @@ class WebhookStore:
         """Remove the webhook with all that waits for it; False if there was none."""
 
         async def work(tx: Transaction) -> bool:
+            await tx.lock(portal_id)
             before = await tx.fetch(_URL, portal_id)
             if before:
                 await tx.execute(_REMOVE, portal_id)
@@ -243,6 +247,7 @@ class WebhookStore:
         now = self._clock.now()
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(target.portal_id)
             await tx.execute(_TAKEN, target.portal_id, event.id)
             if await tx.execute(_SUCCEEDED, target.portal_id, target.set_at, now):
                 await self._settle(tx, target.portal_id, now)
@@ -263,6 +268,7 @@ class WebhookStore:
         pause = next_try(failed.at, target.failures + 1, share)
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal_id)
             if too_old:
                 await tx.execute(_TAKEN, portal_id, event.id)
             else:
@@ -282,6 +288,7 @@ class WebhookStore:
         row = (failed.at, failed.failure.value, failed.status)
 
         async def work(tx: Transaction) -> int:
+            await tx.lock(target.portal_id)
             return await tx.execute(_SWITCH_OFF, target.portal_id, target.set_at, *row)
 
         if await self._database.transact(work):
@@ -291,6 +298,7 @@ class WebhookStore:
         """Put the portal's next delivery where its events are due."""
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal_id)
             await self.refresh(tx, portal_id)
 
         await self._database.transact(work)

@@ -56,6 +56,26 @@ async def test_what_the_dead_had_not_begun_goes_back_without_a_trace(
     assert rows == [(begun.message_id, "interrupted")]
 
 
+async def test_from_a_worker_that_may_live_all_is_taken_that_has_not_left(
+    leases: LeaseStore, store: QueueStore, intake: Intake, database: Database, portal: str
+) -> None:
+    for _ in range(3):
+        await submit_mail(intake, portal, ANNA, BORIS)
+    leaving, begun, claimed_only = await claimed(store, portal, 6)
+    await store.record_step(leaving, Step.DATA)
+    await store.record_step(begun, Step.RECIPIENT)
+    assert await leases.take_over_before_leaving(Kind.MAIL) == 4
+    assert await leases.take_over_before_leaving(Kind.MAIL) == 0
+    assert await database.fetch(RECIPIENTS) == [
+        *[("sending", None, 1, 0, 0)] * 2,
+        *[("queued", None, 1, 1, 0)] * 2,
+        *[("queued", None, 0, 0, 0)] * 2,
+    ]
+    for lost in (begun, claimed_only):
+        assert not await store.record_step(lost, Step.DATA), "so it does not leave"
+    assert (await store.record(leaving, attempted(leaving))).kept
+
+
 async def test_taking_over_leaves_tests_and_waiting_mail_alone(
     leases: LeaseStore, store: QueueStore, intake: Intake, database: Database, portal: str
 ) -> None:

@@ -11,6 +11,8 @@ from smarthost.portals.store import PortalStore
 from smarthost.secret import Secret
 from tests.portals.conftest import BY, PASSWORD
 
+pytestmark = pytest.mark.one_engine
+
 ADDRESS = "192.0.2.1"
 SPELLINGS = ("Jörg@Bücher.example", "jörg@xn--bcher-kva.example", "  jo\u0308rg@bücher.example ")
 

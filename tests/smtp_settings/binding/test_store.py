@@ -25,7 +25,7 @@ from smarthost.smtp_settings.rules import NOTHING_STORED
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
 from smarthost.smtp_settings.store import NO_LONGER_OPENS, SettingsStore
 from tests.clocks import FakeClock
-from tests.engines import executing
+from tests.engines import columns, executing, unlock_revisions
 from tests.smtp_settings.binding.bindings import (
     ACCOUNT,
     APPLICATION,
@@ -45,7 +45,6 @@ OTHER = Actor(name="other@example.com")
 EVENTS = """
 SELECT action, subject, details FROM audit_events
 WHERE portal_id = $1 AND action LIKE 'settings.%' ORDER BY number"""
-UNLOCK = "DROP TRIGGER smtp_settings_revisions_are_immutable"
 
 
 def bound_in(revision: Revision, ring: KeyRing) -> Binding:
@@ -358,7 +357,7 @@ async def test_mail_that_waits_goes_on_once_it_is_bound_or_ended(
         "oauth2 = NULL, oauth2_revision = NULL",
         "host = 'evil.example.org'",
         "user_name = 'other@example.com'",
-        "sealed_password = zeroblob(60)",
+        "sealed_password = substr(sealed_password, 1, 60)",
         "sealed_password = (SELECT sealed_password FROM smtp_settings_revisions LIMIT 1)",
     ],
 )
@@ -372,7 +371,7 @@ async def test_what_was_altered_opens_no_more(
 ) -> None:
     await store.save(portal, draft(), ADMIN)
     await bindings.bind(portal, APPLICATION, ADMIN)
-    await database.transact(executing(UNLOCK))
+    await unlock_revisions(database)
     change = f"UPDATE smtp_settings_revisions SET {sql} WHERE revision = 2"
     await database.transact(executing(change))
     altered = await store.current(portal)
@@ -394,7 +393,7 @@ async def test_a_binding_whose_seal_is_broken_gives_no_secret_to_the_next(
 ) -> None:
     await store.save(portal, draft(), ADMIN)
     await bindings.bind(portal, APPLICATION, ADMIN)
-    broken = "UPDATE smtp_settings_revisions SET sealed_password = zeroblob(60)"
+    broken = "UPDATE smtp_settings_revisions SET sealed_password = substr(sealed_password, 1, 60)"
     await database.transact(executing(broken))
     with pytest.raises(InvalidSettingsError) as caught:
         await bindings.bind(portal, typed(client_secret=None), ADMIN)
@@ -433,7 +432,7 @@ async def test_no_secret_stands_in_the_database_outside_its_seal(
     await tokens.keep(portal, 2, news)
     await bindings.bind(portal, typed(ACCOUNT, service_account=account_file()), ADMIN)
     found = b""
-    for (table,) in await database.fetch("SELECT name FROM sqlite_schema WHERE type = 'table'"):
+    for table in {table for table, _ in await columns(database)}:
         for row in await database.fetch(f"SELECT * FROM {table}"):
             found += repr(row).encode()
     assert b"settings.oauth2_bound" in found

@@ -17,6 +17,7 @@ from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.mail_log.log import MailLog
 from smarthost.mail_queue.statistics.store import StatisticsStore
 from smarthost.portals.keys.last_use import LastUse
 from smarthost.portals.keys.store import KeyStore
@@ -191,6 +192,7 @@ async def _make(database: Database, passwords: Passwords) -> World:
         sending=Sending(settings, None, clock, ids),
         intake=Intake(database, ArrivalStore(database, clock), ids, lambda: None),
         messages=messages,
+        mail_log=MailLog(database),
         holds=HoldStore(database, clock),
         attempts=Attempts(messages, settings, None),
         clock=clock,

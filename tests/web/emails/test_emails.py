@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 
 from smarthost.clock import MICROSECONDS
+from smarthost.mail_queue.model import State
 from smarthost.portals.model import Permission, Role
 from tests.clocks import START
+from tests.mail_queue.states import put
+from tests.relay_health.held import hold, put_on_hold
 from tests.smtp_settings.relays import OPEN_RELAY
 from tests.web.emails.conftest import BY, EMAIL, World
+
+pytestmark = pytest.mark.one_engine
 
 DAY = 86_400
 
@@ -34,6 +39,8 @@ async def test_an_e_mail_is_accepted_and_found_again(world: World) -> None:
         "scheduled_at": None,
         "expires_at": None,
         "at_most_once": False,
+        "size": len(await world.content(message_id)),
+        "has_body": True,
         "last_event": "queued",
         "tags": [],
         "recipients": [
@@ -366,6 +373,90 @@ async def test_another_portal_s_e_mail_is_not_there(world: World) -> None:
         assert (await world.ask(method, path, body, key=key)).status == 403
 
 
+async def found(world: World, query: str, key: str | None = None) -> list[str]:
+    told = (await world.ask("GET", query=query, key=key)).json
+    assert (told["has_more"], told["next"]) == (False, None)
+    return [one["id"] for one in told["data"]]
+
+
+async def test_e_mails_are_found_by_what_is_known_of_them(world: World) -> None:
+    order = await world.send(
+        to=["Jane <jane@example.net>", "Bo@example.net"], subject="Your ORDER"
+    )
+    world.clock.advance(60)
+    later = await world.send(subject="Später", scheduled_at="in 1 hour")
+    gone = await world.send(subject="Gone", scheduled_at="in 2 hours")
+    await world.ask("POST", f"/emails/{gone}/cancel", {})
+
+    assert set(await found(world, "")) == {order, later, gone}
+    assert await found(world, "search=ORDER%20jane%20bo@") == [order]
+    assert await found(world, "search=sp%C3%84ter") == [later]
+    assert await found(world, f"search=%3C{later}") == [later]
+    assert await found(world, "search=order%20nobody") == []
+    assert await found(world, "recipient=bo@example.net") == []
+    assert await found(world, "recipient=Bo@EXAMPLE.net") == [order]
+    assert await found(world, "state=queued") == [order]
+    assert await found(world, "state=scheduled") == [later]
+    assert set(await found(world, "state=canceled,scheduled")) == {gone, later}
+    assert await found(world, "state=held,failed,sent,delivery_delayed") == []
+    assert set(await found(world, "accepted_after=2026-01-01T00:01:00Z")) == {gone, later}
+    assert await found(world, "accepted_before=2026-01-01T00:01:00Z") == [order]
+    assert await found(world, "accepted_before=2026-01-01T02:01%2B02:00&search=order") == [order]
+    assert await found(world, "accepted_after=2026-01-02") == []
+
+
+async def test_each_e_mail_is_listed_by_the_event_that_is_shown(world: World) -> None:
+    order = await world.send()
+    await put(world.database, (world.portal.id, order), State.HELD, at=START)
+    held = (await world.ask("GET", query="state=held")).json["data"]
+    assert [(one["id"], one["last_event"]) for one in held] == [(order, "delivery_delayed")]
+    assert await found(world, "state=delivery_delayed") == [order]
+    await world.ask("POST", f"/emails/{order}/release", {})
+    assert await found(world, "state=queued") == [order]
+    await put_on_hold(world.database, hold(world.portal.id, START))
+    assert await found(world, "state=queued") == []
+    assert await found(world, "state=delivery_delayed") == [order]
+
+
+async def test_who_sends_searches_their_own(world: World) -> None:
+    key = await world.open_key(await world.open_user("bo@example.com"))
+    own, other = (
+        await world.send(key=key, subject="A secret"),
+        await world.send(subject="A secret"),
+    )
+    assert await found(world, "search=secret", key) == [own]
+    assert await found(world, "recipient=jane@example.net", key) == [own]
+    assert await found(world, "state=queued", key) == [own]
+    assert set(await found(world, "search=secret")) == {own, other}
+
+
+async def test_a_page_says_where_the_next_one_begins(world: World) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append(await world.send())
+        world.clock.advance(1)
+    told = (await world.ask("GET", query="limit=1&search=order")).json
+    assert (told["has_more"], told["next"]) == (True, ids[2])
+    told = (await world.ask("GET", query=f"limit=1&before={ids[0]}")).json
+    assert (told["has_more"], told["next"]) == (True, ids[1])
+
+
+async def test_everything_wrong_with_a_query_is_told_at_once(world: World) -> None:
+    query = "&".join(
+        f"{name}={value}"
+        for name, value in {
+            "limit": "0", "after": "1", "state": "lost", "recipient": "a@@b", "search": "%20",
+            "accepted_after": "yesterday", "accepted_before": "in 5 minutes",
+        }.items()
+    )  # fmt: skip
+    result = await world.ask("GET", query=query.replace(" ", "%20"))
+    assert (result.status, result.json["name"]) == (422, "validation_error")
+    assert set(result.json["errors"]) == {
+        "limit", "after", "state", "recipient", "search", "accepted_after", "accepted_before",
+    }  # fmt: skip
+    assert "queued, scheduled, delivery_delayed, held, sent" in result.json["errors"]["state"][0]
+
+
 async def test_pages_go_both_ways(world: World) -> None:
     ids = []
     for _ in range(5):
@@ -397,6 +488,18 @@ async def test_pages_go_both_ways(world: World) -> None:
         ("limit=ten", "validation_error"),
         ("limit=", "validation_error"),
         ("after=1", "invalid_parameter"),
+        ("after=1&before=2", "invalid_parameter"),
+        ("state=", "validation_error"),
+        ("state=sent,", "validation_error"),
+        ("state=Sent", "validation_error"),
+        ("recipient=", "validation_error"),
+        ("recipient=jane", "validation_error"),
+        ("search=", "validation_error"),
+        ("search=" + "a" * 201, "validation_error"),
+        ("search=a+b+c+d+e+f+g+h+i+j+k", "validation_error"),
+        ("accepted_after=", "validation_error"),
+        ("accepted_after=in%201%20hour", "validation_error"),
+        ("accepted_before=10000-01-01", "validation_error"),
         (f"after={'0' * 32}&before={'0' * 32}", "validation_error"),
     ],
 )
@@ -520,3 +623,16 @@ async def test_the_answer_of_a_batch_is_compact_json(world: World) -> None:
 
     assert result.body == json.dumps(result.json, separators=(",", ":")).encode()
     assert result.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "x", ""])
+async def test_a_wrong_number_of_attempts_is_refused(limit: str, world: World) -> None:
+    message_id = await world.send()
+    refused = await world.ask("GET", f"/emails/{message_id}/attempts", query=f"limit={limit}")
+    assert (refused.status, list(refused.json["errors"])) == (422, ["limit"])
+
+
+async def test_of_attempts_so_many_can_be_asked_for(world: World) -> None:
+    message_id = await world.send()
+    none = await world.ask("GET", f"/emails/{message_id}/attempts", query="limit=1000")
+    assert none.json == {"object": "list", "has_more": False, "data": []}

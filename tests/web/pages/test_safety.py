@@ -18,7 +18,15 @@ from smarthost.web.pages.family import HTML
 from smarthost.web.pages.page import Page
 from smarthost.web.pages.pages import all_pages
 from smarthost.web.sign_in_link import SIGN_IN_LINK_PATH
-from tests.contract.service import ADMIN_PASSWORD, AUTHENTICATION, EMAILS, SETTINGS, Reply, Service
+from tests.contract.service import (
+    ADMIN_PASSWORD,
+    AUTHENTICATION,
+    DOOR,
+    EMAILS,
+    SETTINGS,
+    Reply,
+    Service,
+)
 from tests.journeys.canaries import found_in
 from tests.web.pages.visitor import Seen, Visitor
 
@@ -47,7 +55,7 @@ LINE_ENDS = ["%0d%0aSet-Cookie:%20injected=1", "%0aX-Injected:%201", "%0d%0a%0d%
 
 
 def pages(service: Service, method: str) -> list[Page]:
-    return [page for page in all_pages(service.parts.links) if page.method == method]
+    return [page for page in all_pages(service.parts.links, DOOR) if page.method == method]
 
 
 def place_of(page: Page) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode
 
+from smarthost.audit.model import Actor
 from smarthost.portals.model import Portal, User
 from smarthost.web.auth import COOKIE
 from tests.contract.service import ADMIN_PASSWORD, Reply, Service
@@ -54,6 +55,13 @@ class Visitor:
         return self.get("/").headers["Location"] != "/sign-in"
 
 
+def signed_in(service: Service, portal: Portal, user: User) -> Visitor:
+    """A visitor who has a session, whatever proved who they are."""
+    work = service.parts.sign_ins.create_session(user, Actor(name=user.email))
+    _, token = service.run(work)
+    return Visitor(service=service, portal=portal, token=token.text().reveal())
+
+
 class Seen(HTMLParser):
     """What a browser would make of a page: elements with their attributes, and texts."""
 
@@ -82,3 +90,30 @@ class Seen(HTMLParser):
     def field(self, name: str) -> str:
         """The value of a form's field."""
         return next(one.get("value", "") for _, one in self.elements if one.get("name") == name)
+
+
+def text_by_id(html: bytes) -> dict[str, str]:
+    """Return the text, as it is, of each element that has an id and no further elements."""
+    reader = _Texts()
+    reader.feed(html.decode())
+    reader.close()
+    return reader.found
+
+
+class _Texts(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self._in: str | None = None
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in = dict(attrs).get("id")
+        if self._in is not None:
+            self.found[self._in] = ""
+
+    def handle_endtag(self, _tag: str) -> None:
+        self._in = None
+
+    def handle_data(self, data: str) -> None:
+        if self._in is not None:
+            self.found[self._in] += data

@@ -143,8 +143,10 @@ async def _work(shared: _Shared, seat: Seat, clock: Clock) -> None:
         signs = asyncio.create_task(seat.give_signs(clock))
         async with open_parts(config, create=False, clock=clock) as parts:
             crew = WorkersCrew(seat.number, shared.inboxes, shared.tallies, parts)
-            node = Node(config, parts, shared.portal, roles, crew, certificate, stopped)
-            node.start(shared.doors)
+            node = Node(
+                config, parts, shared.portal, roles, crew, shared.doors, certificate, stopped
+            )
+            node.start()
             crew.join(delivers=Role.DELIVERY in shared.roles[0])
             seat.tell_ready()
             log.info("worker serves", worker=seat.number, pid=os.getpid(), roles=sorted(roles))

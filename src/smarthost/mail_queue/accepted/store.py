@@ -5,15 +5,13 @@ the transaction against what stands there at that moment, and leaves an audit ev
 worker holds just now is left alone.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from enum import StrEnum
-from itertools import cycle, islice
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from smarthost.audit.model import Actor, Event
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
-from smarthost.database.engine import Database, Transaction, Value
+from smarthost.database.engine import Database, Transaction
 from smarthost.mail_queue.accepted import rules
 from smarthost.mail_queue.accepted.model import Counts, Message, NoSuchMessageError
 from smarthost.mail_queue.accepted.rows import read_attempt, read_last_test, read_message
@@ -21,21 +19,6 @@ from smarthost.mail_queue.accepted.rules import Situation
 from smarthost.mail_queue.model import Attempted, HeldFor, Kind, LastTest, State
 from smarthost.mail_queue.turns import store as turns
 
-# An id is lower-case hexadecimal digits and hyphens: all ids are between these two.
-_FIRST, _LAST = "", "~"
-
-_LISTED = """
-SELECT m.id FROM messages m
-WHERE m.portal_id = $1 AND m.id > $2 AND m.id < $3 AND m.kind IN ($4, $5, $6)
-  AND EXISTS (
-    SELECT 1 FROM recipients r
-    WHERE r.portal_id = $1 AND r.message_id = m.id
-      AND r.state IN ($7, $8, $9, $10, $11, $12, $13) AND r.address = coalesce($14, r.address)
-  )"""
-_NEWEST = f"{_LISTED} ORDER BY m.id DESC LIMIT $15"
-_OLDEST = f"{_LISTED} ORDER BY m.id LIMIT $15"
-_NEWEST_OF_OWNER = f"{_LISTED} AND m.owner = $16 ORDER BY m.id DESC LIMIT $15"
-_OLDEST_OF_OWNER = f"{_LISTED} AND m.owner = $16 ORDER BY m.id LIMIT $15"
 _MESSAGE = """
 SELECT m.id, m.kind, m.accepted_at, m.accepted_by, m.owner, m.sender, m.size, m.details,
        m.at_most_once, m.expires_at, CASE WHEN b.message_id IS NULL THEN 0 ELSE 1 END
@@ -54,7 +37,9 @@ _CONTENT = "SELECT content FROM message_bodies WHERE portal_id = $1 AND message_
 _ATTEMPTS = """
 SELECT address, attempt, started_at, microseconds, result, step, code, permanent, in_doubt, reply,
        revision, relay_host, relay_port, default_relay, relay_address, tls, warnings
-FROM attempts WHERE portal_id = $1 AND message_id = $2 ORDER BY started_at, address, attempt"""
+FROM attempts WHERE portal_id = $1 AND message_id = $2
+ORDER BY started_at DESC, address DESC, attempt DESC LIMIT $3"""
+_EVERY_ATTEMPT = 2**31 - 1
 _LAST_TEST = """
 SELECT m.id, m.accepted_at, m.revision, r.address, r.state, r.step,
        a.address, a.attempt, a.started_at, a.microseconds, a.result, a.step, a.code, a.permanent,
@@ -122,39 +107,6 @@ class MessageStore:
         self._audit = audit
         self._clock = clock
 
-    async def list(
-        self,
-        portal_id: str,
-        *,
-        owner: str | None = None,
-        at_most: int,
-        after: str | None = None,
-        before: str | None = None,
-        states: Collection[State] | None = None,
-        recipient: str | None = None,
-        kinds: Collection[Kind] = (Kind.MAIL,),
-    ) -> Sequence[Message]:
-        """Return messages, newest first.
-
-        `after` is the id that the page before ended with: older ones follow. With `before` alone
-        it is the page that ends just before that id. Neither need be there any more. `states` and
-        `recipient` ask for messages with a recipient of one of those states, of that address.
-        """
-        filters = (*_filled(kinds, Kind), *_filled(states or tuple(State), State), recipient)
-        values: tuple[Value, ...] = (before or _FIRST, after or _LAST, *filters, at_most)
-        backwards = before is not None and after is None
-        if owner is not None and backwards:
-            rows = await self._database.fetch(_OLDEST_OF_OWNER, portal_id, *values, owner)
-        elif owner is not None:
-            rows = await self._database.fetch(_NEWEST_OF_OWNER, portal_id, *values, owner)
-        elif backwards:
-            rows = await self._database.fetch(_OLDEST, portal_id, *values)
-        else:
-            rows = await self._database.fetch(_NEWEST, portal_id, *values)
-        found = [await self.get(portal_id, row[0]) for row in rows]
-        messages = [message for message in found if message is not None]
-        return messages[::-1] if backwards else messages
-
     async def get(
         self, portal_id: str, message_id: str, *, owner: str | None = None
     ) -> Message | None:
@@ -171,10 +123,13 @@ class MessageStore:
         rows = await self._database.fetch(_CONTENT, portal_id, message_id)
         return rows[0][0] if rows else None
 
-    async def attempts(self, portal_id: str, message_id: str) -> Sequence[Attempted]:
-        """Return all attempts that have ended, the oldest first."""
-        rows = await self._database.fetch(_ATTEMPTS, portal_id, message_id)
-        return [read_attempt(row) for row in rows]
+    async def attempts(
+        self, portal_id: str, message_id: str, *, newest: int | None = None
+    ) -> Sequence[Attempted]:
+        """Return the attempts that have ended, the oldest first: all, or so many of the newest."""
+        at_most = _EVERY_ATTEMPT if newest is None else newest
+        rows = await self._database.fetch(_ATTEMPTS, portal_id, message_id, at_most)
+        return [read_attempt(row) for row in reversed(rows)]
 
     async def last_test(self, portal_id: str) -> LastTest | None:
         """Return the portal's last test, None if there never was one."""
@@ -282,6 +237,7 @@ class MessageStore:
         portal_id, message_id = asked.portal_id, asked.message_id
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal_id)
             rows = await tx.fetch(_SITUATION, portal_id, message_id)
             if not rows or asked.owner not in (None, rows[0][0]):
                 raise NoSuchMessageError
@@ -310,8 +266,3 @@ class _Asked(NamedTuple):
     owner: str | None
     action: str
     by: Actor
-
-
-def _filled(wanted: Collection[StrEnum], every: type[StrEnum]) -> Iterator[str]:
-    """Repeat what is wanted until it fills a list of values that has room for every one."""
-    return islice(cycle(one.value for one in wanted), len(every))

@@ -44,7 +44,7 @@ _ANSWER = """
 SELECT digest, answer FROM idempotency_keys WHERE portal_id = $1 AND owner = $2 AND key = $3"""
 _REMEMBER = """
 INSERT INTO idempotency_keys (portal_id, owner, key, digest, answer, accepted_at)
-VALUES ($1, $2, $3, $4, $5, $6)"""
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"""
 
 _json = msgspec.json.Encoder()
 
@@ -85,6 +85,8 @@ class ArrivalStore:
             for address in dict.fromkeys(envelope.recipients):
                 row = (portal_id, submission.id, address, kind, due_at, at)
                 await tx.execute(_INSERT_RECIPIENT, *row)
+        # What is above is its own; the turn is everybody's, and only kept from them for this.
+        await tx.lock(portal_id)
         await turns.open_turn(tx, portal_id, arrival.kind)
 
     async def insert_test(
@@ -121,7 +123,9 @@ class ArrivalStore:
         given = await _answer(tx, portal_id, owner, asked.key, asked.digest)
         if given is None:
             row = (portal_id, owner or "", asked.key, asked.digest, asked.answer)
-            await tx.execute(_REMEMBER, *row, self._clock.now())
+            if not await tx.execute(_REMEMBER, *row, self._clock.now()):
+                # Another request with the key was first, and has ended since this one looked.
+                return await _answer(tx, portal_id, owner, asked.key, asked.digest)
         return given
 
 

@@ -158,7 +158,8 @@ class HoldStore:
             last = portals[-1][0]
 
             async def work(tx: Transaction, page: list[Row] = portals) -> None:
-                for (portal_id,) in page:
+                for (portal_id,) in sorted(page):
+                    await tx.lock(portal_id)
                     if await tx.execute(_PROBE_BY, portal_id, now):
                         await refresh(tx, portal_id, Kind.MAIL)
 
@@ -170,7 +171,8 @@ class HoldStore:
         while portals := await self._database.fetch(_OF_DEFAULT, _TOGETHER):
 
             async def work(tx: Transaction, page: list[Row] = portals) -> None:
-                for (portal_id,) in page:
+                for (portal_id,) in sorted(page):
+                    await tx.lock(portal_id)
                     if await tx.execute(_LIFT_DEFAULT, portal_id):
                         await refresh(tx, portal_id, Kind.MAIL)
 

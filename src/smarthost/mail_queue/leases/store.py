@@ -25,11 +25,18 @@ SELECT m.id, r.address, r.claim, r.attempts_count, r.claimed_at, r.step, r.death
        m.at_most_once
 FROM recipients r JOIN messages m ON m.portal_id = r.portal_id AND m.id = r.message_id
 WHERE r.portal_id = $1 AND r.message_id = $2 AND r.state = 'sending' AND r.due_at <= $3"""
-_ABANDONED = """
+_ALL_ABANDONED = """
 SELECT m.id, r.address, r.claim, r.attempts_count, r.claimed_at, r.step, r.deaths, m.revision,
        m.at_most_once
 FROM recipients r JOIN messages m ON m.portal_id = r.portal_id AND m.id = r.message_id
-WHERE r.portal_id = $1 AND r.kind = $2 AND r.state = 'sending' LIMIT $3"""
+WHERE r.portal_id = $1 AND r.kind = $2 AND r.state = 'sending'"""
+_ABANDONED = f"{_ALL_ABANDONED} LIMIT $3"
+_NOT_LEAVING = f"{_ALL_ABANDONED} AND coalesce(r.step, '') <> 'data' LIMIT $3"
+# Whoever holds the old claim writes before a message leaves, naming it, and finds it gone.
+_SEIZE = """
+UPDATE recipients SET claim = $4
+WHERE portal_id = $1 AND message_id = $2 AND claim = $3 AND coalesce(step, '') <> 'data'
+RETURNING address, step"""
 _LAST_OF_PAGE = """
 SELECT due_at FROM recipients WHERE portal_id = $1 AND kind = $2 AND due_at > $3
 ORDER BY due_at LIMIT 1 OFFSET 499"""
@@ -129,7 +136,42 @@ class LeaseStore:
                 count += len(rows)
         return count
 
+    async def take_over_before_leaving(self, kind: Kind) -> int:
+        """End leases of messages that have not left, though their worker may still live.
+
+        It finds its claims gone before it lets any of them leave. What may be on its way is left
+        to the end of its lease. Returns how many there were.
+        """
+        count = 0
+        async for portal_id in all_portals(self._database, kind):
+            values = (portal_id, kind.value, _TOGETHER)
+            rows = await self._database.fetch(_NOT_LEAVING, *values)
+            while rows:
+                seize = partial(self._seize_all, portal_id, kind, rows)
+                count += await self._database.transact(seize)
+                rows = await self._database.fetch(_NOT_LEAVING, *values)
+        return count
+
+    async def _seize_all(
+        self, portal_id: str, kind: Kind, rows: list[Row], tx: Transaction
+    ) -> int:
+        await tx.lock(portal_id)
+        leases = [Lease._make(row) for row in rows]
+        steps: dict[tuple[str, str, str], str | None] = {}
+        for message_id, claim in dict.fromkeys((one.message_id, one.claim) for one in leases):
+            whose = (portal_id, message_id, claim)
+            for address, step in await tx.fetch(_SEIZE, *whose, _seized(claim)):
+                steps[message_id, claim, address] = step
+        found = [
+            (one._replace(claim=_seized(one.claim), step=steps[key]))
+            for one in leases
+            if (key := (one.message_id, one.claim, one.address)) in steps
+        ]
+        await self._end_all(portal_id, kind, [tuple(one) for one in found], tx)
+        return len(found)
+
     async def _end_all(self, portal_id: str, kind: Kind, rows: list[Row], tx: Transaction) -> None:
+        await tx.lock(portal_id)
         now = self._clock.now()
         ended: dict[str, list[Ended]] = defaultdict(list)
         for lease in map(Lease._make, rows):
@@ -161,11 +203,17 @@ class LeaseStore:
             await self._database.transact(partial(_shift_hold, portal_id, by))
 
 
+def _seized(claim: str) -> str:
+    return f"{claim} seized"
+
+
 async def _shift_page(kind: Kind, page: tuple[str, str, int, int, int], tx: Transaction) -> None:
+    await tx.lock(page[0])
     await tx.execute(_SHIFT, *page)
     await refresh(tx, page[0], kind)
 
 
 async def _shift_hold(portal_id: str, by: int, tx: Transaction) -> None:
+    await tx.lock(portal_id)
     await shift_hold(tx, portal_id, by)
     await refresh(tx, portal_id, Kind.MAIL)

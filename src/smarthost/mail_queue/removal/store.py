@@ -90,6 +90,7 @@ class RemovalStore:
         """Drop the contents of those of the messages that have ended."""
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal_id)
             for message_id in message_ids:
                 await tx.execute(_DROP_BODY, portal_id, message_id)
 
@@ -99,6 +100,7 @@ class RemovalStore:
         """Remove those of the messages that have ended, with all that belongs to them."""
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal_id)
             for message_id in message_ids:
                 await tx.execute(_REMOVE_MESSAGE, portal_id, message_id)
 

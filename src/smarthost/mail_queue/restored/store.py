@@ -26,6 +26,7 @@ WHERE portal_id = $1 AND kind = $2 AND state = 'queued' AND due_at IS NOT NULL""
 
 async def hold_back(tx: Transaction, portal_id: str, now: int) -> int:
     """Let nothing of a portal's queue go by itself; return how many recipients are held for it."""
+    await tx.lock(portal_id)
     held = 0
     for kind, standing in _STANDING.items():
         settled = await _settle(tx, portal_id, kind, now)

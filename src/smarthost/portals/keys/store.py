@@ -89,6 +89,7 @@ class KeyStore:
     async def insert(self, tx: Transaction, key: ApiKey, token: Token, by: Actor) -> None:
         """Store a new key in `tx`. Raises `ConflictError` when its user was removed meanwhile."""
         user = key.user
+        await tx.lock(user.portal_id)
         held = sorted(key.permissions)
         row = (user.portal_id, key.id, user.id, key.name, " ".join(held), token.hash())
         if not await tx.execute(_INSERT, *row, key.postfix, key.created_at, key.expires_at):
@@ -121,7 +122,8 @@ class KeyStore:
         """Write times of last use: ((portal id, key id), microseconds since 1970)."""
 
         async def work(tx: Transaction) -> None:
-            for (portal_id, used_key), at in uses:
+            # In one order everywhere: nobody waits for a row while keeping another's.
+            for (portal_id, used_key), at in sorted(uses):
                 await tx.execute(_USED, portal_id, used_key, at)
 
         await self._database.transact(work)

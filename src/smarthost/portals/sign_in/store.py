@@ -96,6 +96,7 @@ class SignInStore:
         """Start a new session in `tx`, perhaps by a link; False if its user's password changed."""
         user, expires_at = session.user, session.expires_at
         began = expires_at - SESSION_LIFE
+        await tx.lock(user.portal_id)
         await tx.execute(_TIDY, user.portal_id, began)
         row = (user.portal_id, session.id, user.id, token.hash(), began, expires_at)
         if not await tx.execute(_INSERT, *row, user.password_hash):

@@ -61,6 +61,7 @@ class SuspensionStore:
         """Let nobody of a portal in, and nothing out. Raises `ConflictError` if it is so."""
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal.id)
             if not await tx.execute(_SUSPEND, portal.id, self._clock.now()):
                 raise ConflictError(f"The portal {portal.name} is suspended already.")
             await self._follow(tx, "portal.suspended", portal, by)
@@ -71,6 +72,7 @@ class SuspensionStore:
         """Let a portal go on where it stood. Raises `ConflictError` if it is not suspended."""
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal.id)
             if not await tx.execute(_RESUME, portal.id, self._clock.now()):
                 raise ConflictError(f"The portal {portal.name} is not suspended.")
             await self._follow(tx, "portal.resumed", portal, by)

@@ -91,6 +91,7 @@ class BindingStore:
         unread |= faults.keys()
 
         async def work(tx: Transaction) -> Revision:
+            await tx.lock(portal_id)
             current = await current_revision(tx, portal_id)
             if current.settings is not None:
                 checked = self._checked(typed, account, current, unread, faults)
@@ -110,6 +111,7 @@ class BindingStore:
         """
 
         async def work(tx: Transaction) -> Revision:
+            await tx.lock(portal_id)
             current = await matching_revision(tx, portal_id, if_match)
             if current.settings is None or current.settings.oauth2 is None:
                 return current

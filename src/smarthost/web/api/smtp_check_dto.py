@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from smarthost.delivery.outcome import Step, StepState
 from smarthost.relay_check.model import Checked, StepTold
 from smarthost.web.failure_dto import FailureDto, failure_dto
+from smarthost.web.openapi.headers import OAUTH2_ENDED
 
 # Its own type: msgspec takes no bound for a field that may be unset.
 Milliseconds = Annotated[float, Meta(ge=0)]
@@ -67,6 +68,9 @@ class CheckDto(msgspec.Struct, frozen=True, kw_only=True):
             extra_json_schema={"format": "int32"},
         ),
     ] = UNSET
+    notice: Annotated[
+        str | UnsetType, Meta(description="What the save has ended besides; absent: nothing.")
+    ] = UNSET
 
 
 def check_dto(checked: Checked) -> CheckDto:
@@ -78,6 +82,7 @@ def check_dto(checked: Checked) -> CheckDto:
         warnings=tuple(map(failure_dto, checked.warnings)),
         saved=checked.saved,
         revision=UNSET if checked.revision is None else checked.revision,
+        notice=OAUTH2_ENDED if checked.ends_oauth2 else UNSET,
     )
 
 

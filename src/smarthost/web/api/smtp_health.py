@@ -47,6 +47,10 @@ class SmtpHealthDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     failure: Annotated[FailureDto | msgspec.UnsetType, Meta(description="Why it is held.")] = (
         msgspec.UNSET
     )
+    next_try_at: Annotated[
+        Time | msgspec.UnsetType,
+        Meta(description="When one message tries again whether it is taken, UTC."),
+    ] = msgspec.UNSET
     queued: Annotated[Count, Meta(description="Recipients that mail is on its way to.")]
     held: Annotated[
         Count, Meta(description="Recipients whose mail waits for a person to release it.")
@@ -101,6 +105,7 @@ def health_dto(health: Health) -> SmtpHealthDto:
         state=health.state,
         since=_shown(health.since),
         failure=msgspec.UNSET if health.failure is None else failure_dto(health.failure),
+        next_try_at=_shown(health.next_try_at),
         queued=health.queued,
         held=health.held,
         oldest_queued_at=_shown(health.oldest_queued_at),
@@ -147,6 +152,7 @@ _HELD = Example(
             "reply": "534 5.7.9 Application-specific password required.",
             "permanent": True,
         },
+        "nextTryAt": "2026-11-22T18:17:11.306114Z",
         "queued": 12,
         "held": 0,
         "oldestQueuedAt": "2026-11-22T18:02:08.117302Z",

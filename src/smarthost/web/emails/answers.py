@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from smarthost.clock import MICROSECONDS, moment
 from smarthost.delivery.outcome import Code, Result
 from smarthost.mail_queue.accepted.model import Event, Message, RecipientStatus
+from smarthost.mail_queue.mail_log.model import Page
 from smarthost.mail_queue.model import HeldFor, State
 from smarthost.sending.attempts import ShownAttempt
 from smarthost.web.failure_dto import FailureDto, failure_dto
@@ -87,6 +88,10 @@ class ListedEmail(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_at: Time | None
     expires_at: Time | None
     at_most_once: bool
+    size: Annotated[int, Meta(ge=0, description="Of the finished message, in octets.")]
+    has_body: Annotated[
+        bool, Meta(description="False once its content was dropped: it can be sent no more.")
+    ]
     last_event: Annotated[Event, Meta(description="Of several recipients, the worst.")]
     tags: list[TagAnswer]
     recipients: list[Recipient]
@@ -104,7 +109,19 @@ class EmailList(msgspec.Struct, frozen=True, kw_only=True):
     """A page of e-mails, newest first."""
 
     object: Literal["list"] = "list"
-    has_more: Annotated[bool, Meta(description="Whether there are more in this direction.")]
+    has_more: Annotated[
+        bool,
+        Meta(description="Whether there are more in this direction, or may be: see `next`."),
+    ]
+    next: Annotated[
+        str | None,
+        Meta(
+            description="The id to go on with, in `after`, or in `before` where that was asked "
+            "for; null: there are no more. Not all mail is looked through at once: a page that "
+            "is not full, even an empty one, tells by this how far it came, and then it need be "
+            "no id of the list. It begins with a time, as every UUIDv7."
+        ),
+    ]
     data: list[ListedEmail]
 
 
@@ -134,9 +151,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AttemptList(msgspec.Struct, frozen=True, kw_only=True):
-    """All attempts of an e-mail, oldest first."""
+    """Attempts of an e-mail, oldest first."""
 
     object: Literal["list"] = "list"
+    has_more: Annotated[
+        bool, Meta(description="Whether there are older ones; only where `limit` is given.")
+    ] = False
     data: list[Attempt]
 
 
@@ -156,9 +176,20 @@ def listed_email(message: Message, *, now: int, on_hold: bool) -> ListedEmail:
         scheduled_at=_time(_scheduled_at(message)),
         expires_at=_time(message.expires_at),
         at_most_once=message.at_most_once,
+        size=message.size,
+        has_body=message.has_body,
         last_event=message.event(now=now, on_hold=on_hold),
         tags=[TagAnswer(name=tag.name, value=tag.value) for tag in details.tags],
         recipients=[_recipient(one, now=now, on_hold=on_hold) for one in message.recipients],
+    )
+
+
+def email_list(page: Page, *, now: int, on_hold: bool) -> EmailList:
+    """Return how a page of the mail log is shown."""
+    return EmailList(
+        has_more=page.next is not None,
+        next=page.next,
+        data=[listed_email(message, now=now, on_hold=on_hold) for message in page.messages],
     )
 
 

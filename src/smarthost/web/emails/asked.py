@@ -1,7 +1,6 @@
-"""What a request to /emails asks for beside its body: its headers, query and path, checked."""
+"""What a request to /emails asks for beside its body: its headers and path, checked."""
 
 import hashlib
-import re
 from http import HTTPStatus
 from uuid import UUID
 
@@ -16,11 +15,9 @@ from smarthost.web.operations import Call
 IDEMPOTENCY_KEY = "Idempotency-Key"
 BATCH_VALIDATION = "x-batch-validation"
 LONGEST_KEY = 256
-LISTED = 20
-"""E-mails on a page, where nothing is said."""
-MOST_LISTED = 100
-
-_LONGEST_NUMBER = 9
+INVALID_PARAMETER = "invalid_parameter"
+"""The name of a refusal where nothing but an id is wrong."""
+NO_ID = "This must be the id of an e-mail, a UUID."
 
 
 class Asked:
@@ -61,41 +58,13 @@ def is_permissive(call: Call[Caller]) -> bool:
     return mode == "permissive"
 
 
-def page_of(call: Call[Caller]) -> tuple[int, str | None, str | None]:
-    """Return how many e-mails are asked for, and the ids after and before which they are.
-
-    Raises `EmailsError`.
-    """
-    limit = _number(call.query.get("limit", str(LISTED)))
-    if not 1 <= limit <= MOST_LISTED:
-        raise _invalid(f"limit: This must be a whole number from 1 to {MOST_LISTED}.")
-    after, before = (
-        None if name not in call.query else _uuid(name, call.query[name])
-        for name in ("after", "before")
-    )
-    if after is not None and before is not None:
-        raise _invalid("Give after or before, not both.")
-    return limit, after, before
-
-
 def message_id_of(call: Call[Caller]) -> str:
     """Return the id that the path names. Raises `EmailsError` if it is none."""
-    return _uuid("id", call.path["id"])
-
-
-def _number(text: str) -> int:
-    """Return the number that `text` writes in ASCII digits, 0 if it is none or a long one."""
-    return int(text) if re.fullmatch("[0-9]+", text) and len(text) <= _LONGEST_NUMBER else 0
-
-
-def _uuid(name: str, text: str) -> str:
     try:
-        return str(UUID(text))
+        return str(UUID(call.path["id"]))
     except ValueError:
         raise EmailsError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "invalid_parameter",
-            f"{name}: This must be the id of an e-mail, a UUID.",
+            HTTPStatus.UNPROCESSABLE_ENTITY, INVALID_PARAMETER, f"id: {NO_ID}"
         ) from None
 
 

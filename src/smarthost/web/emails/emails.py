@@ -14,6 +14,7 @@ from smarthost.mail_queue.accepted.model import Message, NoSuchMessageError, Sub
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.intake import Intake
+from smarthost.mail_queue.mail_log.log import MailLog
 from smarthost.mail_queue.model import Kind
 from smarthost.portals.access import whose_mail
 from smarthost.portals.model import Caller
@@ -24,17 +25,18 @@ from smarthost.sending.prepare import Prepared, Sending
 from smarthost.web.emails.answers import (
     AttemptList,
     Changed,
-    EmailList,
     PartError,
     Sent,
     SentBatch,
+    email_list,
     listed_email,
     shown_attempt,
     shown_email,
 )
-from smarthost.web.emails.asked import Asked, is_permissive, message_id_of, page_of
+from smarthost.web.emails.asked import Asked, is_permissive, message_id_of
 from smarthost.web.emails.decoding import Decoded, Received
 from smarthost.web.emails.errors import refusal_error
+from smarthost.web.emails.listing import MOST_ATTEMPTS, limit_of, page_of
 from smarthost.web.emails.request import RescheduleDto
 from smarthost.web.operations import Answer, Call
 
@@ -50,6 +52,7 @@ class EmailsApi:
         sending: Sending,
         intake: Intake,
         messages: MessageStore,
+        mail_log: MailLog,
         holds: HoldStore,
         attempts: Attempts,
         clock: Clock,
@@ -57,6 +60,7 @@ class EmailsApi:
         self._sending = sending
         self._intake = intake
         self._messages = messages
+        self._mail_log = mail_log
         self._holds = holds
         self._attempts = attempts
         self._clock = clock
@@ -94,19 +98,17 @@ class EmailsApi:
 
     async def list_emails(self, call: Call[Caller]) -> Answer:
         """Answer a page of e-mails."""
-        limit, after, before = page_of(call)
-        found = await self._messages.list(
+        asked, now, on_hold = page_of(call), self._clock.now(), await self._on_hold(call)
+        page = await self._mail_log.page(
             call.portal.id,
-            owner=whose_mail(call.caller),
-            at_most=limit + 1,
-            after=after,
-            before=before,
+            asked.wanted,
+            at_most=asked.limit,
+            after=asked.after,
+            before=asked.before,
+            now=now,
+            on_hold=on_hold,
         )
-        # One more than the page shows that there are more, at the end that is paged towards.
-        page = found[-limit:] if before is not None else found[:limit]
-        now, on_hold = self._clock.now(), await self._on_hold(call)
-        data = [listed_email(message, now=now, on_hold=on_hold) for message in page]
-        return Answer(value=EmailList(has_more=len(found) > limit, data=data))
+        return Answer(value=email_list(page, now=now, on_hold=on_hold))
 
     async def read(self, call: Call[Caller]) -> Answer:
         """Answer one e-mail with its text."""
@@ -147,8 +149,13 @@ class EmailsApi:
     async def attempts(self, call: Call[Caller]) -> Answer:
         """Answer what was tried."""
         message = await self._found(call)
-        shown = await self._attempts.of(call.portal.id, message.id)
-        return Answer(value=AttemptList(data=[shown_attempt(one) for one in shown]))
+        limit = limit_of(call, MOST_ATTEMPTS)
+        newest = None if limit is None else limit + 1  # one more shows that there are more
+        shown = await self._attempts.of(call.portal.id, message.id, newest=newest)
+        data = [shown_attempt(one) for one in shown]
+        if limit is None or len(data) <= limit:
+            return Answer(value=AttemptList(data=data))
+        return Answer(value=AttemptList(has_more=True, data=data[1:]))
 
     async def _replayed(self, asked: Asked) -> Answer | None:
         if asked.key is None:

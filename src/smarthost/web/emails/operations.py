@@ -10,12 +10,11 @@ from smarthost.web.emails.answers import AttemptList, Changed, Email, EmailList,
 from smarthost.web.emails.asked import (
     BATCH_VALIDATION,
     IDEMPOTENCY_KEY,
-    LISTED,
     LONGEST_KEY,
-    MOST_LISTED,
 )
 from smarthost.web.emails.emails import EmailsApi
 from smarthost.web.emails.family import EMAILS, PREFIX
+from smarthost.web.emails.listing import ATTEMPTS_PARAMETERS, PARAMETERS
 from smarthost.web.emails.request import (
     BATCH_EXAMPLES,
     MOST_IN_A_BATCH,
@@ -52,16 +51,6 @@ _VALIDATION = {
             "those that are right, and the others are told in `errors`.",
         ),
     ]
-}
-_PAGE = {
-    "limit": Annotated[
-        int,
-        Meta(ge=1, le=MOST_LISTED, description=f"How many; {LISTED} where nothing is said."),
-    ],
-    "after": Annotated[UUID, Meta(description="An e-mail's id: those before it in time follow.")],
-    "before": Annotated[
-        UUID, Meta(description="An e-mail's id: those next to it that are newer. Not with after.")
-    ],
 }
 
 
@@ -115,7 +104,7 @@ def _sending(api: EmailsApi) -> list[Operation]:
 
 def _looking(api: EmailsApi) -> list[Operation]:
     listed = {name: value for name, value in _EMAIL.items() if name not in _NOT_LISTED}
-    page = {"object": "list", "has_more": False, "data": [listed]}
+    page = {"object": "list", "has_more": False, "next": None, "data": [listed]}
     return [
         _operation(
             operation_id="listEmails",
@@ -123,10 +112,10 @@ def _looking(api: EmailsApi) -> list[Operation]:
             path=PATH,
             summary="List e-mails",
             description="Newest first: what this key or user has sent, and for administrators "
-            "all of the portal's.",
+            "all of the portal's. What a page costs does not depend on how much mail there is.",
             handler=api.list_emails,
             answer=EmailList,
-            query_parameters=_PAGE,
+            query_parameters=PARAMETERS,
             may_be_unprocessable=True,
             answer_examples={"one": Example(summary="A page", value=page)},
         ),
@@ -150,6 +139,7 @@ def _looking(api: EmailsApi) -> list[Operation]:
             "of the settings, and why it failed where it did.",
             handler=api.attempts,
             answer=AttemptList,
+            query_parameters=ATTEMPTS_PARAMETERS,
             answer_examples={"two": Example(summary="The second went well", value=_ATTEMPTS)},
             **_OF_ONE,
         ),
@@ -230,6 +220,8 @@ _EMAIL: dict[str, Any] = {
     "scheduled_at": None,
     "expires_at": None,
     "at_most_once": False,
+    "size": 1042,
+    "has_body": True,
     "last_event": "sent",
     "tags": [],
     "recipients": [
@@ -258,6 +250,7 @@ _ATTEMPT = {
 }
 _ATTEMPTS = {
     "object": "list",
+    "has_more": False,
     "data": [
         {
             **_ATTEMPT,

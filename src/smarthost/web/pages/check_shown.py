@@ -17,7 +17,7 @@ def check_shown(checked: Mapping[str, Any]) -> dict[str, Any]:
 
     `steps` are in the order in which they happened, each once, as it ended last. Each has its
     `state`, `time`, what it saw as `facts`, and its `problems`, of `kind` `failed` or `warning`.
-    `result` is the word of the line that says it all.
+    `result` is the word of the line that says it all; `ends_oauth2`: the save did that besides.
     """
     failure = checked.get("failure")
     problems = [{**one, "kind": "warning"} for one in checked["warnings"]]
@@ -31,6 +31,7 @@ def check_shown(checked: Mapping[str, Any]) -> dict[str, Any]:
         "result": _result(checked),
         "kind": "failed" if failure else "warning" if problems else "ok",
         "failure": failure,
+        "ends_oauth2": "notice" in checked,
         "steps": steps,
     }
 

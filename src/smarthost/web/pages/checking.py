@@ -37,7 +37,8 @@ class CheckPages:
             )
         if checked["warnings"]:
             return await settings_page(call, check=check_shown(checked))
-        return Redirect(to=f"{SETTINGS}?done=checked_and_saved")
+        done = "checked_without_oauth2" if "notice" in checked else "checked_and_saved"
+        return Redirect(to=f"{SETTINGS}?done={done}")
 
     async def test(self, call: PageCall) -> Html | Redirect:
         """Start a test message, or find the one that is under way, and go where it is followed."""

@@ -8,12 +8,17 @@ from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.web.application import WebApp
 from smarthost.web.pages.assets import AssetsResource
 from smarthost.web.pages.checking import CheckPages
+from smarthost.web.pages.history import HistoryPages
+from smarthost.web.pages.keys import KeyPages
+from smarthost.web.pages.mail import MailPages
+from smarthost.web.pages.message import MessagePages
 from smarthost.web.pages.oauth2 import OAuth2Pages
 from smarthost.web.pages.page import Page
 from smarthost.web.pages.pipeline import PagePipeline
 from smarthost.web.pages.settings import SettingsPages
 from smarthost.web.pages.signing_in import SignInPages
 from smarthost.web.pages.signing_in_by_link import SignInLinkPages
+from smarthost.web.pages.snippets import SubmissionDoor
 from smarthost.web.request import Request
 from smarthost.web.resource import Responder, resource_of
 
@@ -28,14 +33,18 @@ def add_pages(app: WebApp, pipeline: PagePipeline, pages: Iterable[Page]) -> Non
     app.add_route(AssetsResource.PATH, AssetsResource())
 
 
-def all_pages(links: SignInLinks) -> Iterable[Page]:
-    """Return the table of all pages."""
+def all_pages(links: SignInLinks, door: SubmissionDoor | None) -> Iterable[Page]:
+    """Return the table of all pages; `door` is where they say that programs submit by SMTP."""
     return [
         *SignInPages().pages(),
         *SignInLinkPages(links).pages(),
         *SettingsPages().pages(),
         *CheckPages().pages(),
         *OAuth2Pages().pages(),
+        *MailPages().pages(),
+        *MessagePages().pages(),
+        *HistoryPages().pages(),
+        *KeyPages(door).pages(),
     ]
 
 

@@ -18,6 +18,7 @@ from smarthost.web.errors import Refusal
 from smarthost.web.pages.assets import Assets
 from smarthost.web.pages.family import REFUSAL
 from smarthost.web.pages.page import Html, Reader
+from smarthost.web.pages.remote_text import remote, shortened, visible
 
 _FRAME = "frame"
 # The point or comma that ends a sentence is not the URL's.
@@ -42,6 +43,9 @@ class Rendering:
             "fill": filled,
             "count": counted,
             "time": time_element,
+            "remote": remote,
+            "visible": visible,
+            "shortened": shortened,
             "linked": linked,
         }
         self._environment.globals["asset"] = Assets.load().path

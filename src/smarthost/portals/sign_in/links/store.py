@@ -65,6 +65,7 @@ class SignInLinks:
         )
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(user.portal_id)
             await tx.execute(_TIDY, user.portal_id, now)
             await tx.execute(_END_OLDER, user.portal_id, user.id)
             if not await tx.execute(_INSERT, *row):
@@ -95,6 +96,7 @@ class SignInLinks:
             return None
 
         async def work(tx: Transaction) -> tuple[Session, Token] | None:
+            await tx.lock(portal.id)
             link = await self._find(tx, portal, token)
             if link is None or not await tx.execute(_USE_UP, portal.id, link.id):
                 return None

@@ -79,6 +79,7 @@ class ConsentStore:
         state, verifier = self._secret(STATE_OCTETS), self._secret(VERIFIER_OCTETS)
 
         async def work(tx: Transaction) -> SetOut:
+            await tx.lock(portal_id)
             revision = await current_revision(tx, portal_id)
             settings = revision.settings
             oauth2 = None if settings is None else settings.oauth2
@@ -110,6 +111,7 @@ class ConsentStore:
         """
 
         async def work(tx: Transaction) -> tuple[Revision, Row] | None:
+            await tx.lock(portal_id)
             rows = await tx.fetch(_TAKE, portal_id, _hash(state))
             if not rows:
                 return None
@@ -131,6 +133,7 @@ class ConsentStore:
         portal_id = came.revision.portal_id
 
         async def work(tx: Transaction) -> bool:
+            await tx.lock(portal_id)
             revision = await current_revision(tx, portal_id)
             if not await _is_of(tx, revision, came.revision.number):
                 return False

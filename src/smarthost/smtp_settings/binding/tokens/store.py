@@ -108,6 +108,7 @@ class TokenStore:
         """
 
         async def work(tx: Transaction) -> None:
+            await tx.lock(portal_id)
             revision = await revision_of(tx, portal_id, number)
             if revision is not None and revision.oauth2_revision is not None:
                 await self.keep_in(tx, revision, fetched)

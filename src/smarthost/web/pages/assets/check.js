@@ -125,7 +125,7 @@ function leaveRest(tools) {
   }
 }
 
-function showResult(tools, { ok, saved, failure, warnings, revision }) {
+function showResult(tools, { ok, saved, failure, warnings, revision, notice }) {
   leaveRest(tools);
   if (failure) showProblem(tools, failure, "failed");
   for (const warning of warnings) showProblem(tools, warning, "warning");
@@ -133,7 +133,8 @@ function showResult(tools, { ok, saved, failure, warnings, revision }) {
   if (failure) tools.mark(form, Object.fromEntries(failure.fields.map((name) => [name, [failure.title]])));
   const result = ok ? (saved ? "saved" : "works") + (warnings.length > 0 ? "_warned" : "") : "failed";
   const kind = ok ? (warnings.length > 0 ? "warning" : "ok") : "failed";
-  tools.say(said, kind, tools.word(`results.${result}`, { title: failure?.title }));
+  const ended = notice ? [" ", tools.word("oauth2_ended")] : [];
+  tools.say(said, kind, tools.word(`results.${result}`, { title: failure?.title }), ...ended);
 }
 
 function submit(button) {

@@ -1,0 +1,232 @@
+"""The store on a PostgreSQL server, which several machines may share, through asyncpg.
+
+Each unit of work has a connection and a transaction of its own at READ COMMITTED: a statement
+sees what was committed before it began, and whoever decides by what it has read locks first what
+that is about (`docs/decisions/0007-one-unit-of-work-on-postgresql.md`). A unit runs to its end
+whoever still waits for it, so that a connection is never left in the middle of something.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from smarthost.database.engine import (
+    OutcomeUnknownError,
+    Row,
+    StoreUnavailableError,
+    T,
+    Value,
+    Work,
+)
+from smarthost.database.postgresql_connections import (
+    AT_ONCE,
+    SCRIPT_SECONDS,
+    Connection,
+    Connections,
+)
+from smarthost.database.postgresql_errors import DRIVER_ERRORS, AgainError, LostError, told
+from smarthost.secret import Secret
+
+Measured = Callable[[], contextlib.AbstractContextManager[object]]
+"""Returns what is entered for the time of one commit."""
+
+_TRIES = 8
+_LONGEST_PAUSE_SECONDS = 0.5
+
+# So that what waits for a lock leaves connections to those who only read.
+_FOR_READS = 3
+
+# Advisory locks are the database's, and others may use them there too: these are ours.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7250))"
+_DAMAGED = """
+SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"""
+
+_NUL, _NO_NUL = "\0", "\ufffd"
+
+
+class PostgresqlDatabase:
+    """One database of a server, opened by this process and perhaps by others elsewhere."""
+
+    dialect: Literal["sqlite", "postgresql"] = "postgresql"
+    in_order = False
+
+    def __init__(
+        self,
+        url: Secret,
+        *,
+        at_once: int = AT_ONCE,
+        measured: Measured = contextlib.nullcontext,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        """Connect to nothing yet: the first call does, and says what is wrong.
+
+        `url` is `postgresql://user:password@host:port/database`; `at_once` how many connections
+        there are at the most. `measured` gives what is entered for the time of each commit.
+        `luck` gives numbers from 0 to 1, for the pauses between tries.
+        """
+        self._connections = Connections(url, at_once)
+        self._units = asyncio.Semaphore(max(1, at_once - _FOR_READS))
+        self._measured = measured
+        self._sleep = sleep
+        self._luck = luck
+        self._running: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        """Run one read, which sees what was committed before it began."""
+        self._refuse_if_closed()
+        try:
+            return await self._fetch(sql, values)
+        except LostError:
+            # A server that was started anew has closed what was idle; the next connection tells.
+            self._connections.forget_idle()
+            return await self._fetch(sql, values)
+
+    async def _fetch(self, sql: str, values: tuple[Value, ...]) -> list[Row]:
+        async with self._connections.one() as connection:
+            return await _Transaction(connection, self._connections.name).fetch(sql, *values)
+
+    async def transact(self, work: Work[T]) -> T:
+        """Run `work`; return when its commit is on the server's disk."""
+        self._refuse_if_closed()
+        running = asyncio.get_running_loop().create_task(self._perform(work))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        result, error = await asyncio.shield(running)
+        if error is not None:
+            raise error
+        return result
+
+    async def _perform(self, work: Work[T]) -> tuple[T, None] | tuple[Any, BaseException]:
+        """Run `work` again and again until it stood in nobody's way, and was not cut off."""
+        lost = False
+        for tried in range(1, _TRIES + 1):
+            try:
+                async with self._units:
+                    return await self._once(work), None
+            except AgainError as error:
+                if tried == _TRIES:
+                    return None, error
+                await self._sleep(min(0.01 * 2**tried, _LONGEST_PAUSE_SECONDS) * self._luck())
+            except LostError as error:
+                if lost:
+                    return None, error
+                lost = True
+                self._connections.forget_idle()
+            except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
+                return None, error
+        raise AssertionError("the last try returns")
+
+    async def _once(self, work: Work[T]) -> T:
+        async with self._connections.one() as connection:
+            transaction = _Transaction(connection, self._connections.name)
+            await transaction.execute("BEGIN")
+            try:
+                result = await work(transaction)
+            except BaseException:
+                await self._roll_back(connection)
+                raise
+            await self._commit(connection)
+            return result
+
+    async def _commit(self, connection: Connection) -> None:
+        try:
+            with self._measured():
+                status = await connection.execute("COMMIT")
+        except DRIVER_ERRORS as error:
+            connection.terminate()
+            found = told(self._connections.name, error)
+            if isinstance(found, LostError):
+                raise OutcomeUnknownError(
+                    f"{found} The last change may be kept or not."
+                ) from error
+            raise found from error
+        if status != "COMMIT":
+            raise TypeError("a unit of work went on behind a statement that failed")
+
+    async def _roll_back(self, connection: Connection) -> None:
+        try:
+            await connection.execute("ROLLBACK")
+        except DRIVER_ERRORS:
+            connection.terminate()
+
+    async def connect(self) -> Connection:
+        """Make a connection that is the caller's own. Raises `StoreUnavailableError`."""
+        self._refuse_if_closed()
+        return await self._connections.connect()
+
+    def check_room(self, octets: int) -> None:
+        """Return: the disk is the server's, which refuses what it has no room for."""
+
+    async def find_damage(self) -> str | None:
+        """Return whether the server has met a page whose checksum is wrong, where it has them."""
+        for (failures,) in await self.fetch(_DAMAGED):
+            if failures:
+                return f"the server has met {failures} damaged pages"
+        return None
+
+    async def wait_failed(self) -> None:
+        """Wait for ever: what fails at the server is over when that has started again."""
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Finish the units of work that were begun, and close all connections."""
+        self._closed = True
+        if self._running:
+            await asyncio.wait(set(self._running))
+        await self._connections.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise StoreUnavailableError(
+                f"{self._connections.name} is closed already: the service is stopping."
+            )
+
+
+class _Transaction:
+    """A connection, as a unit of work sees it."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self._name = name
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        try:
+            return [tuple(row) for row in await self._connection.fetch(sql, *map(_taken, values))]
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        # Without values it may be a script, of a migration for instance.
+        timeout = None if values else SCRIPT_SECONDS
+        try:
+            status = await self._connection.execute(sql, *map(_taken, values), timeout=timeout)
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
+        return _changed(status)
+
+    async def lock(self, subject: str) -> None:
+        await self.fetch(_LOCK, subject)
+
+    def _told(self, error: Exception) -> Exception:
+        if isinstance(error, TimeoutError):
+            self._connection.terminate()
+        return told(self._name, error)
+
+
+def _taken(value: Value) -> Value:
+    """Return what PostgreSQL takes: its text has no character NUL."""
+    if isinstance(value, str) and _NUL in value:
+        return value.replace(_NUL, _NO_NUL)
+    return value
+
+
+def _changed(status: str | None) -> int:
+    """Read the number of rows from the tag of a command, 0 where it changes none."""
+    command, _, rest = (status or "").partition(" ")
+    if command not in ("INSERT", "UPDATE", "DELETE"):
+        return 0
+    return int(rest.rpartition(" ")[2])

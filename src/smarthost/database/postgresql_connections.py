@@ -1,0 +1,201 @@
+"""Connections to one PostgreSQL: made when they are needed, looked over once, bounded, kept.
+
+A connection that broke, or stands in the middle of something, is closed and never handed out
+again; the next one is made anew. So a server that was away is there again by itself.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import asyncpg
+
+from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.postgresql_errors import DRIVER_ERRORS, name_of, told
+from smarthost.secret import Secret
+
+
+class Connection(Protocol):
+    """What is used of asyncpg's connection, which has no types."""
+
+    async def fetch(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        """Run one statement and return all its rows."""
+        ...
+
+    async def execute(
+        self,
+        sql: str,
+        *values: object,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
+    ) -> str:
+        """Run a statement, or a script without values; return the last command's tag."""
+        ...
+
+    def is_closed(self) -> bool:
+        """Tell whether it is of no use any more."""
+        ...
+
+    def is_in_transaction(self) -> bool:
+        """Tell whether a transaction was begun and not ended."""
+        ...
+
+    def terminate(self) -> None:
+        """Close it without a word."""
+        ...
+
+    async def close(self, *, timeout: float) -> None:  # noqa: ASYNC109 - the driver's own
+        """Close it orderly."""
+        ...
+
+
+AT_ONCE = 10
+"""How many connections one process has at the most."""
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 20.0
+"""How long a statement may take, on the way there and back included."""
+WAIT_SECONDS = 10.0
+"""How long is waited for a connection that is free."""
+SCRIPT_SECONDS = 24 * 3600.0
+"""How long the script of a migration may take."""
+
+OLDEST_SERVER = 14
+
+# The server ends what a node has left behind that hangs or is cut off: nobody waits for it for
+# longer than for a lock. All are shorter than `ANSWER_SECONDS`, since the server knows more of it.
+_SETTINGS = {
+    "application_name": "smarthost",
+    "statement_timeout": "15s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
+    "default_transaction_isolation": "read committed",
+    # Compiling pays for minutes of computing; what is asked here takes microseconds.
+    "jit": "off",
+}
+_STANDING = """
+SELECT CAST(current_setting('server_version_num') AS INTEGER) / 10000, current_setting('fsync'),
+       current_setting('synchronous_commit'), pg_is_in_recovery(),
+       current_setting('server_encoding')"""
+
+
+class Connections:
+    """Belongs to one event loop."""
+
+    def __init__(self, url: Secret, at_once: int = AT_ONCE) -> None:
+        """Connect to nothing yet; `at_once` is how many there are at the most."""
+        self._url = url
+        self.name = name_of(url)
+        self._idle: list[Connection] = []
+        self._free = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Connection]:
+        """Give a connection that nobody else has. Raises `StoreUnavailableError`."""
+        await self._wait_for_free()
+        try:
+            connection = self._take_idle() or await self.connect()
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                connection.terminate()  # a statement may still be under way
+                raise
+            finally:
+                self._take_back(connection)
+        finally:
+            self._free.release()
+
+    async def connect(self) -> Connection:
+        """Make a connection beside the others. Raises `StoreUnavailableError`."""
+        try:
+            connection: Connection = await asyncpg.connect(
+                self._url.reveal(),
+                timeout=CONNECT_SECONDS,
+                command_timeout=ANSWER_SECONDS,
+                # Statements are constants, a few hundred: each is prepared once and stays so.
+                statement_cache_size=1024,
+                max_cached_statement_lifetime=0,
+                server_settings=_SETTINGS,
+            )
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
+        try:
+            await self._look_over(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    def forget_idle(self) -> None:
+        """Close what is not in use: one of them was broken, and so may be all."""
+        while self._idle:
+            self._idle.pop().terminate()
+
+    async def close(self) -> None:
+        """Close what is not in use, orderly."""
+        while self._idle:
+            with contextlib.suppress(*DRIVER_ERRORS):
+                await self._idle.pop().close(timeout=CONNECT_SECONDS)
+
+    async def _wait_for_free(self) -> None:
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise StoreUnavailableError(
+                f"{self.name} is slower than what is asked of it: every connection is in use."
+            ) from None
+
+    def _take_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    def _take_back(self, connection: Connection) -> None:
+        if connection.is_closed():
+            return
+        if connection.is_in_transaction():
+            connection.terminate()
+        else:
+            self._idle.append(connection)
+
+    async def _look_over(self, connection: Connection) -> None:
+        try:
+            rows = await connection.fetch(_STANDING)
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
+        standing: tuple[int, str, str, bool, str] = tuple(rows[0])  # type: ignore[assignment]
+        version, fsync, synchronous_commit, is_standby, encoding = standing
+        self._refuse_unless(
+            version >= OLDEST_SERVER,
+            f"is PostgreSQL {version}; Smarthost needs {OLDEST_SERVER} or newer.",
+        )
+        self._refuse_unless(not is_standby, "is a standby. Name the primary server.")
+        self._refuse_unless(
+            fsync == "on", "loses what it has confirmed when its machine fails: set fsync = on."
+        )
+        self._refuse_unless(
+            synchronous_commit != "off",
+            "confirms what is not on its disk yet: set synchronous_commit = on.",
+        )
+        self._refuse_unless(
+            encoding == "UTF8",
+            f"has the encoding {encoding}. Make one with: createdb -T template0 -E UTF8",
+        )
+
+    def _refuse_unless(self, fine: bool, words: str) -> None:
+        if not fine:
+            raise StoreUnavailableError(f"{self.name} {words}")
+
+    def _told(self, error: Exception) -> Exception:
+        found = told(self.name, error)
+        if isinstance(found, StoreUnavailableError):
+            return found
+        return StoreUnavailableError(f"{self.name} cannot be connected to: {found}.")

@@ -1,0 +1,1 @@
+"""The portal's mail, searched and filtered a page at a time."""
