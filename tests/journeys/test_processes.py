@@ -16,6 +16,7 @@ import pytest
 from tests.cli.program import ADMIN, Program
 from tests.contract.bodies import LOGIN
 from tests.contract.service import EMAILS, SETTINGS
+from tests.engines import make_database
 from tests.journeys.application import Application, email
 from tests.journeys.killing_workers import kill_workers
 from tests.journeys.served import PATIENCE, Served, serving
@@ -24,7 +25,7 @@ from tests.metrics.exposed import OPENMETRICS, families
 from tests.processes import wait_until_ended
 
 THREE = ("--processes", "3")
-KILLS = 9
+KILLS = 6
 
 
 def workers(service: Served, count: int) -> list[int]:
@@ -33,10 +34,16 @@ def workers(service: Served, count: int) -> list[int]:
 
 
 @pytest.fixture
-def service(program: Program, key: str) -> Iterator[Served]:
-    with serving(program, *THREE) as service:
-        assert service.client(key).post(json.dumps(LOGIN).encode())[0] == 200
+def service(program: Program) -> Iterator[Served]:
+    with serving(program, *THREE, SMARTHOST_ADMIN_EMAIL=ADMIN) as service:
         yield service
+
+
+@pytest.fixture
+def key(program: Program, service: Served) -> str:
+    """The key that the first start of `service` has made."""
+    assert service.wait_for("serving")
+    return (program.data_dir / "first-key").read_text().strip()
 
 
 def test_workers_that_are_killed_in_turn_lose_nothing_and_the_ports_go_on(tmp_path: Path) -> None:
@@ -65,6 +72,9 @@ def test_all_answer_on_one_port_and_each_shows_what_all_have_counted(
                 asked += 1
         seen = _reads(service, key)
     assert sum(seen.values()) == asked
+    assert sum("Smarthost is at" in line for line in service.printed) == 1
+    status = Path(f"/proc/{service.pid}/status").read_text()
+    assert "Threads:\t1\n" in status, "only so is it safe to fork"
 
 
 def _reads(service: Served, key: str) -> dict[str, float]:
@@ -80,29 +90,46 @@ def _reads(service: Served, key: str) -> dict[str, float]:
     }
 
 
-def test_mail_by_both_doors_is_delivered_by_the_first_worker_without_a_wait(
-    program: Program, key: str
+def test_mail_is_delivered_by_the_first_worker_and_by_its_successor(
+    service: Served, key: str
 ) -> None:
-    with running_sink() as sink, serving(program, *THREE) as service:
+    with running_sink() as sink:
         application = Application(process=service.client(key))
         application.save(sink.port, ADMIN)
-        pid = service.wait_for("delivering")
-        assert pid
+        service.wait_for("delivering")
         for number in range(10):
             assert application.ask("POST", EMAILS, email(subject=f"n{number}")).status == 200
         sink.wait_for(10)
-        # The one that delivers dies; the next one takes the lock and what is left.
         os.kill(workers(service, 3)[0], signal.SIGKILL)
-        service.wait_many(2, "worker serves", worker=1)
         service.wait_many(2, "delivering")
         assert application.ask("POST", EMAILS, email(subject="after it")).status == 200
         sink.wait_for(11)
 
 
-def test_the_limit_of_requests_is_one_for_all(program: Program, key: str) -> None:
-    with serving(program, *THREE, SMARTHOST_RATE_LIMITS="on") as service:
+@pytest.mark.needs("postgres")
+def test_several_processes_on_a_server_of_postgresql(program: Program, tmp_path: Path) -> None:
+    on_server = {"SMARTHOST_DATABASE_URL": make_database(tmp_path)}
+    with (
+        running_sink() as sink,
+        serving(program, *THREE, SMARTHOST_ADMIN_EMAIL=ADMIN, **on_server) as service,
+    ):
+        key = (program.data_dir / "first-key").read_text().strip()
+        application = Application(process=service.client(key))
+        application.save(sink.port, ADMIN)
+        for number in range(5):
+            assert application.ask("POST", EMAILS, email(subject=f"n{number}")).status == 200
+        sink.wait_for(5)
+        os.kill(workers(service, 3)[0], signal.SIGKILL)
+        service.wait_many(2, "delivering")
+        assert application.ask("POST", EMAILS, email(subject="after it")).status == 200
+        sink.wait_for(6)
+
+
+def test_the_limit_of_requests_is_one_for_all(program: Program) -> None:
+    given = {"SMARTHOST_RATE_LIMITS": "on", "SMARTHOST_ADMIN_EMAIL": ADMIN}
+    with serving(program, *THREE, **given) as service:
         remaining = [
-            int(service.client(key).ask("GET", SETTINGS).headers["X-RateLimit-Remaining"])
+            int(service.client("").ask("GET", SETTINGS).headers["X-RateLimit-Remaining"])
             for _ in range(30)
         ]
     # The next minute may have begun in between.
@@ -110,14 +137,16 @@ def test_the_limit_of_requests_is_one_for_all(program: Program, key: str) -> Non
     assert sorted(falls)[1:] == [1] * 28
 
 
-def test_a_stop_finishes_what_is_under_way_in_every_worker(program: Program, key: str) -> None:
+def test_a_stop_finishes_what_is_under_way_in_every_worker(
+    program: Program, service: Served, key: str
+) -> None:
     body = json.dumps({**LOGIN, "port": 1}).encode()
     head = (
         f"POST {SETTINGS} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         "Expect: 100-continue\r\n\r\n"
     )
-    with serving(program, *THREE) as service, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         connections = [
             stack.enter_context(socket.create_connection(("127.0.0.1", service.port), PATIENCE))
             for _ in range(12)
@@ -140,22 +169,14 @@ def test_nobody_is_left_of_a_service_whose_first_process_is_killed(service: Serv
     wait_until_ended(pids)
 
 
-def test_a_first_start_is_announced_once(program: Program) -> None:
-    with serving(program, *THREE, SMARTHOST_ADMIN_EMAIL=ADMIN) as service:
-        key = (program.data_dir / "first-key").read_text().strip()
-        assert service.client(key).ask("GET", SETTINGS).status == 200
-        status = Path(f"/proc/{service.pid}/status").read_text()
-        assert "Threads:\t1\n" in status, "only so is it safe to fork"
-    assert sum("Smarthost is at" in line for line in service.printed) == 1
-
-
 def test_what_is_wrong_at_the_start_is_one_line(program: Program) -> None:
     ended = program("serve", *THREE)
     assert ended.code == 3
     assert "There is no installation" in ended.err
 
 
-def test_a_process_does_what_its_roles_say(program: Program, key: str) -> None:
+def test_a_process_does_what_its_roles_say(program: Program) -> None:
+    key = program.init()
     with (
         running_sink() as sink,
         serving(program, "--roles", "http") as web,

@@ -36,8 +36,8 @@ async def serve(seat):
     loop.add_signal_handler(signal.SIGHUP, say, "reloaded", seat.number)
     seat.when_alone(lambda: (say("alone", seat.number), stopped.set()))
     signs = asyncio.create_task(seat.give_signs(SystemClock()))
-    seat.tell_ready()
     say("begun", seat.number, os.getpid())
+    seat.tell_ready()
     await stopped.wait()
     say("drained", seat.number)
 
