@@ -198,6 +198,9 @@ def test_a_process_does_what_its_roles_say(program: Program) -> None:
             200,
         ]
         assert watched.ask("GET", SETTINGS).status == 404
+        doctor = program("doctor", "--json", SMARTHOST_HTTP_LISTEN=f"127.0.0.1:{mail.port}")
+        (address,) = [one for one in doctor.json() if one["check"] == "HTTP address"]
+        assert address["message"] == "A running Smarthost holds it."
 
 
 def test_roles_that_leave_a_process_without_work_are_refused(program: Program) -> None:
