@@ -63,7 +63,8 @@ def _run(folder: Path, sizes: list[int], rounds: int, seconds: int, processes: i
                         _warm(data)
                         figures = load(url, CONNECTIONS, seconds, "load.lua", str(targets), kind)
                         results.setdefault((kind, size, name), []).append(figures)
-            memory[size] = (idle, resident(process))
+            if processes == 1:
+                memory[size] = (idle, resident(process))
     _report(sizes, results, memory, starts)
 
 
