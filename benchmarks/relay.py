@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -31,7 +32,11 @@ MESSAGES = 5_000
 SIZES = (2 * 1024, 20 * 1024)  # octets
 SESSIONS = 20
 ROUNDS = 5
-_PRODUCTS = {"smarthost": smarthost, "postfix": postfix}
+_PRODUCTS: Mapping[str, Callable[[Path, int], AbstractContextManager[Product]]] = {
+    "smarthost": smarthost,
+    "smarthost-2": partial(smarthost, processes=2),
+    "postfix": postfix,
+}
 _SETTLE_SECONDS = 60.0
 _WARM = 20  # messages of each session before the first round
 
@@ -65,11 +70,11 @@ def main() -> None:
     arguments.add_argument("--messages", type=int, default=MESSAGES)
     arguments.add_argument("--sessions", type=int, default=SESSIONS)
     arguments.add_argument("--octets", type=int, nargs="+", default=SIZES)
-    arguments.add_argument("--only", choices=tuple(_PRODUCTS))
+    arguments.add_argument("--only", nargs="+", choices=tuple(_PRODUCTS))
     given = arguments.parse_args()
-    if given.only != "smarthost" and (missing := missing_for_postfix()):
+    names = given.only or list(_PRODUCTS)
+    if "postfix" in names and (missing := missing_for_postfix()):
         sys.exit(missing)
-    names = [given.only] if given.only else list(_PRODUCTS)
     print("| messages of | | a second | accepted a second | CPU ms each | MiB (largest) |", end="")
     print(" generator, sink: CPU ms |\n|---|---|---:|---:|---:|---:|---:|", flush=True)
     for octets in given.octets:
@@ -223,13 +228,13 @@ def _report(octets: int, figures: dict[str, list[Figures]], memory: dict[str, Me
             f"| {octets / 1024:g} KiB | {name} | {rate:,.0f} | {accepted:,.0f} | {cpu:.2f} | "
             f"{together:.0f} in {processes} ({largest:.0f}) | {generator:.2f}, {sink:.2f} |"
         )
-    if len(figures) == 2:
-        ours, theirs = figures["Smarthost"], figures["Postfix"]
+    theirs = figures.pop("Postfix", [])
+    for name, ours in figures.items() if theirs else ():
         pairs = list(zip(ours, theirs, strict=True))
         rates = _spread([our.per_second / their.per_second for our, their in pairs])
         accepts = _spread([our.accepted / their.accepted for our, their in pairs])
         cpus = _spread([our.cpu / their.cpu for our, their in pairs])
-        print(f"| | of Postfix | {rates} | {accepts} | {cpus} | | |", flush=True)
+        print(f"| | {name} of Postfix | {rates} | {accepts} | {cpus} | | |", flush=True)
 
 
 def _spread(ratios: list[float]) -> str:

@@ -114,7 +114,7 @@ def missing_for_postfix() -> str:
 
 
 @contextmanager
-def smarthost(folder: Path, relay: int) -> Iterator[Product]:
+def smarthost(folder: Path, relay: int, processes: int = 1) -> Iterator[Product]:
     """Run Smarthost on an empty data directory; `relay` is the sink's port."""
     port = _free_port()
     data = folder / "data"
@@ -137,11 +137,11 @@ def smarthost(folder: Path, relay: int) -> Iterator[Product]:
     key = json.loads(run("init", "--admin-email", f"admin@{_DOMAIN}", "--json"))["key"]
     relay_options = ("--host", "127.0.0.1", "--port", str(relay), "--sender-address", SENDER)
     run("settings", "save", *relay_options)
-    command = [sys.executable, "-m", "smarthost", "serve"]
+    command = [sys.executable, "-m", "smarthost", "serve", "--processes", str(processes)]
     with _running(command, environment, folder) as process:
         _wait_until_taken(port, process, folder)
         yield Product(
-            name="Smarthost",
+            name="Smarthost" if processes == 1 else f"Smarthost in {processes} processes",
             pid=process.pid,
             port=port,
             user_name="benchmark",

@@ -49,7 +49,7 @@ def load(url: str, connections: int, seconds: int, script: str, *arguments: str)
 
 @contextmanager
 def service(
-    environment: dict[str, str],
+    environment: dict[str, str], processes: int = 1
 ) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
     """Run Smarthost; give its URL, its process, and the seconds to its first answer."""
     port = _free_port()
@@ -58,7 +58,8 @@ def service(
         "SMARTHOST_SUBMISSION_LISTEN": "127.0.0.1:0",
     }
     environment = {**os.environ, **environment, **listen}
-    with _running([sys.executable, "-m", "smarthost", "serve"], environment, port) as running:
+    command = [sys.executable, "-m", "smarthost", "serve", "--processes", str(processes)]
+    with _running(command, environment, port) as running:
         yield running
 
 

@@ -34,13 +34,15 @@ def main() -> None:
     arguments.add_argument("--portals", type=int, nargs=2, default=(100, 100_000))
     arguments.add_argument("--rounds", type=int, default=ROUNDS)
     arguments.add_argument("--seconds", type=int, default=SECONDS)
+    arguments.add_argument("--processes", type=int, default=1, help="that the service runs in")
     given = arguments.parse_args()
     need_wrk()
     with tempfile.TemporaryDirectory(prefix="smarthost-benchmark-") as folder:
-        _run(Path(folder), list(given.portals), given.rounds, given.seconds)
+        sizes = list(given.portals)
+        _run(Path(folder), sizes, given.rounds, given.seconds, given.processes)
 
 
-def _run(folder: Path, sizes: list[int], rounds: int, seconds: int) -> None:
+def _run(folder: Path, sizes: list[int], rounds: int, seconds: int, processes: int) -> None:
     results: dict[tuple[str, int, str], list[Figures]] = {}
     memory: dict[int, tuple[float, float]] = {}
     starts: list[float] = []
@@ -48,7 +50,10 @@ def _run(folder: Path, sizes: list[int], rounds: int, seconds: int) -> None:
         data = folder / str(size)
         tell(f"Making {size:,} portals with settings …")
         targets = asyncio.run(_populate(data, size))
-        with service(_environment(data)) as (ours, process, started), baseline("echo") as echo:
+        with (
+            service(_environment(data), processes) as (ours, process, started),
+            baseline("echo") as echo,
+        ):
             starts.append(started)
             idle = resident(process)
             for number in range(1, rounds + 1):
@@ -58,7 +63,8 @@ def _run(folder: Path, sizes: list[int], rounds: int, seconds: int) -> None:
                         _warm(data)
                         figures = load(url, CONNECTIONS, seconds, "load.lua", str(targets), kind)
                         results.setdefault((kind, size, name), []).append(figures)
-            memory[size] = (idle, resident(process))
+            if processes == 1:
+                memory[size] = (idle, resident(process))
     _report(sizes, results, memory, starts)
 
 

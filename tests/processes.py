@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,23 @@ def start_python(
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def wait_until_ended(pids: Iterable[int]) -> None:
+    """Return once nothing is left of processes but what their parents have not looked at."""
+    until = time.monotonic() + _PATIENCE
+    for pid in pids:
+        while _runs(pid):
+            assert time.monotonic() < until, f"process {pid} is still there"
+            time.sleep(0.01)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"  # proc(5)
 
 
 def need_tracing() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from smarthost.app.counting import FRESH_SECONDS, MetricsReading, count_attempts, count_call
+from smarthost.app.crew import Alone
 from smarthost.app.first_start import initialise
 from smarthost.app.parts import open_parts
 from smarthost.database.engine import Database, StoreUnavailableError
@@ -75,7 +76,7 @@ async def test_readers_share_a_count_for_some_seconds(metrics: Metrics, tmp_path
     clock = FakeClock()
     async with migrated_database("sqlite", tmp_path) as database:
         census = CountedCensus(database, clock)
-        reading = MetricsReading(metrics, census, clock)
+        reading = MetricsReading(metrics, census, Alone(), clock)
         await asyncio.gather(*(reading.expose("") for _ in range(5)))
         assert census.asked == 1
         clock.advance(FRESH_SECONDS)
@@ -89,7 +90,7 @@ async def test_a_store_out_of_reach_leaves_the_rest_readable(
     clock = FakeClock()
     async with migrated_database("sqlite", tmp_path) as database:
         census = CountedCensus(database, clock)
-        reading = MetricsReading(metrics, census, clock)
+        reading = MetricsReading(metrics, census, Alone(), clock)
         await reading.expose("")
         assert "smarthost_queue_recipients" in exposed(metrics)
         census.out_of_reach = True

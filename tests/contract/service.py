@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from smarthost.app.crew import Alone
 from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.parts import Parts, open_parts
 from smarthost.app.serve import service_url
@@ -233,7 +234,7 @@ class _Thread(threading.Thread):
             async with open_parts(self._config, create=True) as parts:
                 first = await initialise(parts, ADMIN_EMAIL)
                 await _give_password(parts, first)
-                web = make_web(self._config, parts, first.portal, self._stopped, DOOR)
+                web = make_web(self._config, parts, first.portal, DOOR, Alone(), self._stopped)
                 self._server = make_server(web)
                 self.service = Service(
                     config=self._config,

@@ -30,7 +30,7 @@ BATCHED = 5
 LONGEST_PAUSE = 0.004
 """Seconds between a message and the relay's 250, in which most kills are to fall."""
 
-_INFO = {"SMARTHOST_LOG_LEVEL": "info"}
+INFO = {"SMARTHOST_LOG_LEVEL": "info"}
 _EVERY_TENTH = 10
 
 
@@ -76,7 +76,9 @@ class Account:
 
 
 @dataclass(kw_only=True)
-class _Killing:
+class Killing:
+    """An installation that is killed, and what was asked of it."""
+
     program: Program
     key: str
     sink: Sink
@@ -86,34 +88,41 @@ class _Killing:
 
 def kill_often(folder: Path, kills: int, seed: int) -> Account:
     """Kill an installation of its own so often, and check every account of it."""
-    folder.mkdir()
     chance = random.Random(seed)
-    program = Program(folder=folder)
-    key = program.init()
-    with running_sink(pause=lambda: chance.uniform(0, LONGEST_PAUSE)) as sink:
-        with serving(program, **_INFO) as service:
-            Application(process=service.client(key)).save(sink.port, ADMIN)
-        ledgers = [Ledger(mark=f"c{number}", door=door) for number, door in enumerate(CLIENTS)]
-        killing = _Killing(program=program, key=key, sink=sink, ledgers=ledgers)
+    with installed(folder, chance) as killing:
         for number in range(kills):
             if number % _EVERY_TENTH == _EVERY_TENTH - 1:
-                _kill_a_start(program, chance.uniform(0.1, 0.6))
+                _kill_a_start(killing.program, chance.uniform(0.1, 0.6))
             else:
                 _kill_under_load(killing, chance.uniform(0.01, 0.4))
             if number % _EVERY_TENTH == 0:
-                assert_ledger_closes(program.data_dir)  # as the kill has left it
-        held = _send_the_rest(killing)
-    return _account(killing, kills, held)
+                assert_ledger_closes(killing.program.data_dir)  # as the kill has left it
+        with serving(killing.program, **INFO) as service:
+            held = send_the_rest(killing, service)
+    return account_of(killing, kills, held)
+
+
+@contextlib.contextmanager
+def installed(folder: Path, chance: random.Random) -> Iterator["Killing"]:
+    """Make an installation, and run the relay that its settings name."""
+    folder.mkdir()
+    program = Program(folder=folder)
+    key = program.init()
+    with running_sink(pause=lambda: chance.uniform(0, LONGEST_PAUSE)) as sink:
+        with serving(program, **INFO) as service:
+            Application(process=service.client(key)).save(sink.port, ADMIN)
+        ledgers = [Ledger(mark=f"c{number}", door=door) for number, door in enumerate(CLIENTS)]
+        yield Killing(program=program, key=key, sink=sink, ledgers=ledgers)
 
 
 def _kill_a_start(program: Program, seconds: float) -> None:
-    with started(program, **_INFO) as service:
+    with started(program, **INFO) as service:
         time.sleep(seconds)
         service.kill()
 
 
-def _kill_under_load(killing: _Killing, seconds: float) -> None:
-    with started(killing.program, **_INFO) as service, _clients(killing, service):
+def _kill_under_load(killing: Killing, seconds: float) -> None:
+    with started(killing.program, **INFO) as service, _clients(killing, service):
         time.sleep(seconds)
         killing.seconds += seconds
         assert_ledger_closes(killing.program.data_dir)
@@ -121,7 +130,7 @@ def _kill_under_load(killing: _Killing, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def _clients(killing: _Killing, service: Served) -> Iterator[None]:
+def _clients(killing: Killing, service: Served) -> Iterator[None]:
     service.wait_for("serving")
     clients = [
         threading.Thread(target=ledger.door, args=(ledger, killing.key, service, 1_000_000))
@@ -180,27 +189,27 @@ def _by_smtp(ledger: Ledger, key: str, service: Served, at_most: int) -> None:
 CLIENTS: Sequence[Door] = (_by_http, _by_http, _by_smtp, _by_smtp)
 
 
-def _send_the_rest(killing: _Killing) -> int:
+def send_the_rest(killing: Killing, service: Served) -> int:
     """Let everything come to its end; return how many recipients had to be released."""
     released: set[str] = set()
     data_dir = killing.program.data_dir
-    with serving(killing.program, **_INFO) as service:
-        application = Application(process=service.client(killing.key))
-        for ledger in killing.ledgers:
-            ledger.door(ledger, killing.key, service, 1)
+    application = Application(process=service.client(killing.key))
+    for ledger in killing.ledgers:
+        ledger.door(ledger, killing.key, service, 1)
 
-        def is_done() -> bool:
-            held = rows(data_dir, "SELECT message_id FROM recipients WHERE held_for IS NOT NULL")
-            for (message_id,) in held:
-                assert application.ask("POST", f"{EMAILS}/{message_id}/release").status == 200
-                released.add(message_id)
-            return rows(data_dir, "SELECT count(*) FROM recipients WHERE due_at > 0") == [(0,)]
+    def is_done() -> bool:
+        held = rows(data_dir, "SELECT message_id FROM recipients WHERE held_for IS NOT NULL")
+        for (message_id,) in held:
+            assert application.ask("POST", f"{EMAILS}/{message_id}/release").status == 200
+            released.add(message_id)
+        return rows(data_dir, "SELECT count(*) FROM recipients WHERE due_at > 0") == [(0,)]
 
-        until(is_done)
+    until(is_done)
     return len(released)
 
 
-def _account(killing: _Killing, kills: int, held: int) -> Account:
+def account_of(killing: Killing, kills: int, held: int) -> Account:
+    """Check all that was written down, by the clients, the relay and the store."""
     data_dir = killing.program.data_dir
     assert_ledger_closes(data_dir)
     assert_file_is_whole(data_dir)

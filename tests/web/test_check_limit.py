@@ -2,6 +2,7 @@
 
 import pytest
 
+from smarthost.tally import OwnTally
 from smarthost.web.check_limit import MOST_CHECKS, WINDOW_MINUTES, CheckLimit
 from smarthost.web.errors import RequestError
 from tests.clocks import FakeClock
@@ -14,7 +15,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def limit(clock: FakeClock) -> CheckLimit:
-    return CheckLimit(clock, enforced=True)
+    return CheckLimit(clock, OwnTally(), enforced=True)
 
 
 def run(limit: CheckLimit, user: str = "ann") -> None:
@@ -65,6 +66,6 @@ def test_so_many_in_a_quarter_of_an_hour(limit: CheckLimit, clock: FakeClock) ->
 
 
 def test_switched_off_it_refuses_nothing(clock: FakeClock) -> None:
-    limit = CheckLimit(clock, enforced=False)
+    limit = CheckLimit(clock, OwnTally(), enforced=False)
     for _ in range(2 * MOST_CHECKS):
         limit.take("ann")

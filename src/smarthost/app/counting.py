@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from smarthost.app.crew import Crew
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.mail_queue.census.store import CensusStore
@@ -34,8 +35,9 @@ def count_call(metrics: MailMetrics, failure: NotTaken | None) -> None:
 class MetricsReading:
     """What a reader of the metrics gets; what waits is counted for it, and not too often."""
 
-    def __init__(self, metrics: Metrics, census: CensusStore, clock: Clock) -> None:
+    def __init__(self, metrics: Metrics, census: CensusStore, crew: Crew, clock: Clock) -> None:
         self._metrics = metrics
+        self._crew = crew
         self._census = census
         self._clock = clock
         self._counting = asyncio.Lock()
@@ -47,8 +49,9 @@ class MetricsReading:
             if self._clock.monotonic() - self._counted_at >= FRESH_SECONDS:
                 self._metrics.queue.waiting = await self._count()
                 self._counted_at = self._clock.monotonic()
+        by_worker = await self._crew.families()
         # Thousands of series take some time to write down.
-        return await asyncio.to_thread(self._metrics.expose, accept)
+        return await asyncio.to_thread(self._metrics.expose, accept, by_worker)
 
     async def _count(self) -> Waiting | None:
         try:

@@ -6,7 +6,7 @@ is decided by the lock that the worker waits for. On PostgreSQL every node that 
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from smarthost.app.attempt_log import log_attempt
@@ -118,6 +118,7 @@ class Delivery:
         )
         self.messages = MessageStore(database, stores.audit, clock)
         self.mail_log = MailLog(database)
+        self._wake_elsewhere: Callable[[], None] | None = None
         intake = partial(Intake, database, ArrivalStore(database, clock), ids, self._accepted)
         self.intake = intake(partial(metrics.accepted, Entrance.OWN))
         self.http_intake = intake(partial(metrics.accepted, Entrance.HTTP))
@@ -168,8 +169,16 @@ class Delivery:
         self._worker.stop()
         self._webhooks.stop()
 
-    def _accepted(self) -> None:
+    def wake(self) -> None:
+        """Look for due messages now, if this process delivers."""
         self._worker.wake()
+
+    def deliver_elsewhere(self, wake: Callable[[], None]) -> None:
+        """Call `wake` for what is accepted here from now on: another process delivers it."""
+        self._wake_elsewhere = wake
+
+    def _accepted(self) -> None:
+        (self._wake_elsewhere or self._worker.wake)()
         if self._nodes is not None:
             self._nodes.hints.tell()
 

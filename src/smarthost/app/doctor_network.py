@@ -13,6 +13,7 @@ from smarthost.app.finding import Finding, bad, good
 from smarthost.certificate.pair import CertificateError, Pair, read_pair
 from smarthost.clock import Clock, moment
 from smarthost.config import Config, ListenAddress
+from smarthost.web.api.service import OK
 from smarthost.web.server import ListenError, bind
 
 LEAST_DAYS = 21
@@ -98,9 +99,11 @@ def _runs_already(config: Config) -> bool:
     address = config.http_listen
     connection = _connection(config, address.reached_at, address.port)
     try:
-        connection.request("GET", "/openapi.json")
-        return bool(json.load(connection.getresponse())["info"]["title"] == "Smarthost")
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        # What every process answers, whatever its roles; the id marks it as one of ours.
+        return "X-Request-Id" in answer.headers and bool(json.load(answer) == OK)
+    except (OSError, http.client.HTTPException, ValueError):
         return False
     finally:
         connection.close()

@@ -1,48 +1,41 @@
-"""Runs the service: binds, opens, announces, serves, and stops in order.
+"""Runs the service in one process: binds, opens, announces, serves, and stops in order.
 
 The sockets are bound before anything else is touched, so that a port in use changes nothing. On
-SIGTERM or SIGINT HTTP and SMTP stop accepting, what is in flight gets five seconds to finish, then
-the worker stops and its connections end, and last the store is closed. SIGHUP has the certificate
-read again.
+SIGTERM or SIGINT what is under way gets its time (`node.py`), and last the store is closed. SIGHUP
+has the certificate read again.
 """
 
 import asyncio
 import contextlib
-import gc
 import resource
 import signal
 import socket
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 import structlog
 
+from smarthost.app.crew import Alone
 from smarthost.app.first_start import FirstStart, initialise
+from smarthost.app.node import Node, live_certificate
 from smarthost.app.opening import NotInitialisedError
 from smarthost.app.parts import Parts, open_parts
+from smarthost.app.roles import ALL_ROLES, Role, Roles
 from smarthost.app.service_manager import ServiceManager
 from smarthost.app.sign_in_offer import SignInOffer, offer_sign_in
-from smarthost.app.submission import Doors, bound, door_shown, make_listener, place_of
-from smarthost.app.web import make_web
+from smarthost.app.signals import Meanings, handled, has_terminal
+from smarthost.app.submission import Doors, bound, place_of
 from smarthost.certificate.live import LiveCertificate
-from smarthost.clock import Clock, SystemClock
+from smarthost.clock import SystemClock
 from smarthost.config import Config
-from smarthost.database.engine import StoreUnavailableError
 from smarthost.database.sqlite import leave_memory_uncounted
-from smarthost.metrics.certificate import Shown
-from smarthost.metrics.metrics import Metrics
 from smarthost.portals.model import ConflictError, Portal
-from smarthost.submission.listener import Listener
-from smarthost.web.server import Server, bind, make_server
+from smarthost.web.server import bind
 
 log = structlog.get_logger("smarthost.app")
 
 UNMANAGED = ServiceManager()
 """A service that nobody but its caller has started."""
-
-LAST_USE_SECONDS = 30.0
-_YOUNG_OBJECTS = 10_000  # that the collector lets come together before it looks through them
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,12 +57,23 @@ class SeveralPortalsError(Exception):
     """A standalone installation has one portal, and this one has more."""
 
 
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """How an installation stands once it is open: what is announced, and whose it is."""
+
+    serving: Serving
+    first: FirstStart | None
+    offer: SignInOffer | None
+    portal: Portal
+    """The one of a standalone installation."""
+
+
 async def serve(
     config: Config,
     announce: Announce,
     manager: ServiceManager = UNMANAGED,
     *,
     make_link: bool = False,
+    roles: Roles = ALL_ROLES,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called once connections are taken.
 
@@ -80,45 +84,61 @@ async def serve(
     """
     stopped = asyncio.Event()
     clock = SystemClock()
-    _allow_all_files()
+    allow_all_files()
     leave_memory_uncounted()
-    certificate = _certificate(config, clock)
+    certificate = live_certificate(config, clock)
     with (
         contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,
-        bound(config) as doors,
+        bound(config, roles) as doors,
         # From here on, so that a signal during the start is an orderly stop too.
-        _signals(stopped.set, certificate),
+        handled(_meanings(stopped, certificate)),
     ):
         create = config.admin_email is not None
         async with open_parts(config, create=create, clock=clock) as parts:
-            first = await _first_start(config, parts)
-            portal = first.portal if first else await _standalone_portal(config, parts)
-            tls = certificate.http_context if certificate and config.http_tls else None
-            web = make_web(config, parts, portal, stopped, door_shown(config, doors))
-            server = make_server(web, tls=tls)
-            _measure(parts.metrics, server, certificate)
-            shown = certificate.smtp_context if certificate else _no_certificate
-            listener = make_listener(config, parts, shown)
-            listener.start(doors.open_ones())
-            serving = _serving(config, portal, listening, doors)
-            # Of several tenants the operator says whose page they want to open.
-            for_one = first is not None or config.base_domain is None
-            offer = await offer_sign_in(
-                parts, portal, serving.url, make_link=make_link and for_one
-            )
-            # What is there now stays: the collector need not look through it again and again,
-            # which took a twentieth of each save. What a request leaves behind is hardly ever a
-            # cycle, so looking through the young every few requests finds nothing either.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(_YOUNG_OBJECTS)
-            announce(serving, first, offer)
-            log.info("serving", url=serving.url, smtp=serving.smtp, smtps=serving.smtps)
-            if config.ignored_names:
-                log.info("variables of a container platform ignored", names=config.ignored_names)
-            async with manager.following(serving.url, stopped, clock):
-                await _until_stopped(stopped, server, listening, listener, parts, certificate)
+            begun = await begin(config, parts, listening, doors, roles, make_link=make_link)
+            node = Node(config, parts, begun.portal, roles, Alone(), doors, certificate, stopped)
+            node.start()
+            tell_of_start(config, begun, announce)
+            async with manager.following(begun.serving.url, stopped, clock):
+                await node.run(listening)
     log.info("stopped")
+
+
+async def begin(
+    config: Config,
+    parts: Parts,
+    listening: socket.socket,
+    doors: Doors,
+    roles: Roles,
+    *,
+    make_link: bool,
+) -> Begun:
+    """Make what is missing in an open store, if the configuration says so.
+
+    Raises `NotInitialisedError`, `SeveralPortalsError`, `StoreUnavailableError`.
+    """
+    first = await _first_start(config, parts)
+    portal = first.portal if first else await _standalone_portal(config, parts)
+    serving = Serving(
+        url=service_url(config, portal, listening.getsockname()[1]),
+        smtp=place_of(config.submission_listen, doors.clear),
+        smtps=place_of(config.submission_tls_listen, doors.tls),
+    )
+    offer = None
+    if Role.HTTP in roles:
+        # Of several tenants the operator says whose page they want to open.
+        for_one = first is not None or config.base_domain is None
+        offer = await offer_sign_in(parts, portal, serving.url, make_link=make_link and for_one)
+    return Begun(serving=serving, first=first, offer=offer, portal=portal)
+
+
+def tell_of_start(config: Config, begun: Begun, announce: Announce) -> None:
+    """Announce where it is served, and write it to the log."""
+    serving = begun.serving
+    announce(serving, begun.first, begun.offer)
+    log.info("serving", url=serving.url, smtp=serving.smtp, smtps=serving.smtps)
+    if config.ignored_names:
+        log.info("variables of a container platform ignored", names=config.ignored_names)
 
 
 def service_url(config: Config, portal: Portal, port: int) -> str:
@@ -128,24 +148,6 @@ def service_url(config: Config, portal: Portal, port: int) -> str:
         host = f"{portal.name}.{config.base_domain}"
     scheme = "https" if config.tls is not None and config.http_tls else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _certificate(config: Config, clock: Clock) -> LiveCertificate | None:
-    if config.tls is None:
-        return None
-    return LiveCertificate(config.tls.certificate, config.tls.key, clock)
-
-
-def _no_certificate() -> None:
-    """Show none: STARTTLS is not offered."""
-
-
-def _serving(config: Config, portal: Portal, http: socket.socket, doors: Doors) -> Serving:
-    return Serving(
-        url=service_url(config, portal, http.getsockname()[1]),
-        smtp=place_of(config.submission_listen, doors.clear),
-        smtps=place_of(config.submission_tls_listen, doors.tls),
-    )
 
 
 async def _first_start(config: Config, parts: Parts) -> FirstStart | None:
@@ -169,98 +171,25 @@ async def _standalone_portal(config: Config, parts: Parts) -> Portal:
     return portals[0]
 
 
-async def _until_stopped(
-    stopped: asyncio.Event,
-    server: Server,
-    listening: socket.socket,
-    listener: Listener,
-    parts: Parts,
-    certificate: LiveCertificate | None,
-) -> None:
-    stopping = asyncio.create_task(stopped.wait())
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    failing = asyncio.create_task(parts.database.wait_failed())
-    noting = asyncio.create_task(_note_last_uses(parts))
-    delivering = asyncio.create_task(parts.delivery.run())
-    watching = asyncio.create_task(_watch(certificate))
-    tasks = {serving, failing, stopping, noting, delivering, watching}
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    stopped.set()  # whatever it was that ended it
-    server.stop()
-    await asyncio.gather(serving, listener.stop())
-    parts.delivery.stop()
-    await asyncio.wait({delivering})
-    beside = (failing, noting, watching, stopping)
-    for task in beside:
-        task.cancel()
-    failed, *ended = await asyncio.gather(*beside, return_exceptions=True)
-    if failed is None:
-        raise StoreUnavailableError("The disk failed. Start again when it can be written.")
-    for fault in ended:
-        if isinstance(fault, Exception):
-            raise fault
-    delivering.result()
-
-
-def _measure(metrics: Metrics, server: Server, certificate: LiveCertificate | None) -> None:
-    """Have the metrics ask those that know by themselves."""
-    metrics.http.count_connections(lambda: len(server.server_state.connections))
-    if certificate is not None:
-        metrics.certificate.show(
-            lambda: Shown(certificate.not_after.timestamp(), certificate.up_to_date)
-        )
-
-
-async def _watch(certificate: LiveCertificate | None) -> None:
-    """Keep to the certificate's files, where there are any, until cancelled."""
-    if certificate is None:
-        await asyncio.Event().wait()
-    else:
-        await certificate.watch()
-
-
-async def _note_last_uses(parts: Parts) -> None:
-    """Write the times of keys' last use every now and then, and once more at the end."""
-    try:
-        while True:
-            await parts.clock.sleep(LAST_USE_SECONDS)
-            await _flush(parts)
-    finally:
-        await _flush(parts)
-
-
-async def _flush(parts: Parts) -> None:
-    try:
-        await parts.last_use.flush()
-    except StoreUnavailableError as error:
-        log.warning("times of last use not written", reason=str(error))
-
-
-def _allow_all_files() -> None:
+def allow_all_files() -> None:
     """Lift the soft limit of open files: every connection is one, and 1,024 is common."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None], certificate: LiveCertificate | None) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    meanings = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: stop}
-    # Where somebody sits, SIGHUP says that the terminal is gone.
-    if not _has_terminal():
-        meanings[signal.SIGHUP] = certificate.read_again if certificate else _nothing
-    for number, meaning in meanings.items():
-        loop.add_signal_handler(number, meaning)
-    try:
-        yield
-    finally:
-        for number in meanings:
-            loop.remove_signal_handler(number)
+def _meanings(stopped: asyncio.Event, certificate: LiveCertificate | None) -> Meanings:
+    hang_up = stopped.set if has_terminal() else reading_again(certificate)
+    return {
+        signal.SIGTERM: stopped.set,
+        signal.SIGINT: stopped.set,
+        signal.SIGHUP: hang_up,
+    }
 
 
-def _has_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()
+def reading_again(certificate: LiveCertificate | None) -> Callable[[], None]:
+    """Return what SIGHUP means to a service: what reloads services sends it to all of them."""
+    return certificate.read_again if certificate else _nothing
 
 
 def _nothing() -> None:
-    """Go on: what reloads services sends SIGHUP to those with nothing to reload too."""
+    """Go on: there is nothing to read again."""

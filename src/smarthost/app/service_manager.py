@@ -37,7 +37,7 @@ class ServiceManager:
         self, url: str, stopped: asyncio.Event, clock: Clock
     ) -> AsyncIterator[None]:
         """Tell that `url` is served, that the loop still turns, and the stop once it is asked."""
-        self._tell("READY=1", f"STATUS=Serving at {url}")
+        self.tell_serving(url)
         tasks = [asyncio.create_task(self._tell_of_the_stop(stopped))]
         if self.watchdog_seconds is not None:
             tasks.append(asyncio.create_task(self._give_signs(self.watchdog_seconds, clock)))
@@ -48,14 +48,26 @@ class ServiceManager:
                 task.cancel()
             await asyncio.wait(tasks)
 
+    def tell_serving(self, url: str) -> None:
+        """Tell that `url` is served."""
+        self._tell("READY=1", f"STATUS=Serving at {url}")
+
+    def tell_stopping(self) -> None:
+        """Tell that the stop was asked for."""
+        self._tell("STOPPING=1", "STATUS=Stopping")
+
+    def tell_alive(self) -> None:
+        """Give a sign of life."""
+        self._tell("WATCHDOG=1")
+
     async def _tell_of_the_stop(self, stopped: asyncio.Event) -> None:
         await stopped.wait()
-        self._tell("STOPPING=1", "STATUS=Stopping")
+        self.tell_stopping()
 
     async def _give_signs(self, within: float, clock: Clock) -> None:
         # Half of the time, as sd_watchdog_enabled(3) recommends.
         while True:
-            self._tell("WATCHDOG=1")
+            self.tell_alive()
             await clock.sleep(within / 2)
 
     def _tell(self, *assignments: str) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from smarthost.app.parts import Parts
 from smarthost.app.relays import own_address_literal
+from smarthost.app.roles import Role, Roles
 from smarthost.config import Config, ListenAddress
 from smarthost.submission.acceptance import Acceptance
 from smarthost.submission.bad_logins import BadLogins
@@ -15,6 +16,7 @@ from smarthost.submission.conversation import Certificate, House
 from smarthost.submission.limits import Limits
 from smarthost.submission.listener import Door, Listener
 from smarthost.submission.login import Logins
+from smarthost.tally import Tallies, own_tallies
 from smarthost.web.pages.snippets import SubmissionDoor, Tls
 from smarthost.web.server import ListenError, bind
 
@@ -33,22 +35,37 @@ class Doors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.contextmanager
-def bound(config: Config) -> Iterator[Doors]:
-    """Bind the addresses for submission, and close them at the end. Raises `ListenError`."""
+def bound(config: Config, roles: Roles) -> Iterator[Doors]:
+    """Bind the addresses for submission, and close them at the end. Raises `ListenError`.
+
+    Nothing is bound where submission is none of the `roles`.
+    """
     with contextlib.ExitStack() as stack:
+        if Role.SUBMISSION not in roles:
+            yield Doors(clear=None, tls=None)
+            return
         clear = _bind(config.submission_listen, "SUBMISSION_LISTEN", stack)
         tls = _bind(config.submission_tls_listen, "SUBMISSION_TLS_LISTEN", stack)
         yield Doors(clear=clear, tls=tls)
 
 
 def make_listener(
-    config: Config, parts: Parts, certificate: Certificate, limits: Limits | None = None
+    config: Config,
+    parts: Parts,
+    certificate: Certificate,
+    limits: Limits | None = None,
+    tallies: Tallies = own_tallies,
 ) -> Listener:
     """Return what serves submission; `certificate` gives what TLS is spoken with."""
     limits = limits or Limits()
     clock = parts.clock
     host = config.helo_name or own_address_literal()
-    bad_logins = BadLogins(clock, limits.bad_logins_a_minute, enforced=config.rate_limits)
+    bad_logins = BadLogins(
+        clock,
+        tallies("bad logins"),
+        limits.bad_logins_a_minute,
+        enforced=config.rate_limits,
+    )
     logins = Logins(parts.keys, parts.portals, parts.last_use, bad_logins, clock)
     return Listener(
         House(

@@ -4,10 +4,12 @@ import asyncio
 from functools import partial
 
 from smarthost.app.counting import MetricsReading
+from smarthost.app.crew import Crew
 from smarthost.app.parts import Parts
 from smarthost.app.relays import shown_default_relay
 from smarthost.app.suggesting import suggest
 from smarthost.app.telling import webhook_policy
+from smarthost.clock import Clock
 from smarthost.config import Config
 from smarthost.mail_queue.census.store import CensusStore
 from smarthost.mail_queue.holds.store import HoldStore
@@ -15,6 +17,7 @@ from smarthost.mail_queue.statistics.store import StatisticsStore
 from smarthost.portals.model import Portal
 from smarthost.relay_health.health import RelayHealth
 from smarthost.sending.attempts import Attempts
+from smarthost.tally import Tallies, Tally, own_tallies
 from smarthost.web.api.authentication import AuthenticationApi
 from smarthost.web.api.keys import KeysApi
 from smarthost.web.api.metrics import MetricsPage
@@ -33,7 +36,7 @@ from smarthost.web.api.smtp_suggest import SmtpSuggestApi
 from smarthost.web.api.smtp_test import SmtpTestApi
 from smarthost.web.api.smtp_test_events import SmtpTestEventsApi
 from smarthost.web.api.webhook import WebhookApi
-from smarthost.web.application import Middleware, WebApp, make_application
+from smarthost.web.application import Middleware, WebApp, add_operations, make_application
 from smarthost.web.auth import Authenticator
 from smarthost.web.check_limit import CheckLimit
 from smarthost.web.emails.emails import EmailsApi
@@ -56,8 +59,9 @@ def make_web(
     config: Config,
     parts: Parts,
     portal: Portal,
-    stopped: asyncio.Event,
     door: SubmissionDoor | None,
+    crew: Crew,
+    stopped: asyncio.Event,
 ) -> WebApp:
     """Return the application; `portal` is the one of a standalone installation.
 
@@ -66,39 +70,36 @@ def make_web(
     """
     clock = parts.clock
     # Apart, so that a flood of addresses leaves the users their own counters.
-    users = RateLimit(clock, enforced=config.rate_limits)
-    addresses = RateLimit(clock, enforced=config.rate_limits)
+    users = RateLimit(clock, crew.tallies("users"), enforced=config.rate_limits)
+    addresses = _addresses(config, crew, clock)
     finder = PortalFinder(parts.portals, config.base_domain, portal.name)
     authenticator = Authenticator(
         parts.keys, parts.last_use, parts.sign_ins, parts.sign_in, clock, parts.bearer_tokens
     )
-    operations = all_operations(config, parts)
-    app = make_application(
-        operations,
-        Pipeline(finder, authenticator, users, addresses, clock, stopped),
-        Middleware(
-            (EMAILS, PAGES),
-            config.trusted_networks,
-            addresses,
-            clock,
-            parts.ids,
-            parts.metrics.http.answered,
-        ),
-        clock,
-        people=PAGES,
-    )
+    operations = all_operations(config, parts, crew.tallies)
+    app = make_application(_middleware(config, parts, addresses), clock, people=PAGES)
+    pipeline = Pipeline(finder, authenticator, users, addresses, clock, stopped)
+    add_operations(app, operations, pipeline)
     asker = Asker(operations, clock, stopped)
     pages = PagePipeline(finder, authenticator, users, addresses, clock, asker)
     add_pages(app, pages, all_pages(parts.links, door, clock))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
-    app.add_route("/healthz", Health())
-    app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
-    app.add_route("/metrics", _metrics(config, parts))
+    _add_monitor(app, config, parts, crew)
     app.add_route("/openapi.json", OpenApi(openapi_document(operations)))
     return app
 
 
-def all_operations(config: Config, parts: Parts) -> list[Operation]:
+def make_monitor(config: Config, parts: Parts, crew: Crew) -> WebApp:
+    """Return the application of a process without the API: what its watchers ask for."""
+    clock = parts.clock
+    app = make_application(_middleware(config, parts, _addresses(config, crew, clock)), clock)
+    _add_monitor(app, config, parts, crew)
+    return app
+
+
+def all_operations(
+    config: Config, parts: Parts, tallies: Tallies = own_tallies
+) -> list[Operation]:
     """Return the table of all operations of the API."""
     return [
         *SmtpSettingsApi(parts.settings, shown_default_relay(config)).operations(),
@@ -107,10 +108,13 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
         *SmtpOAuth2AuthorizeApi(parts.consent).operations(),
         *SmtpTestApi(parts.trial, parts.trials, limited=config.rate_limits).operations(),
         *SmtpTestEventsApi(parts.trial, parts.clock).operations(),
-        *_check(config, parts).operations(),
+        *_check(config, parts, tallies("checks")).operations(),
         *SmtpHealthApi(_health(config, parts)).operations(),
         *SmtpSuggestApi(
-            suggest(config, parts.clock), parts.clock, limited=config.rate_limits
+            suggest(config, parts.clock),
+            parts.clock,
+            tallies("suggestions"),
+            limited=config.rate_limits,
         ).operations(),
         *WebhookApi(parts.webhooks, webhook_policy(config)).operations(),
         *AuthenticationApi(parts.sign_in, parts.sign_ins).operations(),
@@ -120,14 +124,36 @@ def all_operations(config: Config, parts: Parts) -> list[Operation]:
     ]
 
 
-def _metrics(config: Config, parts: Parts) -> MetricsPage:
+def _middleware(config: Config, parts: Parts, addresses: RateLimit) -> Middleware:
+    return Middleware(
+        (EMAILS, PAGES),
+        config.trusted_networks,
+        addresses,
+        parts.clock,
+        parts.ids,
+        parts.metrics.http.answered,
+    )
+
+
+def _addresses(config: Config, crew: Crew, clock: Clock) -> RateLimit:
+    return RateLimit(clock, crew.tallies("addresses"), enforced=config.rate_limits)
+
+
+def _add_monitor(app: WebApp, config: Config, parts: Parts, crew: Crew) -> None:
+    app.add_route("/healthz", Health())
+    app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
+    app.add_route("/metrics", _metrics(config, parts, crew))
+
+
+def _metrics(config: Config, parts: Parts, crew: Crew) -> MetricsPage:
     census = CensusStore(parts.database, parts.clock)
-    reading = MetricsReading(parts.metrics, census, parts.clock)
+    reading = MetricsReading(parts.metrics, census, crew, parts.clock)
     return MetricsPage(reading.expose, config.metrics_networks, config.trusted_networks)
 
 
-def _check(config: Config, parts: Parts) -> SmtpCheckApi:
-    return SmtpCheckApi(parts.check, CheckLimit(parts.clock, enforced=config.rate_limits))
+def _check(config: Config, parts: Parts, tally: Tally) -> SmtpCheckApi:
+    limit = CheckLimit(parts.clock, tally, enforced=config.rate_limits)
+    return SmtpCheckApi(parts.check, limit)
 
 
 def _health(config: Config, parts: Parts) -> RelayHealth:

@@ -7,9 +7,7 @@ command modules import what is heavy only once they run, so that `--help` comes 
 import resource
 import sys
 
-import typer
-
-from smarthost.cli.exit_codes import exit_code
+from smarthost.cli.failure import tell_failure
 from smarthost.cli.program import make_program
 
 INTERRUPTED = 130
@@ -24,15 +22,5 @@ def main() -> None:
         make_program()(prog_name="smarthost")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except Exception as error:  # the table says which ones are expected
-        code = exit_code(error)
-        if code is None:
-            raise
-        typer.echo(_told(str(error)), err=True)
-        sys.exit(code)
-
-
-def _told(message: str) -> str:
-    """Return the lines of a message under the program's name; indented ones stay as they are."""
-    lines = message.splitlines()
-    return "\n".join(line if line.startswith(" ") else f"smarthost: {line}" for line in lines)
+    except Exception as error:  # noqa: BLE001 - the table says which ones are expected
+        sys.exit(tell_failure(error))

@@ -41,6 +41,7 @@ MEANINGS = {
 
 ERRORS = {
     "smarthost.portals.model.NotFoundError": ExitCode.NO,
+    "smarthost.app.processes.supervisor.WorkersFailedError": ExitCode.NO,
     "smarthost.demo.visitor.DemoError": ExitCode.NO,
     "smarthost.cli.exit_codes.RefusedError": ExitCode.NO,
     "smarthost.audit.reading.model.NoSuchEventError": ExitCode.NO,
@@ -50,6 +51,7 @@ ERRORS = {
     "smarthost.smtp_settings.binding.model.NoOwnSettingsError": ExitCode.NO,
     "smarthost.smtp_settings.model.NoSuchRevisionError": ExitCode.NO,
     "smarthost.cli.exit_codes.UsageError": ExitCode.USAGE,
+    "smarthost.app.roles.RolesError": ExitCode.USAGE,
     "smarthost.mail.address.AddressError": ExitCode.USAGE,
     "smarthost.mail_queue.accepted.model.NotAcceptableError": ExitCode.USAGE,
     "smarthost.portals.access.ForbiddenError": ExitCode.USAGE,

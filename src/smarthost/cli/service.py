@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smarthost.cli.exit_codes import UsageError
+from smarthost.cli.failure import tell_failure
 from smarthost.cli.first_key import refuse_left_over_key, show_first_start, show_submission
 from smarthost.cli.installation import read_config, run
 from smarthost.cli.options import AsJson
@@ -21,11 +22,29 @@ if TYPE_CHECKING:
     from smarthost.config import Config
 
 
-def serve(*, as_json: AsJson = False) -> None:
+def serve(
+    *,
+    roles: Annotated[
+        str,
+        typer.Option(
+            metavar="ROLE,…",
+            help="What this process does: http, submission, delivery.",
+        ),
+    ] = "http,submission,delivery",
+    processes: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=64, help="How many processes of this machine serve together."
+        ),
+    ] = 1,
+    as_json: AsJson = False,
+) -> None:
     """Run the service until Ctrl-C or SIGTERM.
 
     With SMARTHOST_ADMIN_EMAIL set, an empty data directory gets its first portal, administrator
-    and key. Addresses go to standard output, logs to standard error.
+    and key. Addresses go to standard output, logs to standard error. Several processes share the
+    addresses, and each that dies is started again. Without the role http, its address has
+    /healthz, /readyz and /metrics only.
     """
     import socket
 
@@ -33,9 +52,12 @@ def serve(*, as_json: AsJson = False) -> None:
     from msgspec import to_builtins
 
     from smarthost.app.logs import configure_logs
+    from smarthost.app.processes.serving import serve_together
+    from smarthost.app.roles import Role, parse_roles
     from smarthost.app.serve import serve as serve_installation
     from smarthost.app.service_manager import manager_of
 
+    does = parse_roles(roles)
     config = read_config(socket.getfqdn)
     configure_logs(config.log_format, config.log_level)
     if config.admin_email is not None and not _has_database(config) and not as_json:
@@ -48,17 +70,33 @@ def serve(*, as_json: AsJson = False) -> None:
             made = {} if first is None else _made(first, serving.url)
             print_json(made | to_builtins(serving))
             return
-        typer.echo(f"Smarthost is at {serving.url}")
-        show_submission(serving)
-        if first is None:
-            typer.echo("For a key: smarthost key create --name NAME --permission '*'")
+        if Role.HTTP in does:
+            typer.echo(f"Smarthost is at {serving.url}")
         else:
+            typer.echo(f"Smarthost runs. {serving.url} has /healthz, /readyz and /metrics only.")
+        show_submission(serving)
+        if first is None and Role.HTTP in does:
+            typer.echo("For a key: smarthost key create --name NAME --permission '*'")
+        elif first is not None:
             show_first_start(config, first, serving.url)
         show_sign_in(config, offer)
 
     manager = manager_of(os.environ, os.getpid())
     make_link = sys.stdout.isatty() and not as_json
-    uvloop.run(serve_installation(config, announce, manager, make_link=make_link))
+    if processes == 1:
+        serving = serve_installation(config, announce, manager, make_link=make_link, roles=does)
+        uvloop.run(serving)
+        return
+    serve_together(
+        config,
+        does,
+        processes,
+        announce,
+        manager,
+        make_link=make_link,
+        run=uvloop.run,
+        failed=tell_failure,
+    )
 
 
 def init(

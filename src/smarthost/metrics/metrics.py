@@ -4,6 +4,7 @@ No other room knows the library: each is handed what counts for it. Labels have 
 none of them names a portal, a person or a message.
 """
 
+from collections.abc import Mapping, Sequence
 from platform import python_version
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 
 from smarthost.metrics.certificate import CertificateMetrics
 from smarthost.metrics.commits import CommitMetrics
+from smarthost.metrics.families import Family, SideBySide, families_of
 from smarthost.metrics.http import HttpMetrics
 from smarthost.metrics.mail import MailMetrics
 from smarthost.metrics.queue import QueueMetrics
@@ -40,13 +42,27 @@ class Metrics:
         self._registry = registry
         self.http = HttpMetrics(registry)
         self.mail = MailMetrics(registry)
-        self.queue = QueueMetrics(registry)
         self.submission = SubmissionMetrics(registry)
         self.commits = CommitMetrics(registry)
         self.certificate = CertificateMetrics(registry)
         ProcessCollector(registry=registry)
+        # Apart: it is the store's, and every process would tell the same.
+        self._of_store = CollectorRegistry()
+        self.queue = QueueMetrics(self._of_store)
 
-    def expose(self, accept: str) -> Exposition:
-        """Return everything, as OpenMetrics where `accept`, the header's value, asks for it."""
+    def families(self) -> list[Family]:
+        """Return what this process has counted, for another one to show."""
+        return families_of(self._registry)
+
+    def expose(
+        self, accept: str, by_worker: Mapping[int, Sequence[Family]] | None = None
+    ) -> Exposition:
+        """Return everything, as OpenMetrics where `accept`, the header's value, asks for it.
+
+        `by_worker` has the families of all processes that serve together, in place of this one's.
+        """
+        together = CollectorRegistry()
+        together.register(self._registry if by_worker is None else SideBySide(by_worker))
+        together.register(self._of_store)
         encode, content_type = choose_encoder(accept)
-        return Exposition(encode(self._registry), content_type)
+        return Exposition(encode(together), content_type)

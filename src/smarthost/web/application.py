@@ -136,29 +136,27 @@ class Middleware:
         )
 
 
-def make_application(
-    operations: Iterable[Operation],
-    pipeline: Pipeline,
-    middleware: Middleware,
-    clock: Clock,
-    people: Family = CONTRACT,
-) -> WebApp:
-    """Return the ASGI application that serves `operations`.
+def make_application(middleware: Middleware, clock: Clock, people: Family = CONTRACT) -> WebApp:
+    """Return an ASGI application that has nothing at any path.
 
     `people` is the family in whose shapes a browser is told that there is nothing at a path which
     somebody has typed.
     """
     app: WebApp = falcon.asgi.App(request_type=Request, middleware=[middleware])
+    # Falcon has handlers of its own for HTTPError, which one for Exception would not replace.
+    for kind in (falcon.HTTPError, Exception):
+        app.add_error_handler(kind, _error_handler(clock, people))
+    return app
+
+
+def add_operations(app: WebApp, operations: Iterable[Operation], pipeline: Pipeline) -> None:
+    """Have the application serve `operations`."""
     by_path: dict[str, list[Operation]] = defaultdict(list)
     for operation in operations:
         by_path[operation.path].append(operation)
     for path, of_path in by_path.items():
         responders = {operation.method: _responder(operation, pipeline) for operation in of_path}
         app.add_route(path, resource_of(responders))
-    # Falcon has handlers of its own for HTTPError, which one for Exception would not replace.
-    for kind in (falcon.HTTPError, Exception):
-        app.add_error_handler(kind, _error_handler(clock, people))
-    return app
 
 
 def _responder(operation: Operation, pipeline: Pipeline) -> Responder:

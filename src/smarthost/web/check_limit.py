@@ -1,7 +1,7 @@
 """How many checks of settings a user may run: one at a time, and a few in a quarter of an hour.
 
-A check connects to whatever host was typed, so it must not become a means to knock on many. Both
-are counted in this process, and a user is the person, whichever key is shown.
+A check connects to whatever host was typed, so it must not become a means to knock on many. A
+user is the person, whichever key is shown. That one runs is known in its own process alone.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 
 from smarthost.clock import MICROSECONDS, Clock
+from smarthost.tally import Tally
 from smarthost.web.errors import RequestError, seconds_until
 from smarthost.web.rate_limit import RateLimit
 
@@ -23,11 +24,11 @@ _RETRY_SECONDS = 5
 class CheckLimit:
     """Counts checks by user. With `enforced` false nobody is refused."""
 
-    def __init__(self, clock: Clock, *, enforced: bool) -> None:
+    def __init__(self, clock: Clock, tally: Tally, *, enforced: bool) -> None:
         self._clock = clock
         self._enforced = enforced
         self._begun = RateLimit(
-            clock, enforced=enforced, limit=MOST_CHECKS, window_seconds=WINDOW_MINUTES * 60
+            clock, tally, enforced=enforced, limit=MOST_CHECKS, window_seconds=WINDOW_MINUTES * 60
         )
         self._until: dict[str, float] = {}
 

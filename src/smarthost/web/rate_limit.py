@@ -1,19 +1,14 @@
-"""How many requests a user or an address may make: a fixed window, counted in this process.
-
-The counters of a window are dropped whole when the next begins, so they need no sweeping. The
-number of subjects is bounded; those beyond it share one counter.
-"""
+"""How many requests a user or an address may make within a fixed window."""
 
 from http import HTTPStatus
 
 import msgspec
 
 from smarthost.clock import MICROSECONDS, Clock
+from smarthost.tally import Tally
 from smarthost.web.errors import RequestError, seconds_until
 
 REQUESTS_A_MINUTE = 1500
-_MOST_SUBJECTS = 100_000
-_THE_REST = "the rest"
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,30 +40,25 @@ class RateLimit:
     def __init__(
         self,
         clock: Clock,
+        tally: Tally,
         *,
         enforced: bool,
         limit: int = REQUESTS_A_MINUTE,
         window_seconds: int = 60,
     ) -> None:
         self._clock = clock
+        self._tally = tally
         self._enforced = enforced
         self._limit = limit
         self._length = window_seconds * MICROSECONDS
-        self._window = 0
-        self._counts: dict[str, int] = {}
 
     def take(self, subject: str) -> Quota:
         """Count one request of `subject`."""
-        now = self._clock.now()
-        window = now - now % self._length
-        if window != self._window:
-            self._window, self._counts = window, {}
-        if subject not in self._counts and len(self._counts) >= _MOST_SUBJECTS:
-            subject = _THE_REST
-        count = self._counts[subject] = self._counts.get(subject, 0) + 1
+        window = self._clock.now() // self._length
+        count = self._tally.add(subject, window)
         return Quota(
             limit=self._limit,
             remaining=max(0, self._limit - count),
-            reset=(window + self._length) // MICROSECONDS,
+            reset=(window + 1) * self._length // MICROSECONDS,
             exceeded=self._enforced and count > self._limit,
         )

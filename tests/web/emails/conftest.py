@@ -31,7 +31,8 @@ from smarthost.sending.prepare import Sending
 from smarthost.smtp_settings.model import SmtpSettings
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
 from smarthost.smtp_settings.store import SettingsStore
-from smarthost.web.application import Middleware, WebApp, make_application
+from smarthost.tally import OwnTally
+from smarthost.web.application import Middleware, WebApp, add_operations, make_application
 from smarthost.web.auth import Authenticator
 from smarthost.web.emails.emails import EmailsApi
 from smarthost.web.emails.family import EMAILS
@@ -197,7 +198,7 @@ async def _make(database: Database, passwords: Passwords) -> World:
         clock=clock,
     )
     statistics = StatisticsApi(StatisticsStore(database), clock)
-    users, addresses = (RateLimit(clock, enforced=True) for _ in range(2))
+    users, addresses = (RateLimit(clock, OwnTally(), enforced=True) for _ in range(2))
     pipeline = Pipeline(
         PortalFinder(portals, DOMAIN, "acme"),
         Authenticator(keys, LastUse(keys), sign_ins, SignIn(portals, sign_ins, passwords), clock),
@@ -207,10 +208,10 @@ async def _make(database: Database, passwords: Passwords) -> World:
         asyncio.Event(),
     )
     middleware = Middleware((EMAILS,), (), addresses, clock, ids, lambda *_: None)
+    app = make_application(middleware, clock)
+    add_operations(app, [*operations(api), *statistics.operations()], pipeline)
     world = World(
-        app=make_application(
-            [*operations(api), *statistics.operations()], pipeline, middleware, clock
-        ),
+        app=app,
         clock=clock,
         database=database,
         portals=portals,

@@ -17,6 +17,7 @@ from smarthost.audit.model import OPERATOR, Actor
 from smarthost.config import load_config
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.portals.model import ConflictError, Role
+from smarthost.tally import OwnTally
 from smarthost.web.application import Middleware, WebApp, make_application
 from smarthost.web.auth import COOKIE, Authenticator
 from smarthost.web.pages.asking import Asker
@@ -24,7 +25,6 @@ from smarthost.web.pages.family import HTML, PAGES
 from smarthost.web.pages.page import Html, Page, PageCall, Redirect
 from smarthost.web.pages.pages import add_pages
 from smarthost.web.pages.pipeline import PagePipeline
-from smarthost.web.pipeline import Pipeline
 from smarthost.web.portal_finder import PortalFinder
 from smarthost.web.rate_limit import RateLimit
 from tests.clocks import FakeClock
@@ -107,13 +107,12 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         ]
         finder = PortalFinder(parts.portals, None, first.portal.name)
         who = Authenticator(parts.keys, parts.last_use, parts.sign_ins, parts.sign_in, clock)
-        users, addresses = (RateLimit(clock, enforced=True, limit=LIMIT) for _ in range(2))
+        users, addresses = (
+            RateLimit(clock, OwnTally(), enforced=True, limit=LIMIT) for _ in range(2)
+        )
         stopped = asyncio.Event()
         app = make_application(
-            [],
-            Pipeline(finder, who, users, addresses, clock, stopped),
-            Middleware((PAGES,), (), addresses, clock, parts.ids, lambda *_: None),
-            clock,
+            Middleware((PAGES,), (), addresses, clock, parts.ids, lambda *_: None), clock
         )
         asker = Asker([], clock, stopped)
         pages = PagePipeline(finder, who, users, addresses, clock, asker)

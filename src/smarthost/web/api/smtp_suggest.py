@@ -16,6 +16,7 @@ from smarthost.portals.access import Action
 from smarthost.portals.model import Caller
 from smarthost.relay_check.suggest import Suggest
 from smarthost.relay_check.suggestions.model import Confidence, Source, Suggestion
+from smarthost.tally import Tally
 from smarthost.web.api.smtp_settings import PATH, TAG
 from smarthost.web.api.smtp_settings_dto import Port, Text
 from smarthost.web.errors import invalid_fields
@@ -77,11 +78,11 @@ class SmtpSuggestionDto(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 class SmtpSuggestApi:
     """The end point."""
 
-    def __init__(self, suggest: Suggest, clock: Clock, *, limited: bool) -> None:
+    def __init__(self, suggest: Suggest, clock: Clock, tally: Tally, *, limited: bool) -> None:
         """With `limited` false, users may ask as often as they like."""
         self._suggest = suggest
         self._clock = clock
-        self._limit = RateLimit(clock, enforced=limited, limit=REQUESTS_A_MINUTE)
+        self._limit = RateLimit(clock, tally, enforced=limited, limit=REQUESTS_A_MINUTE)
 
     async def suggest(self, call: Call[Caller]) -> Answer:
         """Answer what could be right for the address, best first."""
