@@ -60,6 +60,8 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if not _is_asked_elsewhere(item)]
+    # One of them begun last would be alone at the end.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def _is_asked_elsewhere(item: pytest.Item) -> bool:
