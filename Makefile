@@ -30,7 +30,7 @@ check: ## format, lint, types and the layers of imports
 	@scripts/install test
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy src tests $(wildcard benchmarks/*.py) $(wildcard deploy/docker/*.py)
+	.venv/bin/mypy src tests $(wildcard benchmarks/*.py servers/*.py) $(wildcard deploy/docker/*.py)
 	.venv/bin/lint-imports --no-logo
 
 lock: ## pins the dependencies of pyproject.toml in requirements/ (ARGS=--upgrade: newest)
