@@ -36,7 +36,7 @@ check: ## format, lint, types and the layers of imports
 lock: ## pins the dependencies of pyproject.toml in requirements/ (ARGS=--upgrade: newest)
 	@scripts/lock $(ARGS)
 
-bench: ## measures reads, saves, the queue, the SMTP client, a check, the pages and all of it, each beside another
+bench: ## measures reads, saves, the queue, the SMTP client, a check, the pages, all of it and both engines, each beside another
 	@scripts/install test
 	.venv/bin/python -m benchmarks.settings $(ARGS)
 	.venv/bin/python -m benchmarks.queue
@@ -44,3 +44,4 @@ bench: ## measures reads, saves, the queue, the SMTP client, a check, the pages 
 	.venv/bin/python -m benchmarks.check
 	.venv/bin/python -m benchmarks.pages
 	.venv/bin/python -m benchmarks.relay
+	.venv/bin/python -m benchmarks.nodes

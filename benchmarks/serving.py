@@ -51,13 +51,16 @@ def load(url: str, connections: int, seconds: int, script: str, *arguments: str)
 def service(
     environment: dict[str, str], processes: int = 1
 ) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
-    """Run Smarthost; give its URL, its process, and the seconds to its first answer."""
-    port = _free_port()
+    """Run Smarthost; give its URL, its process, and the seconds to its first answer.
+
+    It takes mail by SMTP at a port of its own choice, where `environment` names none.
+    """
+    port = free_port()
     listen = {
         "SMARTHOST_HTTP_LISTEN": f"127.0.0.1:{port}",
         "SMARTHOST_SUBMISSION_LISTEN": "127.0.0.1:0",
     }
-    environment = {**os.environ, **environment, **listen}
+    environment = {**os.environ, **listen, **environment}
     command = [sys.executable, "-m", "smarthost", "serve", "--processes", str(processes)]
     with _running(command, environment, port) as running:
         yield running
@@ -66,7 +69,7 @@ def service(
 @contextmanager
 def baseline(module: str, *arguments: str) -> Iterator[str]:
     """Run a server of this folder, whose last argument is the port; give its URL."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", f"benchmarks.{module}", *arguments, str(port)]
     with _running(command, dict(os.environ), port) as (url, _process, _started):
         yield url
@@ -111,8 +114,14 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody has just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def closed_port() -> int:
+    """Return a port that nobody listens on: a relay that is away."""
+    return free_port()
