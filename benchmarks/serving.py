@@ -41,7 +41,9 @@ def need_wrk() -> None:
 
 def load(url: str, connections: int, seconds: int, script: str, *arguments: str) -> Figures:
     """Load `url` with what a Lua script asks for, which prints its figures."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / script), url]
+    # An answer that takes longer than two seconds is a slow one and no failure.
+    options = ("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s")
+    command = ["wrk", *options, "-s", str(HERE / script), url]
     done = subprocess.run([*command, "--", *arguments], capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("FIGURES "))
     return msgspec.json.decode(line.removeprefix("FIGURES "), type=Figures)
