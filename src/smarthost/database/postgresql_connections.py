@@ -94,16 +94,21 @@ OLDEST_SERVER = 14
 
 # The server ends what a node has left behind that hangs or is cut off: nobody waits for it for
 # longer than for a lock. All are shorter than `ANSWER_SECONDS`, since the server knows more of it.
-_SETTINGS = {
-    "application_name": "smarthost",
+NEEDED_SETTINGS = {
     "statement_timeout": "15s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
+    "default_transaction_isolation": "read committed",
+}
+"""What a session has to be run with, as the server shows it."""
+
+_SETTINGS = {
+    **NEEDED_SETTINGS,
+    "application_name": "smarthost",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "3",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20s",
-    "default_transaction_isolation": "read committed",
     # Compiling pays for minutes of computing; what is asked here takes microseconds.
     "jit": "off",
 }
