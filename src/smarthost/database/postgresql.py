@@ -45,6 +45,17 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7250))"
 _DAMAGED = """
 SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"""
 
+# For a unit of work that may take hours. A table that others use is waited for briefly, since all
+# who come later wait behind that; and a client that is gone is noticed in the middle of a
+# statement, on all systems that can, so that what it has locked is free again.
+_AT_LENGTH = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = '2s';
+DO $$ BEGIN
+    SET LOCAL client_connection_check_interval = '1s';
+EXCEPTION WHEN invalid_parameter_value THEN NULL;
+END $$"""
+
 _NUL, _NO_NUL = "\0", "\ufffd"
 
 
@@ -130,11 +141,19 @@ class PostgresqlDatabase:
                 return None, error
         raise AssertionError("the last try returns")
 
-    async def _once(self, work: Work[T]) -> T:
+    async def transact_long(self, work: Work[T]) -> T:
+        """Run `work` once, without a limit to how long its statements take."""
+        self._refuse_if_closed()
+        async with self._units:
+            return await self._once(work, first=_AT_LENGTH)
+
+    async def _once(self, work: Work[T], first: str | None = None) -> T:
         async with self._connections.one() as connection:
             transaction = _Transaction(connection, self._connections.name)
             await transaction.execute("BEGIN")
             try:
+                if first is not None:
+                    await transaction.execute(first)
                 result = await work(transaction)
             except BaseException:
                 await self._roll_back(connection)
