@@ -1,7 +1,8 @@
 """`make soak`, its second half: the service is killed 1,000 times while it accepts and delivers.
 
-An upgrade of the first store is killed at every statement, on both engines. Then nodes on one PostgreSQL are killed, and cut off from it, 100 times. It stops at the first
-account that does not close; the seed of a service's kills is the last one told.
+An upgrade of the first store is killed at every statement, on both engines. Then nodes on one
+PostgreSQL are killed, and cut off from it, 100 times. It stops at the first account that does not
+close; the seed of a service's kills is the last one told.
 """
 
 import argparse
