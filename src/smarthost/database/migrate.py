@@ -3,7 +3,7 @@
 Each migration is one file of SQL in `migrations/`, named `<number>_<what>.<dialect>.sql`, and runs
 in one transaction together with the row that records it: a kill in the middle leaves the last
 whole one. Files are never changed after a release, and a number means the same on both engines.
-What one may do to tables that a program in use knows is `docs/decisions/0010-two-versions-at-once.md`.
+What one may do while an older program runs is `docs/decisions/0010-two-versions-at-once.md`.
 """
 
 from collections.abc import Sequence
