@@ -14,6 +14,7 @@ import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, name_of, told
+from smarthost.database.postgresql_tls import tls_fault
 from smarthost.database.server_clock import ServerClock
 from smarthost.secret import Secret
 
@@ -243,6 +244,8 @@ class Connections:
             raise StoreUnavailableError(f"{self.name} {words}")
 
     def _told(self, error: Exception) -> Exception:
+        if fault := tls_fault(self._url, error):
+            return StoreUnavailableError(f"{self.name} {fault}")
         found = told(self.name, error)
         if isinstance(found, StoreUnavailableError):
             return found
