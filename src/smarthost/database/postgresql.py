@@ -23,7 +23,7 @@ from smarthost.database.engine import (
 )
 from smarthost.database.postgresql_connections import (
     AT_ONCE,
-    SCRIPT_SECONDS,
+    LONG_SECONDS,
     Connection,
     Connections,
 )
@@ -149,7 +149,8 @@ class PostgresqlDatabase:
 
     async def _once(self, work: Work[T], first: str | None = None) -> T:
         async with self._connections.one() as connection:
-            transaction = _Transaction(connection, self._connections.name)
+            patience = None if first is None else LONG_SECONDS
+            transaction = _Transaction(connection, self._connections.name, patience)
             await transaction.execute("BEGIN")
             try:
                 if first is not None:
@@ -218,23 +219,26 @@ class PostgresqlDatabase:
 class _Transaction:
     """A connection, as a unit of work sees it."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, patience: float | None = None) -> None:
+        """`patience` is how many seconds a statement may take; None for the usual ones."""
         self._connection = connection
         self._name = name
+        self._patience = patience
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         try:
-            return [
-                tuple(row) for row in await self._connection.fetch(sql, *map(storable, values))
-            ]
+            rows = await self._connection.fetch(
+                sql, *map(storable, values), timeout=self._patience
+            )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
+        return [tuple(row) for row in rows]
 
     async def execute(self, sql: str, *values: Value) -> int:
-        # Without values it may be a script, of a migration for instance.
-        timeout = None if values else SCRIPT_SECONDS
         try:
-            status = await self._connection.execute(sql, *map(storable, values), timeout=timeout)
+            status = await self._connection.execute(
+                sql, *map(storable, values), timeout=self._patience
+            )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         return _changed(status)

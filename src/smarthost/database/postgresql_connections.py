@@ -88,8 +88,8 @@ ANSWER_SECONDS = 20.0
 """How long a statement may take, on the way there and back included."""
 WAIT_SECONDS = 10.0
 """How long is waited for a connection that is free."""
-SCRIPT_SECONDS = 24 * 3600.0
-"""How long the script of a migration may take."""
+LONG_SECONDS = 24 * 3600.0
+"""How long a statement may take where that is known to take long: of a migration, for instance."""
 
 OLDEST_SERVER = 14
 
