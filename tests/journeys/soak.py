@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from servers.postgresql import find_binaries
 from tests.database.dying import kill_upgrades
 from tests.engines import stop_server
 from tests.journeys.cluster import cluster_in, kill_stop_and_cut_off
 from tests.journeys.killing import Account, kill_often
 from tests.journeys.postfix import folder_for_postfix, postfix
-from tests.postgresql_server import find_binaries
 
 KILLS = 1_000
 KILLS_OF_NODES = 100
