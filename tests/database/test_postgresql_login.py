@@ -192,7 +192,7 @@ def test_the_programs_password_is_in_a_file_and_nowhere_else(
     doctor = program("doctor", **environ)
     assert doctor.code == 0, doctor.out
     file.write_text(server.url(f"{USER}:{PASSWORD}x") + verified)
-    late = [program(*words, **environ) for words in (("serve",), ("doctor",), ("queue",))]
+    late = [program(*words, **environ) for words in (("serve",), ("doctor",))]
     late[0].assert_one_line(5, "refuses the user's password")
     texts = ["\n".join(service.log + service.printed), *(one.out + one.err for one in late)]
     texts += [made.out + made.err, doctor.out + doctor.err]

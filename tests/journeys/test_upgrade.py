@@ -28,7 +28,6 @@ from tests.journeys.sink import running_sink, until
 
 T = TypeVar("T")
 
-KILLS = 2
 USER, PASSWORD = "notify", "typed into the first program"
 SENDERS = 2
 BETWEEN = 5
@@ -93,7 +92,7 @@ def test_the_first_store_serves_and_sends_after_an_upgrade_that_was_killed(
     write_key_ring(ring)
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")  # noqa: T201 - to have the same kills again
-    versions = random.Random(seed).sample(range(2, len(migrations(installation.engine))), KILLS)
+    version = random.Random(seed).randrange(2, len(migrations(installation.engine)))
     with running_sink({USER: PASSWORD}) as sink:
         destination = Destination(
             portal_id=PORTAL, host="localhost", port=sink.port, enable_ssl=False,
@@ -106,8 +105,7 @@ def test_the_first_store_serves_and_sends_after_an_upgrade_that_was_killed(
             await database.transact(executing(_SAVE, PORTAL, sink.port, ADMIN, USER, blob))
 
         installation.do(write)
-        for version in sorted(versions):
-            kill_upgrade(installation, version)
+        kill_upgrade(installation, version)
         with serving(program, **several) as service:
             application = Application(process=service.client(KEY), host=f"default.{BASE_DOMAIN}")
             read = application.ask("GET", SETTINGS)
@@ -118,9 +116,6 @@ def test_the_first_store_serves_and_sends_after_an_upgrade_that_was_killed(
             until(lambda: application.event(sent) == "sent")
             restored = application.ask("POST", f"{SETTINGS}/history/1/restore")
             assert restored.json()["response"]["host"] == "mail.example.com", restored.body
-        doctor = program("doctor", "--json", **several)
-        told = {one["check"]: one for one in doctor.json()}
-        assert told["database"]["ok"], told
 
 
 def kill_upgrade(installation: Installation, version: int) -> None:
