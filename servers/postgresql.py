@@ -78,7 +78,8 @@ class Server:
 
     def url(self, name: str, user: str = USER) -> str:
         """Return the URL of one of its databases."""
-        return f"postgresql://{user}@/{name}?host={self.folder}"
+        port = self._settings.get("port", "5432")
+        return f"postgresql://{user}@/{name}?host={self.folder}&port={port}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""

@@ -22,7 +22,7 @@ from smarthost.app.parts import Parts, open_parts
 from smarthost.app.roles import ALL_ROLES, Role, Roles
 from smarthost.app.service_manager import ServiceManager
 from smarthost.app.sign_in_offer import SignInOffer, offer_sign_in
-from smarthost.app.signals import Meanings, handled, has_terminal
+from smarthost.app.signals import Meanings, handled, has_terminal, unless
 from smarthost.app.stop import Stop
 from smarthost.app.submission import Doors, bound, place_of
 from smarthost.certificate.live import LiveCertificate
@@ -94,7 +94,12 @@ async def serve(
         handled(_meanings(stop, certificate)),
     ):
         create = config.admin_email is not None
-        async with open_parts(config, create=create, clock=clock) as parts:
+        async with contextlib.AsyncExitStack() as stack:
+            opening = open_parts(config, create=create, clock=clock)
+            parts = await unless(stop.asked, stack.enter_async_context(opening))
+            if parts is None:
+                log.info("stopped")
+                return
             begun = await begin(config, parts, listening, doors, roles, make_link=make_link)
             node = Node(config, parts, begun.portal, roles, Alone(), doors, certificate, stop)
             node.start()

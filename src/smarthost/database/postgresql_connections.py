@@ -14,6 +14,7 @@ import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, name_of, told
+from smarthost.database.postgresql_tls import tls_fault
 from smarthost.database.server_clock import ServerClock
 from smarthost.secret import Secret
 
@@ -87,8 +88,8 @@ ANSWER_SECONDS = 20.0
 """How long a statement may take, on the way there and back included."""
 WAIT_SECONDS = 10.0
 """How long is waited for a connection that is free."""
-SCRIPT_SECONDS = 24 * 3600.0
-"""How long the script of a migration may take."""
+LONG_SECONDS = 24 * 3600.0
+"""How long a statement may take where that is known to take long: of a migration, for instance."""
 
 OLDEST_SERVER = 14
 
@@ -248,6 +249,8 @@ class Connections:
             raise StoreUnavailableError(f"{self.name} {words}")
 
     def _told(self, error: Exception) -> Exception:
+        if fault := tls_fault(self._url, error):
+            return StoreUnavailableError(f"{self.name} {fault}")
         found = told(self.name, error)
         if isinstance(found, StoreUnavailableError):
             return found

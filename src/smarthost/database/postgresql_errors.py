@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from smarthost.database.engine import StoreFullError, StoreUnavailableError
+from smarthost.database.engine import StoreBusyError, StoreFullError, StoreUnavailableError
 from smarthost.secret import Secret
 
 DRIVER_ERRORS = (
@@ -26,7 +26,7 @@ class LostError(StoreUnavailableError):
     """The connection is gone, and with it whatever was not committed."""
 
 
-class AgainError(StoreUnavailableError):
+class AgainError(StoreBusyError):
     """Two units of work stood in each other's way; this one was taken back, to be run again."""
 
 
@@ -57,7 +57,7 @@ _MEANINGS = (
     _Meaning("53100", StoreFullError, "cannot grow: the server's disk is full. Free some space."),
     _Meaning("53300", StoreUnavailableError, "takes no more connections: raise max_connections."),
     _Meaning("53", StoreUnavailableError, "is short of memory or of something else."),
-    _Meaning("55P03", StoreUnavailableError, "is kept locked by another transaction. Try again."),
+    _Meaning("55P03", StoreBusyError, "is kept locked by another transaction. Try again."),
     _Meaning("57014", StoreUnavailableError, "took too long for a statement, and broke it off."),
     _Meaning("57P03", LostError, "is starting or stopping. Try again soon."),
     _Meaning("57P", LostError, _AWAY),

@@ -10,7 +10,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import msgspec
@@ -34,7 +34,7 @@ from smarthost.app.serve import (
     tell_of_start,
 )
 from smarthost.app.service_manager import ServiceManager
-from smarthost.app.signals import handled
+from smarthost.app.signals import handled, has_terminal, unless
 from smarthost.app.stop import Stop
 from smarthost.app.submission import Doors, bound
 from smarthost.clock import Clock, SystemClock
@@ -93,13 +93,21 @@ def serve_together(
         CaughtSignals(SIGNALS) as signals,
     ):
 
-        async def prepare() -> Begun:
+        async def prepare() -> Begun | None:
             create = config.admin_email is not None
-            async with open_parts(config, create=create, clock=clock) as parts:
+            async with contextlib.AsyncExitStack() as stack:
+                opening = open_parts(config, create=create, clock=clock)
+                with _asked_to_stop(signals) as stopped:
+                    parts = await unless(stopped, stack.enter_async_context(opening))
+                if parts is None or stopped.is_set():
+                    return None
                 return await begin(config, parts, listening, doors, roles, make_link=make_link)
 
         # Not on the workers' kind of loop, whose threads would outlive it.
         begun = asyncio.run(prepare())
+        if begun is None:
+            log.info("stopped")
+            return
         shared = _Shared(
             config=config,
             portal=begun.portal,
@@ -140,6 +148,26 @@ def serve_together(
             stop_seconds=config.drain_seconds + STOP_SECONDS,
         ).run()
     log.info("stopped")
+
+
+@contextlib.contextmanager
+def _asked_to_stop(signals: CaughtSignals) -> Iterator[asyncio.Event]:
+    """Give what a signal sets that ends a start; those that come later are the supervisor's."""
+    stopped = asyncio.Event()
+    ending = {signal.SIGTERM, signal.SIGINT}
+    if has_terminal():
+        ending.add(signal.SIGHUP)
+
+    def look() -> None:
+        if signals.come() & ending:
+            stopped.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(signals, look)
+    try:
+        yield stopped
+    finally:
+        loop.remove_reader(signals)
 
 
 async def _work(shared: _Shared, seat: Seat, clock: Clock) -> None:
