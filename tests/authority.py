@@ -44,10 +44,12 @@ class Authority:
         self.key.chmod(0o600)
         return issued
 
-    def issue_expired(self) -> trustme.LeafCert:
+    def issue_expired(self, *names: str) -> trustme.LeafCert:
         """Issue one whose time was over long ago."""
         return self.issue(
-            not_before=datetime(2020, 1, 1, tzinfo=UTC), not_after=datetime(2021, 1, 1, tzinfo=UTC)
+            *names,
+            not_before=datetime(2020, 1, 1, tzinfo=UTC),
+            not_after=datetime(2021, 1, 1, tzinfo=UTC),
         )
 
     def settings(self) -> dict[str, str]:

@@ -219,6 +219,28 @@ async def test_readers_are_answered_while_every_unit_waits(
     await asyncio.gather(keeping, *waiting)
 
 
+async def test_a_statement_whose_table_has_changed_meanwhile_is_planned_anew(
+    database: PostgresqlDatabase, other: PostgresqlDatabase
+) -> None:
+    """Its result has other columns than when it was prepared, on every connection."""
+    everything = "SELECT * FROM notes"
+
+    async def work(tx: Transaction) -> int:
+        (row,) = await tx.fetch(everything)
+        await asyncio.sleep(0.001)  # for others to take other connections
+        return len(row)
+
+    async def widths() -> set[int]:
+        units = [database.transact(work) for _ in range(20)]
+        return {*await asyncio.gather(*units), len((await database.fetch(everything))[0])}
+
+    await database.transact(executing(INSERT, "a"))
+    assert await widths() == {1}
+    for more in range(3):
+        await other.transact(executing(f"ALTER TABLE notes ADD COLUMN c{more} TEXT"))
+        assert await widths() == {2 + more}
+
+
 async def test_text_with_a_nul_is_kept_without(database: PostgresqlDatabase) -> None:
     await database.transact(executing(INSERT, "a\0b"))
     assert await database.fetch("SELECT id FROM notes WHERE id = $1", "a\0b") == [("a\ufffdb",)]

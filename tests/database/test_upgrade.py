@@ -7,30 +7,10 @@ import pytest
 
 from smarthost.database.engine import Database, Transaction
 from smarthost.database.migrate import migrate, migrations
-from tests.clocks import START, FakeClock
+from tests.clocks import FakeClock
+from tests.database.first_store import ADD_PORTAL, MAIL_AT, TEST, write_mail, write_tables
 from tests.engines import ENGINES, executing, open_database
 
-BEFORE_SENDING = 3
-SENT, HELD, QUEUED, TEST = "sent", "held", "queued", "test"
-_PORTAL = (
-    "INSERT INTO portals (id, name, created_at, settings_allowed) VALUES ('p', 'first', 1, 1)"
-)
-_MESSAGE = """
-INSERT INTO messages (portal_id, id, kind, revision, accepted_at, accepted_by, sender,
-                      needs_smtputf8, needs_8bit, size)
-VALUES ('p', $1, $2, $3, 10, 'admin@example.com', 'portal@example.com', 0, 1, 3)"""
-_BODY = "INSERT INTO message_bodies (portal_id, message_id, content) VALUES ('p', $1, $2)"
-_RECIPIENT = """
-INSERT INTO recipients (portal_id, message_id, address, kind, state, due_at, attempts_count, claim,
-                        claimed_at, step, in_doubt)
-VALUES ('p', $1, 'anna@example.org', $2, $3, $4, $5, $6, $7, $8, $9)"""
-_ATTEMPT = """
-INSERT INTO attempts (portal_id, message_id, address, attempt, started_at, microseconds, result,
-                      in_doubt, step, code, permanent, reply, revision, relay_host, relay_port,
-                      default_relay, relay_address, tls, warnings)
-VALUES ('p', $1, 'anna@example.org', 1, 20, 5, $2, 0, 'data', $3, 0, '250 OK', 7,
-        'mail.example.com', 587, 0, '192.0.2.1', 'TLSv1.3', 'not_encrypted')"""
-_LAST_TEST = "INSERT INTO last_tests (portal_id, message_id) VALUES ('p', $1)"
 _EVENT = """
 INSERT INTO audit_events (portal_id, id, at, actor, action, subject, details)
 VALUES ('p', $1, $2, 'operator', 'x.y', 's', '{}')"""
@@ -39,7 +19,6 @@ _SCHEMA = {
     "postgresql": "SELECT table_name, column_name, data_type FROM information_schema.columns"
     " WHERE table_schema = 'public' ORDER BY 1, 2",
 }
-_TURN = "INSERT INTO queue_turns (portal_id, kind, due_at) VALUES ('p', $1, $2)"
 
 
 @pytest.fixture(params=ENGINES)
@@ -48,33 +27,10 @@ async def filled(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     database = open_database(request.param, tmp_path)
 
     async def work(tx: Transaction) -> None:
-        await tx.execute(
-            "CREATE TABLE schema_migrations (version INTEGER NOT NULL PRIMARY KEY, "
-            "name TEXT NOT NULL, applied_at BIGINT NOT NULL)"
-        )
-        for one in migrations(request.param)[:BEFORE_SENDING]:
-            await tx.execute(one.script)
-            row = (one.version, one.name, START)
-            await tx.execute("INSERT INTO schema_migrations VALUES ($1, $2, $3)", *row)
-        await tx.execute(_PORTAL)
-        for name, kind, state, due_at, tried, claim, step, in_doubt in (
-            (SENT, "mail", "sent", None, 1, None, "data", 0),
-            (HELD, "mail", "held", None, 1, None, "data", 1),
-            (QUEUED, "mail", "queued", 99, 0, None, None, 0),
-            (TEST, "test", "sending", 60, 1, "a claim", "tls", 0),
-        ):
-            await tx.execute(_MESSAGE, name, kind, 7 if kind == "test" else None)
-            await tx.execute(_BODY, name, b"\0\xff\n")
-            claimed_at = 20 if tried else None
-            row_ = (name, kind, state, due_at, tried, claim, claimed_at, step, in_doubt)
-            await tx.execute(_RECIPIENT, *row_)
-        await tx.execute(_ATTEMPT, SENT, "accepted", None)
-        await tx.execute(_ATTEMPT, HELD, "deferred", "timed_out")
-        await tx.execute(_LAST_TEST, TEST)
+        await write_tables(tx, request.param, MAIL_AT)
+        await write_mail(tx)
         for event_id, at in (("a", 3), ("b", 1), ("c", 2)):
             await tx.execute(_EVENT, event_id, at)
-        await tx.execute(_TURN, "mail", 99)
-        await tx.execute(_TURN, "test", 60)
 
     await database.transact(work)
     yield database
@@ -100,7 +56,7 @@ async def test_every_row_of_the_queue_is_there_after_the_upgrade(filled: Databas
         table: f"SELECT {columns} FROM {table} ORDER BY 1, 2" for table, columns in shared.items()
     }
     before = {table: await filled.fetch(sql) for table, sql in queries.items()}
-    assert await migrate(filled, FakeClock()) == len(migrations(filled.dialect)) - BEFORE_SENDING
+    assert await migrate(filled, FakeClock()) == len(migrations(filled.dialect)) - MAIL_AT
     assert {table: await filled.fetch(sql) for table, sql in queries.items()} == before
     assert len(before["recipients"]) == 4
     if filled.dialect == "sqlite":  # PostgreSQL looks at each while it is made
@@ -190,7 +146,7 @@ async def test_recipients_made_anew_keep_every_column(tmp_path: Path) -> None:
     last = next(one for one in migrations(engine) if one.name == CHECKS_WITHOUT_LISTS)
     for one in migrations(engine)[: last.version - 1]:
         await database.transact(executing(one.script))
-    await database.transact(executing(_PORTAL))
+    await database.transact(executing(ADD_PORTAL))
     for sql in _ROWS:
         await database.transact(executing(sql))
     queries = [f"SELECT * FROM {table}" for table in ("recipients", "attempts", "failure_notices")]

@@ -48,6 +48,9 @@ class Mortal:
         self._come_to("after the commit")
         return result
 
+    async def transact_long(self, work: Work[T]) -> T:
+        return await self._database.transact_long(work)
+
     def check_room(self, octets: int) -> None:
         self._database.check_room(octets)
 

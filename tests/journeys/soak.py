@@ -1,7 +1,8 @@
 """`make soak`, its second half: the service is killed 1,000 times while it accepts and delivers.
 
-Then nodes on one PostgreSQL are killed, and cut off from it, 100 times. It stops at the first
-account that does not close; the seed of a service's kills is the last one told.
+An upgrade of the first store is killed at every statement, on both engines. Then nodes on one
+PostgreSQL are killed, and cut off from it, 100 times. It stops at the first account that does not
+close; the seed of a service's kills is the last one told.
 """
 
 import argparse
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from servers.postgresql import find_binaries
+from tests.database.dying import kill_upgrades
 from tests.engines import stop_server
 from tests.journeys.cluster import cluster_in, kill_stop_and_cut_off
 from tests.journeys.killing import Account, kill_often
 from tests.journeys.postfix import folder_for_postfix, postfix
-from tests.postgresql_server import find_binaries
 
 KILLS = 1_000
 KILLS_OF_NODES = 100
@@ -32,8 +34,19 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.kills:
         _kill_services(asked.kills, asked.seed)
-    if asked.kills_of_nodes:
-        _kill_nodes(asked.kills_of_nodes)
+    try:
+        _kill_upgrades()
+        if asked.kills_of_nodes:
+            _kill_nodes(asked.kills_of_nodes)
+    finally:
+        stop_server()
+
+
+def _kill_upgrades() -> None:
+    for engine in ("sqlite", *(("postgresql",) if find_binaries() else ())):
+        with tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder:
+            kills = kill_upgrades(engine, Path(folder), every=1)
+        print(f"{kills} kills of upgrades on {engine}: every row is there", flush=True)
 
 
 def _kill_services(kills: int, seed: int) -> None:
@@ -67,8 +80,6 @@ def _kill_nodes(kills: int) -> None:
     except pytest.skip.Exception as reason:
         print(f"nodes left out: {reason}", flush=True)
         return
-    finally:
-        stop_server()
     told = f"{accepted} e-mails accepted, 0 lost, {twice} twice and marked"
     print(f"{kills} kills of nodes and of their sessions: {told}", flush=True)
 

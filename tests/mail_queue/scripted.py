@@ -97,6 +97,9 @@ class Faltering:
             raise StoreUnavailableError("the disk is full")
         return await self._database.transact(work)
 
+    async def transact_long(self, work: Work[T]) -> T:
+        return await self._database.transact_long(work)
+
     def check_room(self, octets: int) -> None:
         self._database.check_room(octets)
 

@@ -213,6 +213,14 @@ def test_its_values_are_numbered_without_a_gap(name: str) -> None:
 
 
 @every_statement
+def test_it_names_its_columns(name: str) -> None:
+    """A column that a newer program has added changes neither what it gives nor what it takes."""
+    text = STATEMENTS[name]
+    assert not re.search(r"(SELECT|RETURNING|,)\s+(\w+\.)?\*", text)
+    assert not re.search(r"INSERT INTO \w++\s*+(?!\()", text)
+
+
+@every_statement
 def test_it_is_portable(name: str) -> None:
     text = re.sub(r"'[^']*'", "''", STATEMENTS[name])
     for word in ("::", "?", "[", '"', ";", "`", "->"):

@@ -74,7 +74,7 @@ class FirstOpening:
         """
         if await marked_at(self._database) is None:
             return None
-        restored = await self._database.transact(self._hold_all)
+        restored = await self._database.transact_long(self._hold_all)
         if restored is not None:
             log.warning(
                 "this database comes out of a back-up: its mail is held",

@@ -69,9 +69,12 @@ def upgrade(*, as_json: AsJson = False) -> None:
     import asyncio
 
     from smarthost.app.database_file import upgrade as upgrade_database
+    from smarthost.app.logs import configure_logs
     from smarthost.clock import SystemClock
 
-    upgraded = asyncio.run(upgrade_database(read_config(), SystemClock()))
+    config = read_config()
+    configure_logs(config.log_format, config.log_level)
+    upgraded = asyncio.run(upgrade_database(config, SystemClock()))
     if as_json:
         print_json({"from": upgraded.before, "to": upgraded.after})
     elif upgraded.before == upgraded.after:

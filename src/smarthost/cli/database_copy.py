@@ -43,10 +43,12 @@ def copy(
     file stays as it is. A table that differs at the end is named (1).
     """
     from smarthost.app.database_copy import copy_to_server
+    from smarthost.app.logs import configure_logs
     from smarthost.clock import SystemClock
 
     url = _given_url(to, to_file)
     config = read_config()
+    configure_logs(config.log_format, "warning")
     with progress_bar(shown=sys.stdout.isatty() and not as_json) as bar:
         copied = asyncio.run(
             copy_to_server(

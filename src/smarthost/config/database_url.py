@@ -27,6 +27,7 @@ _OPTIONS = (
     "target_session_attrs",
 )
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]{1,5})?")
 _ENCODE = "In user name and password, write : / ? # @ % as %3A %2F %3F %23 %40 %25."
 
 
@@ -62,8 +63,11 @@ def _postgresql(text: str) -> Secret:
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         raise InvalidValueError(f"this is not the URL of a server. {_ENCODE}") from None
-    if "@" in parts.netloc.rpartition("@")[0]:
+    if "@" in parts.netloc.rpartition("@")[0] + parts.path:
         faults.append(f"there is an @ too many. {_ENCODE}")
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if not all(map(_HOST.fullmatch, hosts)):
+        faults.append(f"what follows the : of a host is no port. {_ENCODE}")
     if not parts.path.strip("/") or "/" in parts.path[1:]:
         faults.append("the name of one database follows the host: postgresql://host/smarthost.")
     if unknown := {name for name, _ in options} - set(_OPTIONS):

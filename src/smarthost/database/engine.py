@@ -24,6 +24,10 @@ class StoreFullError(StoreUnavailableError):
     """The disk has no room for it. Reads go on, and it works again once there is room."""
 
 
+class StoreBusyError(StoreUnavailableError):
+    """Somebody else keeps locked what was asked for, or needs it at the same moment."""
+
+
 class OutcomeUnknownError(StoreUnavailableError):
     """The store failed at the commit: the change may be there when it is read anew, or not.
 
@@ -75,6 +79,15 @@ class Database(Protocol):
 
         `work` may be run twice, so it has no effect but on its transaction, and awaits nothing
         else. What it raises takes back its changes and is raised here.
+        """
+        ...
+
+    async def transact_long(self, work: Work[T]) -> T:
+        """Run `work` as `transact` does, however long its statements take.
+
+        Whoever waits may be cancelled: it is broken off then, and taken back unless its commit
+        has begun. While others keep a table of a server locked it waits for two seconds only,
+        since all who come later wait behind it; then it raises `StoreBusyError`.
         """
         ...
 

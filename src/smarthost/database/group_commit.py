@@ -39,6 +39,9 @@ _LOOK_SECONDS = 0.0002
 _LOOK_LATER_SECONDS = 0.002
 _SOON_SECONDS = 0.02
 
+# Of SQLite's own instructions, some milliseconds' worth.
+_INSTRUCTIONS_A_LOOK = 100_000
+
 _UNITS_A_TURN = 16
 """How many run before others on the event loop get their turn."""
 
@@ -115,6 +118,7 @@ class GroupCommit:
         self._transaction = _Transaction(connection)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-commit")
         self._waiting: deque[_Unit] = deque()
+        self._long: deque[_Unit] = deque()
         self._performing: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
         self._broken: apsw.Error | None = None
@@ -123,11 +127,18 @@ class GroupCommit:
 
     async def submit(self, work: Work[T]) -> T:
         """Run `work`, commit, and return its result when the commit is on the disk."""
+        return await self._submit(work, self._waiting)
+
+    async def submit_long(self, work: Work[T]) -> T:
+        """Do the same with work that takes long, in the thread; cancelled, it is taken back."""
+        return await self._submit(work, self._long)
+
+    async def _submit(self, work: Work[T], line: deque[_Unit]) -> T:
         if self._closed:
             raise self._translate(apsw.ConnectionClosedError())
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._waiting.append(_Unit(work, future))
+        line.append(_Unit(work, future))
         if self._performing is None:
             self._performing = loop.create_task(self._perform_all())
         return await future
@@ -146,7 +157,12 @@ class GroupCommit:
         self._connection.close()
 
     async def _perform_all(self) -> None:
-        while self._waiting:
+        while self._waiting or self._long:
+            if self._long:
+                unit = self._long.popleft()
+                await self._perform_long(unit)
+                unit.resolve()
+                continue
             many = min(len(self._waiting), MOST_TOGETHER)
             units = [self._waiting.popleft() for _ in range(many)]
             await self._perform(units)
@@ -172,6 +188,21 @@ class GroupCommit:
             if not await self._begin(units[position:]):
                 return
             await self._commit([unit], self._run_apart)
+
+    async def _perform_long(self, unit: _Unit) -> None:
+        """Run one unit while the loop goes on, which hears whether it is still wanted."""
+        if not await self._begin([unit]):
+            return
+        try:
+            self._connection.set_progress_handler(unit.future.cancelled, _INSTRUCTIONS_A_LOOK)
+            try:
+                await self._in_thread(self._run_apart, unit)
+            finally:
+                self._connection.set_progress_handler(None)
+            with self._measured():
+                await self._in_thread(self._connection.execute, "COMMIT")
+        except apsw.Error as error:
+            self._lost([unit], error)
 
     async def _begin(self, units: list[_Unit]) -> bool:
         """Start a transaction; False, with the error on each unit, if there is none to be had."""

@@ -3,14 +3,29 @@
 Each migration is one file of SQL in `migrations/`, named `<number>_<what>.<dialect>.sql`, and runs
 in one transaction together with the row that records it: a kill in the middle leaves the last
 whole one. Files are never changed after a release, and a number means the same on both engines.
+What one may do while an older program runs is `docs/decisions/0010-two-versions-at-once.md`.
 """
 
+from collections.abc import Sequence
 from importlib import resources
 
 import msgspec
+import structlog
 
 from smarthost.clock import Clock
-from smarthost.database.engine import Database, StoreUnavailableError, Transaction
+from smarthost.database.engine import (
+    Database,
+    StoreBusyError,
+    StoreUnavailableError,
+    T,
+    Transaction,
+    Work,
+)
+
+log = structlog.get_logger("smarthost.database")
+
+_PAUSE_SECONDS = 1.0
+_TELL_SECONDS = 30.0
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -50,14 +65,18 @@ def _read(stem: str, script: str) -> Migration:
     return Migration(version=int(number), name=name, script=script)
 
 
-async def migrate(database: Database, clock: Clock) -> int:
+async def migrate(
+    database: Database, clock: Clock, known: Sequence[Migration] | None = None
+) -> int:
     """Apply what is missing and return the number of migrations applied.
 
-    Several processes may do this at once: each migration's transaction looks again whether it is
-    still missing. Raises `StoreUnavailableError` when the store is of a newer program.
+    `known` are those of the program, by default the ones that ship with it. Several processes may
+    do this at once: each migration's transaction looks again whether it is still missing. Others
+    that keep a table locked are waited for, and the log says so. Cancelled, it leaves the last
+    whole one. Raises `StoreUnavailableError` when the store is of a newer program.
     """
-    known = migrations(database.dialect)
-    newest = await database.transact(_newest)
+    known = migrations(database.dialect) if known is None else known
+    newest = await _patiently(database, clock, _newest)
     if newest > known[-1].version:
         raise StoreUnavailableError(
             f"The database has schema version {newest}; this program knows up to "
@@ -65,7 +84,16 @@ async def migrate(database: Database, clock: Clock) -> int:
         )
     applied = 0
     for migration in known[newest:]:
-        applied += await _apply(database, migration, clock.now())
+        if newest:  # making tables takes no time
+            log.info(
+                "upgrading the tables",
+                migration=migration.name,
+                version=migration.version,
+                of=known[-1].version,
+            )
+        applied += await _patiently(database, clock, _applying(migration, clock.now()))
+    if newest and applied:
+        log.info("tables upgraded", before=newest, version=known[-1].version)
     return applied
 
 
@@ -83,7 +111,7 @@ async def _newest(tx: Transaction) -> int:
     return int(rows[0][0])
 
 
-async def _apply(database: Database, migration: Migration, now: int) -> int:
+def _applying(migration: Migration, now: int) -> Work[int]:
     async def work(tx: Transaction) -> int:
         if await _newest(tx) >= migration.version:
             return 0
@@ -95,4 +123,21 @@ async def _apply(database: Database, migration: Migration, now: int) -> int:
             now,
         )
 
-    return await database.transact(work)
+    return work
+
+
+async def _patiently(database: Database, clock: Clock, work: Work[T]) -> T:
+    """Do `work` as soon as nobody is in its way: another process may be at it for an hour."""
+    began = clock.monotonic()
+    tell_at = began
+    while True:
+        try:
+            return await database.transact_long(work)
+        except StoreBusyError as error:
+            now = clock.monotonic()
+            if now >= tell_at:
+                tell_at = now + _TELL_SECONDS
+                log.warning(
+                    "waiting for the tables", reason=str(error), seconds=round(now - began)
+                )
+        await clock.sleep(_PAUSE_SECONDS)

@@ -23,7 +23,7 @@ from smarthost.database.engine import (
 )
 from smarthost.database.postgresql_connections import (
     AT_ONCE,
-    SCRIPT_SECONDS,
+    LONG_SECONDS,
     Connection,
     Connections,
 )
@@ -44,6 +44,17 @@ _FOR_READS = 3
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7250))"
 _DAMAGED = """
 SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"""
+
+# For a unit of work that may take hours. A table that others use is waited for briefly, since all
+# who come later wait behind that; and a client that is gone is noticed in the middle of a
+# statement, on all systems that can, so that what it has locked is free again.
+_AT_LENGTH = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = '2s';
+DO $$ BEGIN
+    SET LOCAL client_connection_check_interval = '1s';
+EXCEPTION WHEN invalid_parameter_value THEN NULL;
+END $$"""
 
 _NUL, _NO_NUL = "\0", "\ufffd"
 
@@ -130,11 +141,20 @@ class PostgresqlDatabase:
                 return None, error
         raise AssertionError("the last try returns")
 
-    async def _once(self, work: Work[T]) -> T:
+    async def transact_long(self, work: Work[T]) -> T:
+        """Run `work` once, without a limit to how long its statements take."""
+        self._refuse_if_closed()
+        async with self._units:
+            return await self._once(work, first=_AT_LENGTH)
+
+    async def _once(self, work: Work[T], first: str | None = None) -> T:
         async with self._connections.one() as connection:
-            transaction = _Transaction(connection, self._connections.name)
+            patience = None if first is None else LONG_SECONDS
+            transaction = _Transaction(connection, self._connections.name, patience)
             await transaction.execute("BEGIN")
             try:
+                if first is not None:
+                    await transaction.execute(first)
                 result = await work(transaction)
             except BaseException:
                 await self._roll_back(connection)
@@ -199,23 +219,26 @@ class PostgresqlDatabase:
 class _Transaction:
     """A connection, as a unit of work sees it."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, patience: float | None = None) -> None:
+        """`patience` is how many seconds a statement may take; None for the usual ones."""
         self._connection = connection
         self._name = name
+        self._patience = patience
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         try:
-            return [
-                tuple(row) for row in await self._connection.fetch(sql, *map(storable, values))
-            ]
+            rows = await self._connection.fetch(
+                sql, *map(storable, values), timeout=self._patience
+            )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
+        return [tuple(row) for row in rows]
 
     async def execute(self, sql: str, *values: Value) -> int:
-        # Without values it may be a script, of a migration for instance.
-        timeout = None if values else SCRIPT_SECONDS
         try:
-            status = await self._connection.execute(sql, *map(storable, values), timeout=timeout)
+            status = await self._connection.execute(
+                sql, *map(storable, values), timeout=self._patience
+            )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         return _changed(status)

@@ -14,6 +14,7 @@ import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, name_of, told
+from smarthost.database.postgresql_tls import tls_fault
 from smarthost.database.server_clock import ServerClock
 from smarthost.secret import Secret
 
@@ -87,23 +88,28 @@ ANSWER_SECONDS = 20.0
 """How long a statement may take, on the way there and back included."""
 WAIT_SECONDS = 10.0
 """How long is waited for a connection that is free."""
-SCRIPT_SECONDS = 24 * 3600.0
-"""How long the script of a migration may take."""
+LONG_SECONDS = 24 * 3600.0
+"""How long a statement may take where that is known to take long: of a migration, for instance."""
 
 OLDEST_SERVER = 14
 
 # The server ends what a node has left behind that hangs or is cut off: nobody waits for it for
 # longer than for a lock. All are shorter than `ANSWER_SECONDS`, since the server knows more of it.
-_SETTINGS = {
-    "application_name": "smarthost",
+NEEDED_SETTINGS = {
     "statement_timeout": "15s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "10s",
+    "default_transaction_isolation": "read committed",
+}
+"""What a session has to be run with, as the server shows it."""
+
+_SETTINGS = {
+    **NEEDED_SETTINGS,
+    "application_name": "smarthost",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "3",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20s",
-    "default_transaction_isolation": "read committed",
     # Compiling pays for minutes of computing; what is asked here takes microseconds.
     "jit": "off",
 }
@@ -243,6 +249,8 @@ class Connections:
             raise StoreUnavailableError(f"{self.name} {words}")
 
     def _told(self, error: Exception) -> Exception:
+        if fault := tls_fault(self._url, error):
+            return StoreUnavailableError(f"{self.name} {fault}")
         found = told(self.name, error)
         if isinstance(found, StoreUnavailableError):
             return found

@@ -99,6 +99,10 @@ class SqliteDatabase:
         """Run `work`; return when its commit is on the disk."""
         return await self._writer.submit(work)
 
+    async def transact_long(self, work: Work[T]) -> T:
+        """Run `work` in the writer's thread, while this one goes on."""
+        return await self._writer.submit_long(work)
+
     def check_room(self, octets: int) -> None:
         """Return if that many more octets leave the reserve of `room.py` untouched."""
         with _translated(self._path):

@@ -10,7 +10,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from smarthost.app.processes.caught_signals import CaughtSignals
 from smarthost.app.processes.crew import WorkersCrew
 from smarthost.app.processes.inboxes import Inboxes
 from smarthost.app.processes.seat import Seat
-from smarthost.app.processes.supervisor import SIGNALS, Supervisor
+from smarthost.app.processes.supervisor import SIGNALS, STOP_SECONDS, Supervisor
 from smarthost.app.roles import Role, Roles, parted
 from smarthost.app.serve import (
     Announce,
@@ -34,7 +34,8 @@ from smarthost.app.serve import (
     tell_of_start,
 )
 from smarthost.app.service_manager import ServiceManager
-from smarthost.app.signals import handled
+from smarthost.app.signals import handled, has_terminal, unless
+from smarthost.app.stop import Stop
 from smarthost.app.submission import Doors, bound
 from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config
@@ -92,13 +93,21 @@ def serve_together(
         CaughtSignals(SIGNALS) as signals,
     ):
 
-        async def prepare() -> Begun:
+        async def prepare() -> Begun | None:
             create = config.admin_email is not None
-            async with open_parts(config, create=create, clock=clock) as parts:
+            async with contextlib.AsyncExitStack() as stack:
+                opening = open_parts(config, create=create, clock=clock)
+                with _asked_to_stop(signals) as stopped:
+                    parts = await unless(stopped, stack.enter_async_context(opening))
+                if parts is None or stopped.is_set():
+                    return None
                 return await begin(config, parts, listening, doors, roles, make_link=make_link)
 
         # Not on the workers' kind of loop, whose threads would outlive it.
         begun = asyncio.run(prepare())
+        if begun is None:
+            log.info("stopped")
+            return
         shared = _Shared(
             config=config,
             portal=begun.portal,
@@ -128,24 +137,51 @@ def serve_together(
         # What the workers share stays shared: the collector writes into what it looks through.
         gc.collect()
         gc.freeze()
-        Supervisor(processes, work, ready, release, signals, manager, clock).run()
+        Supervisor(
+            processes,
+            work,
+            ready,
+            release,
+            signals,
+            manager,
+            clock,
+            stop_seconds=config.drain_seconds + STOP_SECONDS,
+        ).run()
     log.info("stopped")
+
+
+@contextlib.contextmanager
+def _asked_to_stop(signals: CaughtSignals) -> Iterator[asyncio.Event]:
+    """Give what a signal sets that ends a start; those that come later are the supervisor's."""
+    stopped = asyncio.Event()
+    ending = {signal.SIGTERM, signal.SIGINT}
+    if has_terminal():
+        ending.add(signal.SIGHUP)
+
+    def look() -> None:
+        if signals.come() & ending:
+            stopped.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(signals, look)
+    try:
+        yield stopped
+    finally:
+        loop.remove_reader(signals)
 
 
 async def _work(shared: _Shared, seat: Seat, clock: Clock) -> None:
     config = shared.config
     roles = shared.roles[seat.number - 1]
-    stopped = asyncio.Event()
+    stop = Stop(config.drain_seconds, clock)
     certificate = live_certificate(config, clock)
-    meanings = {signal.SIGTERM: stopped.set, signal.SIGHUP: reading_again(certificate)}
+    meanings = {signal.SIGTERM: stop.ask, signal.SIGHUP: reading_again(certificate)}
     with handled(meanings):
-        seat.when_alone(stopped.set)
+        seat.when_alone(stop.ask)
         signs = asyncio.create_task(seat.give_signs(clock))
         async with open_parts(config, create=False, clock=clock) as parts:
             crew = WorkersCrew(seat.number, shared.inboxes, shared.tallies, parts)
-            node = Node(
-                config, parts, shared.portal, roles, crew, shared.doors, certificate, stopped
-            )
+            node = Node(config, parts, shared.portal, roles, crew, shared.doors, certificate, stop)
             node.start()
             first_delivers = Role.DELIVERY in shared.roles[0]
             crew.join(wake_first=first_delivers and Role.DELIVERY not in roles)

@@ -78,7 +78,7 @@ async def _begin(source: Source, database: PostgresqlDatabase, clock: Clock) -> 
         if mark.finished_at is not None:
             return mark.finished_at
         if mark.stamp != source.stamp:
-            await database.transact(_emptying(source))
+            await database.transact_long(_emptying(source))
     await migrate(database, clock)
     await database.transact(_marking(source, database.name, clock.now()))
     return None
