@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.cli.program import ADMIN, Program
 from tests.contract.service import EMAILS
 from tests.journeys.application import BATCH, Application, email
+from tests.journeys.preloaded import Preloaded, preloaded
 from tests.journeys.reconciled import assert_file_is_whole, assert_ledger_closes, rows
 from tests.journeys.served import Served, serving, started
 from tests.journeys.sink import Sink, Taken, running_sink, until
@@ -80,6 +81,7 @@ class Killing:
     """An installation that is killed, and what was asked of it."""
 
     program: Program
+    loaded: Preloaded
     key: str
     sink: Sink
     ledgers: Sequence[Ledger]
@@ -108,11 +110,14 @@ def installed(folder: Path, chance: random.Random) -> Iterator["Killing"]:
     folder.mkdir()
     program = Program(folder=folder)
     key = program.init()
-    with running_sink(pause=lambda: chance.uniform(0, LONGEST_PAUSE)) as sink:
+    with (
+        running_sink(pause=lambda: chance.uniform(0, LONGEST_PAUSE)) as sink,
+        preloaded(program) as loaded,
+    ):
         with serving(program, **INFO) as service:
             Application(process=service.client(key)).save(sink.port, ADMIN)
         ledgers = [Ledger(mark=f"c{number}", door=door) for number, door in enumerate(CLIENTS)]
-        yield Killing(program=program, key=key, sink=sink, ledgers=ledgers)
+        yield Killing(program=program, loaded=loaded, key=key, sink=sink, ledgers=ledgers)
 
 
 def _kill_a_start(program: Program, seconds: float) -> None:
@@ -122,7 +127,7 @@ def _kill_a_start(program: Program, seconds: float) -> None:
 
 
 def _kill_under_load(killing: Killing, seconds: float) -> None:
-    with started(killing.program, **INFO) as service, _clients(killing, service):
+    with killing.loaded.started(**INFO) as service, _clients(killing, service):
         time.sleep(seconds)
         killing.seconds += seconds
         assert_ledger_closes(killing.program.data_dir)

@@ -10,19 +10,41 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from tests.cli.program import Program
 from tests.contract.process import Process
 
 PATIENCE = 60.0
+LOUD = {"SMARTHOST_RATE_LIMITS": "off", "SMARTHOST_LOG_LEVEL": "debug"}
+"""Limits would refuse what tests ask, and the log tells everything."""
+
+
+class Running(Protocol):
+    """What is used of `subprocess.Popen`."""
+
+    pid: int
+
+    @property
+    def stdout(self) -> IO[str] | None: ...
+
+    @property
+    def stderr(self) -> IO[str] | None: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int, /) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 class Served:
     """A service that was started; its log and what it prints are read as they come."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: Running) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self.process = process
@@ -140,16 +162,22 @@ def started(
 
     Rate limits are off and the log tells everything, if `environ` does not say otherwise.
     """
-    given = {"SMARTHOST_RATE_LIMITS": "off", "SMARTHOST_LOG_LEVEL": "debug"} | environ
     process = subprocess.Popen(
         [*under, *program.command("serve", *arguments)],
-        env=program.environment(given),
+        env=program.environment(LOUD | environ),
         cwd=program.folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    with watched(process) as service:
+        yield service
+
+
+@contextlib.contextmanager
+def watched(process: Running) -> Iterator[Served]:
+    """Watch a service; it has ended at the end."""
     service = Served(process)
     try:
         yield service

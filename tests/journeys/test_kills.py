@@ -23,6 +23,7 @@ from tests.cli.program import Program
 from tests.contract.bodies import LOGIN
 from tests.contract.service import BASE_DOMAIN, SETTINGS
 from tests.journeys.application import Tenant, open_tenants
+from tests.journeys.preloaded import preloaded
 from tests.journeys.served import Served, serving, started
 
 KILLS = 200
@@ -69,12 +70,13 @@ def _installation(folder: Path) -> Installation:
 
 def _kill_often(installation: Installation, chance: random.Random) -> int:
     """Return the number of saves that were answered."""
-    for number in range(KILLS // SIDE_BY_SIDE):
-        if number % 10 == 9:
-            _kill_a_start(installation.program, chance.uniform(0.1, 0.5))
-        with started(installation.program, **WITH_PORTALS) as service:
-            _read_all(installation, service)
-            _save_until_killed(installation, service, f"r{number}", chance.uniform(0.02, 0.25))
+    with preloaded(installation.program) as loaded:
+        for number in range(KILLS // SIDE_BY_SIDE):
+            if number % 10 == 9:
+                _kill_a_start(installation.program, chance.uniform(0.1, 0.5))
+            with loaded.started(**WITH_PORTALS) as service:
+                _read_all(installation, service)
+                _save_until_killed(installation, service, f"r{number}", chance.uniform(0.02, 0.25))
     with serving(installation.program, **WITH_PORTALS) as service:
         _read_all(installation, service)
     _read_store(installation)
