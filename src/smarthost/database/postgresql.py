@@ -9,7 +9,8 @@ whoever still waits for it, so that a connection is never left in the middle of 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from smarthost.clock import Clock, SystemClock
@@ -97,7 +98,7 @@ class PostgresqlDatabase:
 
     async def _fetch(self, sql: str, values: tuple[Value, ...]) -> list[Row]:
         async with self._connections.one() as connection:
-            return await _Transaction(connection, self._connections.name).fetch(sql, *values)
+            return await self._of(connection).fetch(sql, *values)
 
     async def transact(self, work: Work[T]) -> T:
         """Run `work`; return when its commit is on the server's disk."""
@@ -115,7 +116,7 @@ class PostgresqlDatabase:
         lost = False
         for tried in range(1, _TRIES + 1):
             try:
-                async with self._units:
+                async with self._room():
                     return await self._once(work), None
             except AgainError as error:
                 if tried == _TRIES:
@@ -130,10 +131,21 @@ class PostgresqlDatabase:
                 return None, error
         raise AssertionError("the last try returns")
 
+    @asynccontextmanager
+    async def _room(self) -> AsyncIterator[None]:
+        await self._connections.wait_for(self._units)
+        try:
+            yield
+        finally:
+            self._units.release()
+
+    def _of(self, connection: Connection) -> "_Transaction":
+        return _Transaction(connection, self._connections)
+
     async def _once(self, work: Work[T]) -> T:
         async with self._connections.one() as connection:
-            transaction = _Transaction(connection, self._connections.name)
-            await transaction.execute("BEGIN")
+            transaction = self._of(connection)
+            await transaction.begin()
             try:
                 result = await work(transaction)
             except BaseException:
@@ -144,7 +156,7 @@ class PostgresqlDatabase:
 
     async def _commit(self, connection: Connection) -> None:
         try:
-            with self._measured():
+            with self._measured(), self._connections.pulse.watching(connection):
                 status = await connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
             connection.terminate()
@@ -159,9 +171,14 @@ class PostgresqlDatabase:
 
     async def _roll_back(self, connection: Connection) -> None:
         try:
-            await connection.execute("ROLLBACK")
+            with self._connections.pulse.watching(connection):
+                await connection.execute("ROLLBACK")
         except DRIVER_ERRORS:
             connection.terminate()
+
+    def name_sessions(self, node: str) -> None:
+        """Have the server know from now on that this process's sessions are a node's."""
+        self._connections.name_sessions(node)
 
     async def connect(self) -> Connection:
         """Make a connection that is the caller's own. Raises `StoreUnavailableError`."""
@@ -199,15 +216,23 @@ class PostgresqlDatabase:
 class _Transaction:
     """A connection, as a unit of work sees it."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, connections: Connections) -> None:
         self._connection = connection
-        self._name = name
+        self._name = connections.name
+        self._pulse = connections.pulse
+
+    async def begin(self) -> None:
+        try:
+            with self._pulse.watching(self._connection):
+                await self._connection.execute("BEGIN")
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         try:
-            return [
-                tuple(row) for row in await self._connection.fetch(sql, *map(storable, values))
-            ]
+            with self._pulse.watching(self._connection):
+                rows = await self._connection.fetch(sql, *map(storable, values))
+            return [tuple(row) for row in rows]
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
 
@@ -215,7 +240,10 @@ class _Transaction:
         # Without values it may be a script, of a migration for instance.
         timeout = None if values else SCRIPT_SECONDS
         try:
-            status = await self._connection.execute(sql, *map(storable, values), timeout=timeout)
+            with self._pulse.watching(self._connection):
+                status = await self._connection.execute(
+                    sql, *map(storable, values), timeout=timeout
+                )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         return _changed(status)
