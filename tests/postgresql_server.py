@@ -10,10 +10,11 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,8 +61,8 @@ def apart(coroutine: Coroutine[Any, Any, T]) -> T:
 class PostgresqlServer:
     """Runs from its making to `stop`."""
 
-    def __init__(self, **settings: str) -> None:
-        """`settings` are added to those of tests."""
+    def __init__(self, under: Sequence[str] = (), **settings: str) -> None:
+        """`settings` are added to those of tests; `under` is a command that starts it."""
         binaries = find_binaries()
         assert binaries is not None, "PostgreSQL is not installed"
         self._binaries = binaries
@@ -70,6 +71,7 @@ class PostgresqlServer:
             tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-", dir=_folder_for_files())
         )
         self._data = self.folder / "data"
+        self._under = under
         self._as_user = [shutil.which("setpriv") or "setpriv", "--pdeathsig=QUIT"]
         if os.geteuid() == 0:  # which initdb refuses
             nobody = pwd.getpwnam("nobody")
@@ -86,12 +88,19 @@ class PostgresqlServer:
         """Return the URL of one of its databases."""
         return f"postgresql://{user}@/{name}?host={self.folder}"
 
+    @property
+    def pid(self) -> int:
+        """The first process, whose children the others are."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it and wait until it answers."""
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._as_user, self._binaries / "postgres", "-D", self._data, *settings],
+                [*self._under, *self._as_user, self._binaries / "postgres", "-D", self._data,
+                 *settings],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                 start_new_session=True,  # Ctrl-C is for the tests
             )  # fmt: skip
@@ -103,6 +112,20 @@ class PostgresqlServer:
         if process is not None:
             process.send_signal(3 if crash else 2)
             process.wait(60)
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Have it stand still, with all that it was asked: nothing is answered, nothing closed."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        # It goes first and comes back last, so that it begins nothing else meanwhile.
+        processes = [self.pid, *map(int, children)]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in reversed(processes):
+                os.kill(process, signal.SIGCONT)
 
     def remove(self) -> None:
         """End it for good."""
