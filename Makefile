@@ -30,13 +30,13 @@ check: ## format, lint, types and the layers of imports
 	@scripts/install test
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy src tests $(wildcard benchmarks/*.py) $(wildcard deploy/docker/*.py)
+	.venv/bin/mypy src tests $(wildcard benchmarks/*.py servers/*.py) $(wildcard deploy/docker/*.py)
 	.venv/bin/lint-imports --no-logo
 
 lock: ## pins the dependencies of pyproject.toml in requirements/ (ARGS=--upgrade: newest)
 	@scripts/lock $(ARGS)
 
-bench: ## measures reads, saves, the queue, the SMTP client, a check, the pages and all of it, each beside another
+bench: ## measures reads, saves, the queue, the SMTP client, a check, the pages, all of it and both engines, each beside another
 	@scripts/install test
 	.venv/bin/python -m benchmarks.settings $(ARGS)
 	.venv/bin/python -m benchmarks.queue
@@ -44,3 +44,4 @@ bench: ## measures reads, saves, the queue, the SMTP client, a check, the pages 
 	.venv/bin/python -m benchmarks.check
 	.venv/bin/python -m benchmarks.pages
 	.venv/bin/python -m benchmarks.relay
+	.venv/bin/python -m benchmarks.nodes

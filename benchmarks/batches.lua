@@ -1,13 +1,17 @@
 -- The load for wrk: batches of messages as /emails/batch takes them, the same for every server, and
--- each message of 50 batches to another recipient: an index of addresses is written all over.
--- Prints its figures as JSON, as load.lua does. Arguments: host, key, messages a batch, octets of
--- each text.
+-- each message of 50 batches to another recipient: an index of addresses is written all over. Each
+-- batch is for the next portal of a file of "<host> <key>" lines. Prints its figures as JSON, as
+-- load.lua does. Arguments: the file, messages a batch, octets of each text.
 
-local made, turn = {}, 0
+local heads, bodies, turn = {}, {}, 0
 
 function init(arguments)
-  local host, key = arguments[1], arguments[2]
-  local messages, octets = tonumber(arguments[3]), tonumber(arguments[4])
+  for line in io.lines(arguments[1]) do
+    local host, key = line:match("^(%S+) (%S+)$")
+    heads[#heads + 1] = "POST /emails/batch HTTP/1.1\r\nHost: " .. host ..
+      "\r\nAuthorization: Bearer " .. key .. "\r\nContent-Type: application/json"
+  end
+  local messages, octets = tonumber(arguments[2]), tonumber(arguments[3])
   local line = ("All work and no play makes a dull benchmark of every queue. "):sub(1, 59)
   local text = (line .. "\\n"):rep(math.ceil(octets / 60))
   for batch = 1, 50 do
@@ -19,15 +23,13 @@ function init(arguments)
         '@example.org","subject":"Benchmark","text":"' .. text .. '"}'
     end
     local body = "[" .. table.concat(several, ",") .. "]"
-    made[batch] = "POST /emails/batch HTTP/1.1\r\nHost: " .. host ..
-      "\r\nAuthorization: Bearer " .. key .. "\r\nContent-Type: application/json" ..
-      "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+    bodies[batch] = "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
   end
 end
 
 function request()
-  turn = turn % #made + 1
-  return made[turn]
+  turn = turn + 1
+  return heads[turn % #heads + 1] .. bodies[turn % #bodies + 1]
 end
 
 function done(summary, latency)

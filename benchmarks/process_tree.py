@@ -47,9 +47,26 @@ def most_memory(root: int) -> Memory:
     return Memory(together=sum(found), largest=max(found), processes=len(found))
 
 
+def proportional_memory(root: int) -> float:
+    """Return MiB of process `root` and its descendants now; what several share counts once.
+
+    Zero for those of whom the kernel does not tell it to this user.
+    """
+    return sum(_proportional(pid) for pid in _ended(root))
+
+
 def _clock(pid: int) -> float:
     """Read the CPU clock of another process, as `clock_getcpuclockid(3)` names it."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def _proportional(pid: int) -> float:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:  # it has ended, or is another user's
+        return 0.0
+    lines = [line for line in rollup.splitlines() if line.startswith("Pss:")]
+    return sum(int(line.split()[1]) / 1024 for line in lines)
 
 
 def _most_resident(pid: int) -> float:

@@ -8,7 +8,6 @@ portal's backlog behind a dead relay beside none; and the service's memory throu
 
 import argparse
 import asyncio
-import socket
 import statistics
 import sys
 import tempfile
@@ -17,41 +16,24 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import httptools
 import msgspec
 import uvloop
 
-from benchmarks.serving import baseline, load, need_wrk, resident, service, tell
-from smarthost.app.parts import Parts, open_parts
-from smarthost.audit.model import OPERATOR, Actor
-from smarthost.config import Config, load_config
-from smarthost.database.engine import Transaction
-from smarthost.delivery.outcome import Result, Step
-from smarthost.mail.envelope import Envelope
-from smarthost.mail_queue.accepted.model import Details, Submission
-from smarthost.mail_queue.model import Attempted, Claim, Kind
-from smarthost.portals.model import Permission, Portal, Role
-from smarthost.smtp_settings.model import Draft, SmtpSettings
+from benchmarks.claiming import claim_costs
+from benchmarks.installation import (
+    Installation,
+    Made,
+    make_portal,
+    queue_many,
+    write_targets,
+)
+from benchmarks.serving import baseline, closed_port, load, need_wrk, resident, service, tell
 
-BASE_DOMAIN = "portals.example"
 _BATCH = 100
-_SENDER = "notify@example.com"
-_OPERATOR = Actor(name=OPERATOR)
-_LINE = b"All work and no play makes a dull benchmark of every queue.\r\n"
 _WAIT_SECONDS = 60.0
-
-
-class _Made(NamedTuple):
-    """A portal with settings, and a key of its administrator."""
-
-    portal: Portal
-    token: str
-
-    @property
-    def host(self) -> str:
-        return f"{self.portal.name}.{BASE_DOMAIN}"
 
 
 def main() -> None:
@@ -68,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="smarthost-benchmark-") as name:
         folder = Path(name)
         if given.only in (None, "accept"):
-            accepting(folder / "accepting", given.rounds, given.seconds)
+            accepting(_in(folder / "accepting"), given.rounds, given.seconds)
         if given.only in (None, "claim"):
             claiming(folder / "claiming", tuple(given.rows), given.rounds)
         if given.only in (None, "isolation"):
@@ -78,20 +60,21 @@ def main() -> None:
 # Accepting.
 
 
-def accepting(folder: Path, rounds: int, seconds: int) -> None:
+def accepting(installation: Installation, rounds: int, seconds: int) -> None:
     """Messages a second through POST /emails/batch, beside the least that keeps the octets."""
-    made = asyncio.run(_one_portal(folder, _closed_port()))
+    made = asyncio.run(_one_portal(installation, closed_port()))
+    targets = write_targets(installation, [made])
     print("| accepting | messages/s | p99 ms of a batch | of bare inserts |")
     print("|---|---:|---:|---:|")
-    bare = baseline("bare_accept", str(folder.with_suffix(".bare")))
-    with service(_environment(folder)) as (ours, process, _), bare as least:
+    bare = baseline("bare_accept", str(installation.folder.with_suffix(".bare")))
+    with service(installation.environment()) as (ours, process, _), bare as least:
         for octets in (200, 2_048):
             figures: dict[str, list[float]] = {"bare": [], "service": []}
             p99: list[int] = []
             for number in range(1, rounds + 1):
                 tell(f"Accepting {octets} octets, round {number} of {rounds} …")
                 for name, url in (("bare", least), ("service", ours)):
-                    arguments = (made.host, made.token, str(_BATCH), str(octets))
+                    arguments = (str(targets), str(_BATCH), str(octets))
                     found = load(url, 8, seconds, "batches.lua", *arguments)
                     if found.failed:
                         sys.exit(f"{found.failed} batches failed: these figures mean nothing.")
@@ -114,93 +97,28 @@ def accepting(folder: Path, rounds: int, seconds: int) -> None:
 
 def claiming(folder: Path, sizes: Sequence[int], rounds: int) -> None:
     """Microseconds for claiming and recording one message, with few and with many queued."""
-    for size in sizes:
+    places = {f"{size:,} queued": _in(folder / str(size)) for size in sizes}
+    for size, installation in zip(sizes, places.values(), strict=True):
         tell(f"Queueing {size:,} messages …")
-        asyncio.run(_fill(folder / str(size), size))
-    costs: dict[int, list[float]] = {size: [] for size in sizes}
-    for number in range(1, rounds + 1):
-        for size in sizes:
-            tell(f"Claiming of {size:,}, round {number} of {rounds} …")
-            costs[size].append(uvloop.run(_claims(folder / str(size))))
-    few, many = (statistics.median(costs[size]) for size in sizes)
-    ratio = statistics.median(
-        more / less for less, more in zip(costs[sizes[0]], costs[sizes[1]], strict=True)
-    )
+        asyncio.run(_fill(installation, size))
+    costs = list(uvloop.run(claim_costs(places, rounds)).values())
+    few, many = map(statistics.median, costs)
+    ratio = statistics.median(more / less for less, more in zip(*costs, strict=True))
     print("| queued | microseconds for claiming and recording one |")
     print("|---:|---:|")
     print(f"| {sizes[0]:,} | {few:.0f} |")
     print(f"| {sizes[1]:,} | {many:.0f} (x {ratio:.2f}) |\n", flush=True)
-    with service(_environment(folder / str(sizes[1]))) as (_, process, _started):
+    with service(_in(folder / str(sizes[1])).environment()) as (_, process, _started):
         # The worker looks at the queue at once and finds its relay away.
         time.sleep(5)
         most = resident(process, most=True)
         print(f"Memory of a service with {sizes[1]:,} queued: at most {most:.0f} MiB.\n")
 
 
-async def _fill(folder: Path, size: int) -> None:
-    made = await _one_portal(folder, _closed_port())
-    async with _open(folder) as parts:
-        await _queue(parts, made.portal.id, size)
-
-
-async def _queue(parts: Parts, portal_id: str, size: int) -> None:
-    """Put messages into the queue, through its door."""
-    intake = parts.delivery.intake
-    sizes = [1_000] * (size // 1_000) + [size % 1_000]
-    for many in sizes:
-        submissions = [_submission(parts.ids.new()) for _ in range(many)]
-        await intake.submit(portal_id, submissions, by=_OPERATOR, owner=None)
-
-
-def _submission(message_id: str) -> Submission:
-    content = b"From: %s\r\nSubject: Benchmark\r\n\r\n" % _SENDER.encode() + _LINE * 3
-    envelope = Envelope(
-        sender=_SENDER,
-        recipients=("reader@example.org",),
-        content=content,
-        needs_smtputf8=False,
-        needs_8bit=False,
-    )
-    return Submission(id=message_id, envelope=envelope, details=Details(subject="Benchmark"))
-
-
-async def _claims(folder: Path, batches: int = 20) -> float:
-    async with _open(folder) as parts:
-        portal = (await parts.portals.portals(at_most=1))[0]
-        queue = parts.delivery.queue
-        done = 0
-        took = 0.0
-        # The first one reads pages that no later one has to.
-        for number in range(batches + 1):
-            began = time.perf_counter()
-            claims = await queue.claim(portal.id, Kind.MAIL, set(), at_most=20)
-            for claim in claims:
-                await queue.record(claim, _accepted(claim))
-            if number:
-                took += time.perf_counter() - began
-                done += len(claims)
-        # As many as there were: every round begins alike.
-        await _queue(parts, portal.id, done + 20)
-        return took / done * 1e6
-
-
-def _accepted(claim: Claim) -> list[Attempted]:
-    return [
-        Attempted(
-            address=one.address,
-            attempt=one.attempt,
-            started_at=claim.started_at,
-            microseconds=1_000,
-            result=Result.ACCEPTED,
-            step=Step.DATA,
-            reply="250 2.0.0 Ok",
-            revision=1,
-            relay_host="mail.example.com",
-            relay_port=587,
-            default_relay=False,
-        )
-        for one in claim.recipients
-    ]
+async def _fill(installation: Installation, size: int) -> None:
+    made = await _one_portal(installation, closed_port())
+    async with installation.open() as parts:
+        await queue_many(parts, made.portal.id, size)
 
 
 # Isolation.
@@ -212,11 +130,12 @@ async def isolated(folder: Path, backlog: int, sends: int) -> None:
         sink = await stack.enter_async_context(_listening(Sink))
         silent = await stack.enter_async_context(_listening(asyncio.Protocol))
         times: dict[str, list[float]] = {"alone": [], "beside": []}
-        clients: dict[str, tuple[str, _Made]] = {}
+        clients: dict[str, tuple[str, Made]] = {}
         for name in times:
             tell(f"Making an installation: {name} …")
-            made = await _two_portals(folder / name, sink, silent, backlog * (name == "beside"))
-            running = service(_environment(folder / name))
+            installation = _in(folder / name)
+            made = await _two_portals(installation, sink, silent, backlog * (name == "beside"))
+            running = service(installation.environment())
             url, process, _started = stack.enter_context(running)
             clients[name] = (url, made)
             if name == "beside":
@@ -287,7 +206,7 @@ class _Answer(asyncio.Protocol):
         self.status.set_result(self._parser.get_status_code())
 
 
-async def _time_to_relay(url: str, made: _Made) -> float:
+async def _time_to_relay(url: str, made: Made) -> float:
     """Return the seconds from sending the request to the relay's having the message."""
     body = msgspec.json.encode(
         {"to": "reader@example.org", "subject": "Benchmark", "text": "Soon?"}
@@ -323,75 +242,21 @@ async def _listening(protocol: type[asyncio.Protocol]) -> AsyncIterator[int]:
 # Installations.
 
 
-async def _two_portals(folder: Path, sink: int, silent: int, backlog: int) -> _Made:
+def _in(folder: Path) -> Installation:
+    return Installation(folder=folder)
+
+
+async def _two_portals(installation: Installation, sink: int, silent: int, backlog: int) -> Made:
     """Make the portal that is timed, and one whose relay never speaks."""
-    async with _open(folder) as parts:
-        dead = await _portal(parts, "dead", silent)
-        await _queue(parts, dead.portal.id, backlog)
-        return await _portal(parts, "timed", sink)
+    async with installation.open() as parts:
+        dead = await make_portal(parts, "dead", "127.0.0.1", silent)
+        await queue_many(parts, dead.portal.id, backlog)
+        return await make_portal(parts, "timed", "127.0.0.1", sink)
 
 
-async def _one_portal(folder: Path, port: int) -> _Made:
-    async with _open(folder) as parts:
-        return await _portal(parts, "only", port)
-
-
-async def _portal(parts: Parts, name: str, relay_port: int) -> _Made:
-    portal = parts.portals.new_portal(name)
-    user = parts.portals.new_user(portal.id, "admin@example.com", Role.ADMINISTRATOR, None)
-    key, token = parts.keys.new_key(user, "bench", frozenset({Permission.ALL}), None)
-
-    async def work(tx: Transaction) -> None:
-        await parts.portals.insert_portal(tx, portal, _OPERATOR)
-        await parts.portals.insert_user(tx, user, _OPERATOR)
-        await parts.keys.insert(tx, key, token, _OPERATOR)
-
-    await parts.database.transact(work)
-    settings = SmtpSettings(
-        host="127.0.0.1",
-        port=relay_port,
-        sender_address=_SENDER,
-        sender_display_name=None,
-        user_name=None,
-        enable_ssl=False,
-        enable_auth=False,
-        use_ntlm=False,
-    )
-    await parts.settings.save(portal.id, Draft(settings=settings, password=None), _OPERATOR)
-    return _Made(portal, token.text().reveal())
-
-
-@asynccontextmanager
-async def _open(folder: Path) -> AsyncIterator[Parts]:
-    async with open_parts(_config(folder), create=True) as parts:
-        yield parts
-
-
-def _config(folder: Path) -> Config:
-    return load_config(
-        _environment(folder),
-        working_directory=Path.cwd(),
-        machine_name=socket.getfqdn,
-        stderr_is_terminal=False,
-    )
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    return {
-        "SMARTHOST_DATA_DIR": str(folder),
-        "SMARTHOST_BASE_DOMAIN": BASE_DOMAIN,
-        "SMARTHOST_RELAY_NETWORKS": "any",
-        # One user may ask 1,500 times a minute; the counting itself stays on.
-        "SMARTHOST_RATE_LIMITS": "off",
-    }
-
-
-def _closed_port() -> int:
-    """Return a port that nobody listens on: a relay that is away."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+async def _one_portal(installation: Installation, port: int) -> Made:
+    async with installation.open() as parts:
+        return await make_portal(parts, "only", "127.0.0.1", port)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def _measure(names: Sequence[str], load: Load, rounds: int) -> None:
     with tempfile.TemporaryDirectory(prefix="smarthost-benchmark-") as folder, ExitStack() as held:
         # Postfix's own user has to come through.
         Path(folder).chmod(0o755)
-        sink = held.enter_context(_sink())
+        sink = held.enter_context(running_sink())
         products = []
         for name in names:
             (Path(folder) / name).mkdir()
@@ -112,7 +112,7 @@ def _measure(names: Sequence[str], load: Load, rounds: int) -> None:
     _report(load.octets, figures, memory)
 
 
-def _once(product: Product, sink: "_Sink", load: Load, first: int) -> Figures:
+def _once(product: Product, sink: "RunningSink", load: Load, first: int) -> Figures:
     """Send everything through, see that it came, and count what it cost.
 
     What a product does behind the last message counts as its CPU, but not as its time. So does
@@ -140,7 +140,7 @@ def _submit(product: Product, load: Load, first: int) -> Submitted:
     order = Order(
         port=product.port,
         user_name=product.user_name,
-        password=product.password,
+        passwords=[product.password],
         sessions=load.sessions,
         messages=load.messages,
         octets=load.octets,
@@ -174,7 +174,7 @@ def compare(arrived: Arrived, load: Load, first: int) -> None:
         sys.exit(f"{(sent - came).total()} messages lost, {(came - sent).total()} too many.")
 
 
-class _Sink:
+class RunningSink:
     """The sink's process, as it is spoken with."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -182,6 +182,7 @@ class _Sink:
         self.port = int(self._answer())
 
     def expect(self, count: int) -> None:
+        """Forget what came, and count anew."""
         self._say(f"expect {count}")
 
     def wait(self) -> None:
@@ -189,6 +190,7 @@ class _Sink:
         self._answer()
 
     def report(self) -> Arrived:
+        """Return what came."""
         self._say("report")
         return msgspec.json.decode(self._answer(), type=Arrived)
 
@@ -206,12 +208,13 @@ class _Sink:
 
 
 @contextmanager
-def _sink() -> Iterator[_Sink]:
-    command = [sys.executable, "-m", "benchmarks.relay_sink"]
+def running_sink(*addresses: str) -> Iterator[RunningSink]:
+    """Start the sink; it listens on these addresses, too."""
+    command = [sys.executable, "-m", "benchmarks.relay_sink", *addresses]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         try:
-            yield _Sink(process)
+            yield RunningSink(process)
         finally:
             process.terminate()
 

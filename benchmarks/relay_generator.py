@@ -11,6 +11,7 @@ import base64
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -38,7 +39,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     port: int
     user_name: str
-    password: str
+    passwords: list[str]
+    """Each session takes the next one."""
     sessions: int
     messages: int
     octets: int
@@ -84,9 +86,10 @@ async def _submit(order: Order) -> Submitted:
     began = time.process_time()
     async with asyncio.timeout(SECONDS):
         sessions = []
-        for _ in range(order.sessions):
+        for number in range(order.sessions):
+            password = order.passwords[number % len(order.passwords)]
             _, session = await loop.create_connection(
-                lambda: _Session(order, run), "127.0.0.1", order.port
+                partial(_Session, order, password, run), "127.0.0.1", order.port
             )
             sessions.append(session)
         await asyncio.gather(*(session.logged_in for session in sessions))
@@ -122,11 +125,11 @@ def _content(serial: int, octets: int) -> bytes:
 
 
 class _Session(asyncio.Protocol):
-    def __init__(self, order: Order, run: _Run) -> None:
+    def __init__(self, order: Order, password: str, run: _Run) -> None:
         loop = asyncio.get_running_loop()
         self.logged_in: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
-        initial = base64.b64encode(f"\0{order.user_name}\0{order.password}".encode())
+        initial = base64.b64encode(f"\0{order.user_name}\0{password}".encode())
         self._login = b"AUTH PLAIN %s\r\n" % initial
         self._run = run
         self._state = _GREETING

@@ -1,7 +1,8 @@
 """The relay that everything ends at: a process of its own, started by `relay`.
 
-It says yes to all and keeps every message as it came; what was kept is looked at when it is asked
-for, after the time that counts. It obeys lines on standard input and answers each with one line:
+It listens on 127.0.0.1 and, at the same port, on the addresses that it is started with. It says
+yes to all and keeps every message as it came; what was kept is looked at when it is asked for,
+after the time that counts. It obeys lines on standard input and answers each with one line:
 `expect N` when N messages have come, `report` with what they were, as JSON.
 """
 
@@ -27,8 +28,10 @@ _BEGIN = b"X-Benchmark: "
 class Arrived(msgspec.Struct, frozen=True, kw_only=True):
     """What has come since `expect`."""
 
+    first: float
+    """When the first message was whole, by the monotonic clock of all processes."""
     last: float
-    """When the last message expected was whole, by the monotonic clock of all processes."""
+    """When the last message expected was whole."""
     cpu: float
     """Seconds of CPU until then."""
     connections: int
@@ -52,13 +55,15 @@ class Sink:
         self.taken: list[tuple[bytes, bytes]] = []
         self.connections = 0
         self._wanted = count
-        self._last = 0.0
+        self._first = self._last = 0.0
         self._began = time.process_time()
         self._cpu = 0.0
 
     def take(self, recipient: bytes, stuffed: bytes) -> None:
         """Keep a message as it came."""
         self.taken.append((recipient, stuffed))
+        if len(self.taken) == 1:
+            self._first = time.monotonic()
         if len(self.taken) == self._wanted:
             self._last = time.monotonic()
             self._cpu = time.process_time() - self._began
@@ -67,6 +72,7 @@ class Sink:
     def report(self) -> Arrived:
         """Tell what came, without what the way has put in front of each message."""
         return Arrived(
+            first=self._first,
             last=self._last,
             cpu=self._cpu,
             connections=self.connections,
@@ -130,7 +136,12 @@ async def _serve() -> None:
     sink = Sink()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Session(sink), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    port = server.sockets[0].getsockname()[1]
+    # Under other addresses it is another relay, for whoever counts connections to each.
+    others = [
+        await loop.create_server(lambda: _Session(sink), address, port) for address in sys.argv[1:]
+    ]
+    print(port, flush=True)
     orders = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
     while line := await orders.readline():
@@ -139,7 +150,8 @@ async def _serve() -> None:
             sink.expect(int(count))
         else:
             print(msgspec.json.encode(sink.report()).decode(), flush=True)
-    server.close()
+    for one in (server, *others):
+        one.close()
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ def need_wrk() -> None:
 
 def load(url: str, connections: int, seconds: int, script: str, *arguments: str) -> Figures:
     """Load `url` with what a Lua script asks for, which prints its figures."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / script), url]
+    # An answer that takes longer than two seconds is a slow one and no failure.
+    options = ("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s")
+    command = ["wrk", *options, "-s", str(HERE / script), url]
     done = subprocess.run([*command, "--", *arguments], capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("FIGURES "))
     return msgspec.json.decode(line.removeprefix("FIGURES "), type=Figures)
@@ -51,13 +53,16 @@ def load(url: str, connections: int, seconds: int, script: str, *arguments: str)
 def service(
     environment: dict[str, str], processes: int = 1
 ) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
-    """Run Smarthost; give its URL, its process, and the seconds to its first answer."""
-    port = _free_port()
+    """Run Smarthost; give its URL, its process, and the seconds to its first answer.
+
+    It takes mail by SMTP at a port of its own choice, where `environment` names none.
+    """
+    port = free_port()
     listen = {
         "SMARTHOST_HTTP_LISTEN": f"127.0.0.1:{port}",
         "SMARTHOST_SUBMISSION_LISTEN": "127.0.0.1:0",
     }
-    environment = {**os.environ, **environment, **listen}
+    environment = {**os.environ, **listen, **environment}
     command = [sys.executable, "-m", "smarthost", "serve", "--processes", str(processes)]
     with _running(command, environment, port) as running:
         yield running
@@ -66,7 +71,7 @@ def service(
 @contextmanager
 def baseline(module: str, *arguments: str) -> Iterator[str]:
     """Run a server of this folder, whose last argument is the port; give its URL."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", f"benchmarks.{module}", *arguments, str(port)]
     with _running(command, dict(os.environ), port) as (url, _process, _started):
         yield url
@@ -111,8 +116,14 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody has just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def closed_port() -> int:
+    """Return a port that nobody listens on: a relay that is away."""
+    return free_port()

@@ -6,26 +6,19 @@ that a machine whose speed drifts changes both. Needs wrk (Debian: `apt-get inst
 
 import argparse
 import asyncio
-import socket
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.installation import Installation, Made, make_portals, write_targets
 from benchmarks.serving import Figures, baseline, load, need_wrk, resident, service, tell
-from smarthost.app.parts import Parts, open_parts
-from smarthost.audit.model import OPERATOR, Actor
-from smarthost.config import load_config
-from smarthost.database.engine import Transaction
-from smarthost.portals.model import Permission, Role
 from smarthost.secret import Secret
 from smarthost.smtp_settings.model import Draft, SmtpSettings
 
-BASE_DOMAIN = "portals.example"
 ROUNDS = 5
 SECONDS = 4
 CONNECTIONS = 64
-_OPERATOR = Actor(name=OPERATOR)
 
 
 def main() -> None:
@@ -47,11 +40,11 @@ def _run(folder: Path, sizes: list[int], rounds: int, seconds: int, processes: i
     memory: dict[int, tuple[float, float]] = {}
     starts: list[float] = []
     for size in sizes:
-        data = folder / str(size)
+        installation = Installation(folder=folder / str(size))
         tell(f"Making {size:,} portals with settings …")
-        targets = asyncio.run(_populate(data, size))
+        targets = asyncio.run(populate(installation, size))
         with (
-            service(_environment(data), processes) as (ours, process, started),
+            service(installation.environment(), processes) as (ours, process, started),
             baseline("echo") as echo,
         ):
             starts.append(started)
@@ -60,7 +53,7 @@ def _run(folder: Path, sizes: list[int], rounds: int, seconds: int, processes: i
                 tell(f"{size:,} portals, round {number} of {rounds} …")
                 for kind in ("read", "save"):
                     for name, url in (("echo", echo), ("service", ours)):
-                        _warm(data)
+                        _warm(installation.folder)
                         figures = load(url, CONNECTIONS, seconds, "load.lua", str(targets), kind)
                         results.setdefault((kind, size, name), []).append(figures)
             if processes == 1:
@@ -107,41 +100,14 @@ def _row(what: str, portals: int, figures: list[Figures], ratio: str) -> str:
     return f"| {what} | {portals:,} | {rate:,.0f} | {p50:.2f} | {p99:.2f} | {ratio} |"
 
 
-async def _populate(data: Path, size: int) -> Path:
+async def populate(installation: Installation, size: int) -> Path:
     """Make portals with an administrator, a key and settings each; return the list of targets."""
-    config = load_config(
-        _environment(data),
-        working_directory=data.parent,
-        machine_name=socket.getfqdn,
-        stderr_is_terminal=False,
-    )
-    lines = []
-    async with open_parts(config, create=True) as parts:
+    made: list[Made] = []
+    async with installation.open() as parts:
         for first in range(0, size, 500):
-            lines += await _some_portals(parts, range(first, min(first + 500, size)))
-    targets = data / "targets"
-    targets.write_text("\n".join(lines) + "\n")
-    return targets
-
-
-async def _some_portals(parts: Parts, numbers: range) -> list[str]:
-    made = []
-    for number in numbers:
-        portal = parts.portals.new_portal(f"p{number}")
-        user = parts.portals.new_user(portal.id, "admin@example.com", Role.ADMINISTRATOR, None)
-        key, token = parts.keys.new_key(user, "bench", frozenset({Permission.ALL}), None)
-        made.append((portal, user, key, token))
-
-    async def work(tx: Transaction) -> None:
-        for portal, user, key, token in made:
-            await parts.portals.insert_portal(tx, portal, _OPERATOR)
-            await parts.portals.insert_user(tx, user, _OPERATOR)
-            await parts.keys.insert(tx, key, token, _OPERATOR)
-
-    await parts.database.transact(work)
-    saves = (parts.settings.save(portal.id, _draft(), _OPERATOR) for portal, *_ in made)
-    await asyncio.gather(*saves)
-    return [f"{portal.name}.{BASE_DOMAIN} {token.text().reveal()}" for portal, _, _, token in made]
+            names = [f"p{number}" for number in range(first, min(first + 500, size))]
+            made += await make_portals(parts, names, _draft())
+    return write_targets(installation, made)
 
 
 def _draft() -> Draft:
@@ -156,15 +122,6 @@ def _draft() -> Draft:
         use_ntlm=False,
     )
     return Draft(settings=settings, password=Secret("correct horse battery staple"))
-
-
-def _environment(data: Path) -> dict[str, str]:
-    return {
-        "SMARTHOST_DATA_DIR": str(data),
-        "SMARTHOST_BASE_DOMAIN": BASE_DOMAIN,
-        # One user may ask 1,500 times a minute; the counting itself stays on.
-        "SMARTHOST_RATE_LIMITS": "off",
-    }
 
 
 def _warm(data: Path) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import asyncpg
 import pytest
 
+from servers.postgresql import apart
 from smarthost.database.migrate import migrate
 from smarthost.database.postgresql import PostgresqlDatabase
 from smarthost.secret import Secret
@@ -16,7 +17,6 @@ from tests.cli.test_doctor import wrong
 from tests.clocks import FakeClock
 from tests.engines import make_database
 from tests.journeys.served import serving
-from tests.postgresql_server import apart
 
 COPY = ("database", "copy")
 CANARY = "c4nary"

@@ -35,6 +35,7 @@ def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
         expire_seconds=432_000,
         keep_sent_seconds=0,
         keep_failed_seconds=604_800,
+        drain_seconds=0,
         log_format="json",
         log_level="info",
         ignored_names=(),
@@ -66,12 +67,14 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
             "SMARTHOST_EXPIRE_SECONDS": "3600",
             "SMARTHOST_KEEP_SENT_SECONDS": "7",
             "SMARTHOST_KEEP_FAILED_SECONDS": "0",
+            "SMARTHOST_DRAIN_SECONDS": "10",
             "SMARTHOST_LOG_FORMAT": "console",
             "SMARTHOST_LOG_LEVEL": "debug",
         }
     )
     assert (config.retry_seconds, config.expire_seconds) == (60, 3_600)
     assert (config.keep_sent_seconds, config.keep_failed_seconds) == (7, 0)
+    assert config.drain_seconds == 10
     assert config.data_dir == Path("/srv/data")
     assert config.database_file == tmp_path / "mail.db"
     assert config.http_listen == ListenAddress(host="::1", port=0)

@@ -20,8 +20,10 @@ from smarthost.app.crew import Alone
 from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.parts import Parts, open_parts
 from smarthost.app.serve import service_url
+from smarthost.app.stop import Stop
 from smarthost.app.web import make_web
 from smarthost.audit.model import OPERATOR, Actor
+from smarthost.clock import SystemClock
 from smarthost.config import Config, load_config
 from smarthost.portals.model import Permission, Portal, Role, User
 from smarthost.secret import Secret
@@ -213,7 +215,7 @@ class _Thread(threading.Thread):
         self.service: Service | None = None
         self._config = config
         self._server: Server | None = None
-        self._stopped = asyncio.Event()
+        self._ending = Stop(0, SystemClock())
 
     def run(self) -> None:
         try:
@@ -225,7 +227,7 @@ class _Thread(threading.Thread):
     def stop(self) -> None:
         if self._server is not None and self.service is not None:
             with suppress(RuntimeError):  # the loop has ended already
-                self.service.loop.call_soon_threadsafe(self._stopped.set)
+                self.service.loop.call_soon_threadsafe(self._ending.begin)
             self._server.stop()
 
     async def _serve(self) -> None:
@@ -234,7 +236,7 @@ class _Thread(threading.Thread):
             async with open_parts(self._config, create=True) as parts:
                 first = await initialise(parts, ADMIN_EMAIL)
                 await _give_password(parts, first)
-                web = make_web(self._config, parts, first.portal, DOOR, Alone(), self._stopped)
+                web = make_web(self._config, parts, first.portal, DOOR, Alone(), self._ending)
                 self._server = make_server(web)
                 self.service = Service(
                     config=self._config,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from servers.postgresql import find_binaries
 from tests.engines import stop_server
 from tests.journeys.cluster import cluster_in, kill_stop_and_cut_off
 from tests.journeys.killing import Account, kill_often
@@ -23,7 +24,6 @@ from tests.journeys.outages import (
     relay_of_nodes,
     stop_a_server_of_its_own,
 )
-from tests.postgresql_server import find_binaries
 
 KILLS = 1_000
 KILLS_OF_NODES = 100

@@ -206,5 +206,5 @@ def test_a_process_does_what_its_roles_say(program: Program) -> None:
 
 def test_roles_that_leave_a_process_without_work_are_refused(program: Program) -> None:
     ended = program("serve", "--roles", "delivery", "--processes", "2")
-    ended.assert_one_line(2, "One process delivers for all")
+    ended.assert_one_line(2, "On SQLite one process delivers for all")
     program("serve", "--roles", "smtp").assert_one_line(2, "There is no role 'smtp'")

@@ -139,6 +139,21 @@ def test_a_stop_at_any_moment_of_the_first_start_leaves_what_can_be_started(
         assert service.client("").ask("GET", "/readyz").status == 200
 
 
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_while_it_drains_it_says_so_and_serves(program: Program, key: str, processes: str) -> None:
+    with serving(program, "--processes", processes, SMARTHOST_DRAIN_SECONDS="1") as service:
+        client = service.client(key)
+        assert client.ask("GET", "/readyz").status == 200
+        service.send(signal.SIGTERM)
+        service.wait_many(int(processes), "draining")
+        ready = client.ask("GET", "/readyz")
+        assert (ready.status, ready.json()["status"]) == (503, "not ready")
+        assert client.ask("GET", "/healthz").status == 200
+        assert client.post(json.dumps(LOGIN).encode())[0] == 200
+        assert service.ended() == 0
+    assert program("settings", "show", "--json").json()["host"] == LOGIN["host"]
+
+
 @contextlib.contextmanager
 def _half_a_save(service: Served, key: str) -> Iterator[tuple[socket.socket, bytes]]:
     """Begin a save of which the service has read the head; give the connection and the rest."""

@@ -1,11 +1,14 @@
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from smarthost.database.engine import Database
-from smarthost.delivery.outcome import Step
+from smarthost.delivery.outcome import Outcome, Report, Step
+from smarthost.delivery.relay import RelaySettings
+from smarthost.mail.envelope import Envelope
 from smarthost.mail_queue.lock import DeliveryLock
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.pace import AT_ONCE
@@ -14,10 +17,11 @@ from tests.engines import executing
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
 from tests.mail_queue.messages import BY, submission, submit_mail, submit_test
-from tests.mail_queue.scripted import Held, Scripted, until
+from tests.mail_queue.scripted import Held, Scripted, accept_all, until
 from tests.mail_queue.working import Bench, make_bench
 
 STATES = "SELECT state FROM recipients ORDER BY state"
+TESTS_WAITING = "SELECT 1 FROM recipients WHERE kind = 'test' AND state = 'queued'"
 
 
 @pytest.fixture
@@ -50,13 +54,21 @@ async def test_what_another_process_accepts_is_carried_half_a_second_later(
 
 
 async def test_tests_go_first(bench: Bench, portal: str, neighbour: str) -> None:
+    waiting: set[int] = set()
+
+    async def look_then_accept(
+        settings: RelaySettings, envelope: Envelope, report: Report
+    ) -> Sequence[Outcome]:
+        waiting.add(len(await bench.database.fetch(TESTS_WAITING)))
+        return await accept_all(settings, envelope, report)
+
+    bench.attempt.script = look_then_accept
     for _ in range(3):
         await submit_mail(bench.quiet, portal)
-    test = await submit_test(bench.quiet, neighbour)
+    await submit_test(bench.quiet, neighbour)
     async with bench.working():
         await until(bench.are("sent", 4))
-    assert bench.attempt.asked[0][0].portal_id == neighbour
-    assert test
+    assert waiting == {0}, "claimed before any of the mail that came earlier"
 
 
 async def test_a_silent_relay_keeps_no_neighbour_waiting(

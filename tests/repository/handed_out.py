@@ -5,11 +5,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 GUIDE = ROOT / "docs" / "deployment.md"
-COMPOSE = [ROOT / "compose.yaml", *sorted((DEPLOY / "docker").glob("*.yaml"))]
+COMPOSE = [*sorted(ROOT.glob("compose*.yaml")), *sorted((DEPLOY / "docker").glob("*.yaml"))]
 EVERYTHING = [
     ROOT / "Dockerfile",
-    ROOT / "compose.yaml",
-    *sorted(path for path in DEPLOY.rglob("*") if path.is_file()),
+    *COMPOSE,
+    *sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path not in COMPOSE),
     GUIDE,
 ]
 

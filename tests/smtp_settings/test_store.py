@@ -381,11 +381,27 @@ async def test_the_keys_that_seal_are_written_down_once(
     store: SettingsStore, database: Database, ring: KeyRing, clock: FakeClock
 ) -> None:
     assert await keys_in_use(database) == frozenset()
-    await store.note_active_key()
+    assert await store.note_active_key(ring.key_ids)
     clock.advance(60)
-    await store.note_active_key()
+    assert await store.note_active_key(ring.key_ids)
     assert await keys_in_use(database) == {ring.active}
     assert await database.fetch("SELECT first_used_at FROM sealing_keys") == [(START,)]
+
+
+async def test_of_two_rings_for_a_new_database_the_first_one_counts(
+    store: SettingsStore, database: Database, ring: KeyRing, clock: FakeClock
+) -> None:
+    key, late = os.urandom(KEY_OCTETS), os.urandom(KEY_OCTETS)
+    other = KeyRing({key_id(key): key}, key_id(key))
+    elsewhere = SettingsStore(database, AuditLog(clock, Ids(clock)), clock, other)
+    # Both have found a database without any.
+    assert await store.note_active_key(ring.key_ids)
+    assert not await elsewhere.note_active_key(other.key_ids)
+    assert await keys_in_use(database) == {ring.active}
+    rotated = KeyRing({key_id(late): late}, key_id(late))
+    same = SettingsStore(database, AuditLog(clock, Ids(clock)), clock, rotated)
+    assert await same.note_active_key(ring.key_ids | rotated.key_ids)
+    assert await keys_in_use(database) == {ring.active, rotated.active}
 
 
 async def test_an_audit_event_tells_who_did_what_from_where(

@@ -4,14 +4,12 @@ One function a check, each of which gives findings and raises nothing that can b
 depends on something broken is left out: a missing database has one finding, not five.
 """
 
-import asyncio
 import os
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
+from smarthost.app.doctor_file import check_database, check_disk
 from smarthost.app.doctor_network import check_network
-from smarthost.app.doctor_server import check_server, check_server_database
+from smarthost.app.doctor_server import check_server, check_server_database, check_use
 from smarthost.app.finding import Finding, bad, good
 from smarthost.app.identity import issuer_client
 from smarthost.app.opening import open_database
@@ -22,8 +20,6 @@ from smarthost.clock import MICROSECONDS, Clock, moment
 from smarthost.config import Config, ConfigError
 from smarthost.database.backup_mark import marked_at
 from smarthost.database.engine import Database, StoreUnavailableError
-from smarthost.database.filesystem import network_filesystem_of
-from smarthost.database.migrate import migrations, schema_version
 from smarthost.identity.key_cache import fetch_keys
 from smarthost.identity.keys import BadIssuerError
 from smarthost.ids import Ids
@@ -35,9 +31,6 @@ from smarthost.smtp_settings.binding.sealing import opened
 from smarthost.smtp_settings.key_ring_file import KeyRingError, load_key_ring
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
 from smarthost.smtp_settings.store import SettingsStore, keys_in_use
-
-LEAST_FREE = 100 * 1024 * 1024
-"""Octets of free space below which the disk counts as nearly full."""
 
 _FIRST_RELEASE = 1_793_491_200 * MICROSECONDS
 """2026-11-01; a clock before this was never set."""
@@ -52,7 +45,7 @@ async def examine(read_config: Callable[[], Config], clock: Clock) -> list[Findi
     return [
         good("configuration", "Every setting is valid."),
         check_data_directory(config),
-        *(check_disk(config.database_file.parent) if config.database_url is None else ()),
+        *(check_disk(config.database_file) if config.database_url is None else ()),
         *await check_store(config, clock),
         check_helo_name(config),
         *await check_network(config, clock),
@@ -80,27 +73,6 @@ def check_data_directory(config: Config) -> Finding:
     return good("data directory", f"{folder} is there and can be written.")
 
 
-def check_disk(folder: Path) -> list[Finding]:
-    """Look at the file system of the database: a local one, with room."""
-    if not os.path.isdir(folder):  # noqa: PTH112 - False, too, for one that is out of reach
-        return []
-    kind = network_filesystem_of(folder)
-    free = shutil.disk_usage(folder).free
-    room = f"{free // 2**20} MiB are free on the disk of {folder}."
-    return [
-        good("file system", f"{folder} is on a local file system.")
-        if kind is None
-        else bad(
-            "file system",
-            f"{folder} is on a network file system ({kind}), where SQLite's locks do not hold. "
-            "Move it to a local disk and set SMARTHOST_DATA_DIR.",
-        ),
-        good("free space", room)
-        if free >= LEAST_FREE
-        else bad("free space", f"{room} Make room: saving fails when the disk is full."),
-    ]
-
-
 async def check_store(config: Config, clock: Clock) -> list[Finding]:
     """Open the database as it is, and look at what it holds."""
     path = config.database_file
@@ -118,9 +90,11 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
         else:
             findings = [
                 await check_server_database(database),
-                *await check_server(database, clock),
+                *await check_server(database, config.database_url, clock),
             ]
         if findings[0].ok:
+            if config.database_url is not None:
+                findings += await check_use(database)
             portals = await _portals(database, clock)
             findings.append(await check_restored_mail(database, portals, clock))
             findings += await check_key_ring(config, database, portals, clock)
@@ -130,25 +104,6 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
     finally:
         await database.close()
     return findings
-
-
-async def check_database(database: Database, path: Path) -> Finding:
-    """Look at the file's mode, its pages and the version of its tables."""
-    if (await asyncio.to_thread(path.stat)).st_mode & 0o077:
-        return bad("database", f"Other users can read {path}. Type: chmod 600 '{path}'")
-    if damage := await database.find_damage():
-        return bad("database", f"{path} is damaged ({damage}). Restore it from a back-up.")
-    version = await schema_version(database)
-    if version is None:
-        return bad("database", f"{path} has no tables. `smarthost init` makes them.")
-    known = migrations(database.dialect)[-1].version
-    if version > known:
-        words = f"{path} has schema version {version}; this program knows up to {known}."
-        return bad("database", f"{words} Start the newer Smarthost that made it.")
-    if version < known:
-        words = f"{path} has schema version {version}; this program needs {known}."
-        return bad("database", f"{words} `smarthost serve` brings it there.")
-    return good("database", f"{path} is whole, with schema version {version}.")
 
 
 async def check_restored_mail(database: Database, portals: list[Portal], clock: Clock) -> Finding:

@@ -1,7 +1,8 @@
 """One process at work: does what its roles say from the first connection until it is told to stop.
 
-On the stop HTTP and SMTP end accepting first, what is in flight gets five seconds to finish, then
-the worker stops and its connections end. The store is the caller's to close.
+Once the stop has begun (`stop.py`), HTTP and SMTP end accepting first, what is in flight gets
+five seconds to finish, then the worker stops and its connections end. The store is the caller's to
+close.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import structlog
 from smarthost.app.crew import Crew
 from smarthost.app.parts import Parts
 from smarthost.app.roles import Role, Roles
+from smarthost.app.stop import Stop
 from smarthost.app.submission import Doors, door_shown, make_listener
 from smarthost.app.web import make_monitor, make_web
 from smarthost.certificate.live import LiveCertificate
@@ -42,23 +44,23 @@ class Node:
         crew: Crew,
         doors: Doors,
         certificate: LiveCertificate | None,
-        stopped: asyncio.Event,
+        stop: Stop,
     ) -> None:
-        """`portal` is the one of a standalone installation; `stopped` ends `run`.
+        """`portal` is the one of a standalone installation; `stop` ends `run`.
 
         `doors` are where the service takes mail by SMTP, in this process or another one.
         """
         self._parts = parts
         self._roles = roles
         self._certificate = certificate
-        self._stopped = stopped
+        self._stop = stop
         self._doors = doors
         tls = certificate.http_context if certificate and config.http_tls else None
         if Role.HTTP in roles:
             door = door_shown(config, doors)
-            application = make_web(config, parts, portal, door, crew, stopped)
+            application = make_web(config, parts, portal, door, crew, stop)
         else:
-            application = make_monitor(config, parts, crew)
+            application = make_monitor(config, parts, crew, stop)
         self._server = make_server(application, tls=tls)
         _measure(parts.metrics, self._server, certificate)
         shown = certificate.smtp_context if certificate else _no_certificate
@@ -77,8 +79,8 @@ class Node:
 
     async def run(self, listening: socket.socket) -> None:
         """Serve until the stop. Raises `StoreUnavailableError` where the store fails."""
-        parts, stopped = self._parts, self._stopped
-        stopping = asyncio.create_task(stopped.wait())
+        parts, stop = self._parts, self._stop
+        stopping = asyncio.create_task(stop.wait())
         serving = asyncio.create_task(self._server.serve(sockets=[listening]))
         failing = asyncio.create_task(parts.database.wait_failed())
         noting = asyncio.create_task(_note_last_uses(parts))
@@ -86,7 +88,7 @@ class Node:
         watching = asyncio.create_task(_watch(self._certificate))
         tasks = {serving, failing, stopping, noting, delivering, watching}
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        stopped.set()  # whatever it was that ended it
+        stop.begin()  # whatever it was that ended it
         self._server.stop()
         await asyncio.gather(serving, self._listener.stop())
         parts.delivery.stop()
@@ -106,7 +108,7 @@ class Node:
         if Role.DELIVERY in self._roles:
             await self._parts.delivery.run()
         else:
-            await self._stopped.wait()
+            await self._stop.begun.wait()
 
 
 def live_certificate(config: Config, clock: Clock) -> LiveCertificate | None:

@@ -120,7 +120,8 @@ async def open_parts(
         await migrate(database, clock)
         key_ring = await _key_ring(config, database)
         parts = _build(config, database, key_ring, clock, resolver or SystemResolver(), metrics)
-        await parts.settings.note_active_key()
+        if not await parts.settings.note_active_key(key_ring.key_ids):
+            raise _foreign(config.keyring_file)
         await _first_opening(parts).see_to()
         try:
             yield parts
@@ -145,13 +146,18 @@ async def _key_ring(config: Config, database: Database) -> LiveKeyRing:
     except KeyRingError as error:
         raise KeyRingError(f"{error} Set SMARTHOST_KEYRING_FILE, or restore it.") from error
     if needed and not needed & ring.key_ids:
-        raise KeyRingError(
-            f"The key ring {path} belongs to another installation: none of the keys that this "
-            "database was sealed with is in it. Set SMARTHOST_KEYRING_FILE, or restore the file."
-        )
+        raise _foreign(path)
     if missing := sorted(needed - ring.key_ids):
         log.warning("keys missing from the ring", path=str(path), key_ids=missing)
     return ring
+
+
+def _foreign(path: Path) -> KeyRingError:
+    return KeyRingError(
+        f"The key ring {path} belongs to another installation: none of the keys that this "
+        "database was sealed with is in it. Set SMARTHOST_KEYRING_FILE, or restore the file; "
+        "several nodes need copies of one."
+    )
 
 
 def _is_there(path: Path) -> bool:

@@ -1,11 +1,10 @@
 """Runs the service in one process: binds, opens, announces, serves, and stops in order.
 
 The sockets are bound before anything else is touched, so that a port in use changes nothing. On
-SIGTERM or SIGINT what is under way gets its time (`node.py`), and last the store is closed. SIGHUP
-has the certificate read again.
+SIGTERM or SIGINT load balancers and what is under way get their time (`stop.py`, `node.py`), and
+last the store is closed. SIGHUP has the certificate read again.
 """
 
-import asyncio
 import contextlib
 import resource
 import signal
@@ -24,6 +23,7 @@ from smarthost.app.roles import ALL_ROLES, Role, Roles
 from smarthost.app.service_manager import ServiceManager
 from smarthost.app.sign_in_offer import SignInOffer, offer_sign_in
 from smarthost.app.signals import Meanings, handled, has_terminal
+from smarthost.app.stop import Stop
 from smarthost.app.submission import Doors, bound, place_of
 from smarthost.certificate.live import LiveCertificate
 from smarthost.clock import SystemClock
@@ -82,8 +82,8 @@ async def serve(
     `CertificateError`, `ListenError`, `SeveralPortalsError`, and `StoreUnavailableError` when the
     store fails while serving.
     """
-    stopped = asyncio.Event()
     clock = SystemClock()
+    stop = Stop(config.drain_seconds, clock)
     allow_all_files()
     leave_memory_uncounted()
     certificate = live_certificate(config, clock)
@@ -91,15 +91,15 @@ async def serve(
         contextlib.closing(bind(config.http_listen.host, config.http_listen.port)) as listening,
         bound(config, roles) as doors,
         # From here on, so that a signal during the start is an orderly stop too.
-        handled(_meanings(stopped, certificate)),
+        handled(_meanings(stop, certificate)),
     ):
         create = config.admin_email is not None
         async with open_parts(config, create=create, clock=clock) as parts:
             begun = await begin(config, parts, listening, doors, roles, make_link=make_link)
-            node = Node(config, parts, begun.portal, roles, Alone(), doors, certificate, stopped)
+            node = Node(config, parts, begun.portal, roles, Alone(), doors, certificate, stop)
             node.start()
             tell_of_start(config, begun, announce)
-            async with manager.following(begun.serving.url, stopped, clock):
+            async with manager.following(begun.serving.url, stop.asked, clock):
                 await node.run(listening)
     log.info("stopped")
 
@@ -177,11 +177,11 @@ def allow_all_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _meanings(stopped: asyncio.Event, certificate: LiveCertificate | None) -> Meanings:
-    hang_up = stopped.set if has_terminal() else reading_again(certificate)
+def _meanings(stop: Stop, certificate: LiveCertificate | None) -> Meanings:
+    hang_up = stop.ask if has_terminal() else reading_again(certificate)
     return {
-        signal.SIGTERM: stopped.set,
-        signal.SIGINT: stopped.set,
+        signal.SIGTERM: stop.ask,
+        signal.SIGINT: stop.ask,
         signal.SIGHUP: hang_up,
     }
 

@@ -1,12 +1,12 @@
 """Puts the HTTP application together from the parts of an installation."""
 
-import asyncio
 from functools import partial
 
 from smarthost.app.counting import MetricsReading
 from smarthost.app.crew import Crew
 from smarthost.app.parts import Parts
 from smarthost.app.relays import shown_default_relay
+from smarthost.app.stop import Stop
 from smarthost.app.suggesting import suggest
 from smarthost.app.telling import webhook_policy
 from smarthost.clock import Clock
@@ -61,11 +61,11 @@ def make_web(
     portal: Portal,
     door: SubmissionDoor | None,
     crew: Crew,
-    stopped: asyncio.Event,
+    stop: Stop,
 ) -> WebApp:
     """Return the application; `portal` is the one of a standalone installation.
 
-    `stopped` is set before the server stops: what is told bit by bit ends then. `door` is where
+    `stop` has begun before the server stops: what is told bit by bit ends then. `door` is where
     the pages say that programs submit by SMTP, None for nowhere.
     """
     clock = parts.clock
@@ -78,22 +78,22 @@ def make_web(
     )
     operations = all_operations(config, parts, crew.tallies)
     app = make_application(_middleware(config, parts, addresses), clock, people=PAGES)
-    pipeline = Pipeline(finder, authenticator, users, addresses, clock, stopped)
+    pipeline = Pipeline(finder, authenticator, users, addresses, clock, stop.begun)
     add_operations(app, operations, pipeline)
-    asker = Asker(operations, clock, stopped)
+    asker = Asker(operations, clock, stop.begun)
     pages = PagePipeline(finder, authenticator, users, addresses, clock, asker)
     add_pages(app, pages, all_pages(parts.links, door, clock))
     app.add_route(CALLBACK_PATH, ConsentCallback(parts.consent, finder, addresses, clock))
-    _add_monitor(app, config, parts, crew)
+    _add_monitor(app, config, parts, crew, stop)
     app.add_route("/openapi.json", OpenApi(openapi_document(operations)))
     return app
 
 
-def make_monitor(config: Config, parts: Parts, crew: Crew) -> WebApp:
+def make_monitor(config: Config, parts: Parts, crew: Crew, stop: Stop) -> WebApp:
     """Return the application of a process without the API: what its watchers ask for."""
     clock = parts.clock
     app = make_application(_middleware(config, parts, _addresses(config, crew, clock)), clock)
-    _add_monitor(app, config, parts, crew)
+    _add_monitor(app, config, parts, crew, stop)
     return app
 
 
@@ -139,9 +139,9 @@ def _addresses(config: Config, crew: Crew, clock: Clock) -> RateLimit:
     return RateLimit(clock, crew.tallies("addresses"), enforced=config.rate_limits)
 
 
-def _add_monitor(app: WebApp, config: Config, parts: Parts, crew: Crew) -> None:
+def _add_monitor(app: WebApp, config: Config, parts: Parts, crew: Crew, stop: Stop) -> None:
     app.add_route("/healthz", Health())
-    app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1)))
+    app.add_route("/readyz", Ready(partial(parts.portals.portals, at_most=1), stop.asked.is_set))
     app.add_route("/metrics", _metrics(config, parts, crew))
 
 

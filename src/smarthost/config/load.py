@@ -83,6 +83,7 @@ def load_config(
         expire_seconds=reader.value(settings.EXPIRE_SECONDS),
         keep_sent_seconds=reader.value(settings.KEEP_SENT_SECONDS),
         keep_failed_seconds=reader.value(settings.KEEP_FAILED_SECONDS),
+        drain_seconds=reader.value(settings.DRAIN_SECONDS),
         log_format=reader.given(settings.LOG_FORMAT)
         or ("console" if stderr_is_terminal else "json"),
         log_level=reader.value(settings.LOG_LEVEL),

@@ -118,6 +118,7 @@ class Config:
     expire_seconds: int
     keep_sent_seconds: int
     keep_failed_seconds: int
+    drain_seconds: int
     log_format: LogFormat
     log_level: LogLevel
     ignored_names: tuple[str, ...]

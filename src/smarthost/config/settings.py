@@ -22,6 +22,7 @@ from smarthost.config.open_id_connect import (
 )
 from smarthost.config.values import (
     parse_domain,
+    parse_drain,
     parse_email,
     parse_helo_name,
     parse_keeping,
@@ -280,6 +281,14 @@ KEEP_FAILED_SECONDS: Setting[int] = Setting(
     " can be sent again.",
     example="2592000",
 )
+DRAIN_SECONDS: Setting[int] = Setting(
+    name="DRAIN_SECONDS",
+    parse=parse_drain,
+    default="0",
+    meaning="Seconds at the beginning of a stop in which `/readyz` answers 503 and all else goes"
+    " on, so that a load balancer leaves this process out before it ends; up to 300.",
+    example="10",
+)
 LOG_FORMAT: Setting[LogFormat] = Setting(
     name="LOG_FORMAT",
     parse=parse_log_format,
@@ -323,6 +332,7 @@ SETTINGS: tuple[Setting[object], ...] = (
     EXPIRE_SECONDS,
     KEEP_SENT_SECONDS,
     KEEP_FAILED_SECONDS,
+    DRAIN_SECONDS,
     LOG_FORMAT,
     LOG_LEVEL,
 )

@@ -18,6 +18,7 @@ T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LONGEST_RETRY_WAIT = 4 * 60 * 60
+_LONGEST_DRAIN = 300
 _YEAR = 365 * 24 * 60 * 60
 _NOT_A_MAIL_NAME = ("localhost", "localdomain", "arpa")
 
@@ -99,6 +100,11 @@ def parse_lifetime(text: str) -> int:
 def parse_keeping(text: str) -> int:
     """Give the seconds, from none to ten years, that something is kept."""
     return _seconds(text, lowest=0, highest=10 * _YEAR)
+
+
+def parse_drain(text: str) -> int:
+    """Give the seconds, from none to five minutes, that a stop begins with."""
+    return _seconds(text, lowest=0, highest=_LONGEST_DRAIN)
 
 
 def parse_switch(text: str) -> bool:

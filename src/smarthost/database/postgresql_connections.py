@@ -101,15 +101,20 @@ OLDEST_SERVER = 14
 
 # The server ends what a node has left behind that hangs or is cut off, before those who wait for
 # its locks give up. All are shorter than `ANSWER_SECONDS`, since the server knows more of it.
-_SETTINGS = {
+NEEDED_SETTINGS = {
     "statement_timeout": "15s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "5s",
+    "default_transaction_isolation": "read committed",
+}
+"""What a session has to be run with, as the server shows it."""
+
+_SETTINGS = {
+    **NEEDED_SETTINGS,
     "tcp_keepalives_idle": "3",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "6s",
-    "default_transaction_isolation": "read committed",
     # Compiling pays for minutes of computing; what is asked here takes microseconds.
     "jit": "off",
 }

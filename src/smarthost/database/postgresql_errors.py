@@ -40,6 +40,15 @@ class _Meaning(NamedTuple):
 
 
 _AWAY = "has closed the connection. Smarthost connects again by itself."
+POOLED_BY_TRANSACTION = (
+    "is reached by a pooler that lends a session for one transaction only. Set its pool_mode = "
+    "session."
+)
+# What PgBouncer answers to settings that it does not pass on.
+_POOLER = (
+    "is reached by something that refuses a session's settings. Of PgBouncer, ask for pool_mode = "
+    "session and the ignore_startup_parameters that docs/postgresql.md has."
+)
 _MEANINGS = (
     # A plan from before another node changed the tables.
     _Meaning("0A000", AgainError, "has new tables since. Try again."),
@@ -53,12 +62,15 @@ _MEANINGS = (
     _Meaning("57P03", LostError, "is starting or stopping. Try again soon."),
     _Meaning("57P", LostError, _AWAY),
     _Meaning("57", LostError, _AWAY),
+    _Meaning("08P01", StoreUnavailableError, _POOLER),
     _Meaning("08", LostError, _AWAY),
     _Meaning("25P03", LostError, "has ended a transaction that was idle for too long."),
     _Meaning("25006", LostError, "takes no changes: it is read-only, or a standby."),
+    _Meaning("26000", StoreUnavailableError, POOLED_BY_TRANSACTION),
     _Meaning("28P01", StoreUnavailableError, "refuses the user's password."),
     _Meaning("28", StoreUnavailableError, "refuses the user: look at its pg_hba.conf."),
     _Meaning("3D000", StoreUnavailableError, "is not there. Type: createdb, with its name."),
+    _Meaning("42P05", StoreUnavailableError, POOLED_BY_TRANSACTION),
     _Meaning("42501", StoreUnavailableError, "refuses this: its user has to own the tables."),
     _Meaning("58", StoreUnavailableError, "could not be read or written: its disk has failed."),
     _Meaning("XX001", StoreUnavailableError, "is damaged. Restore it from a back-up."),

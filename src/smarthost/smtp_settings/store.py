@@ -5,6 +5,8 @@ whether the caller has seen it (If-Match), whether an empty password may stay, a
 anything changes at all.
 """
 
+from collections.abc import Collection
+
 from smarthost.audit.model import Actor
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
@@ -160,16 +162,25 @@ class SettingsStore:
 
         return await self._database.transact(work)
 
-    async def note_active_key(self) -> None:
-        """Write down that passwords will be sealed with the ring's active key."""
+    async def note_active_key(self, in_ring: Collection[str]) -> bool:
+        """Write down that passwords will be sealed with the ring's active key.
+
+        Return False, and write nothing, where others are in use and none of them is `in_ring`:
+        of processes that each make a ring for a new database, the first one's counts.
+        """
         key, now = self._key_ring.active, self._clock.now()
         if key in await keys_in_use(self._database):
-            return
+            return True
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> bool:
+            await tx.lock("sealing keys")
+            in_use = {row[0] for row in await tx.fetch(_KEYS)}
+            if in_use and in_use.isdisjoint(in_ring):
+                return False
             await use_key(tx, key, now)
+            return True
 
-        await self._database.transact(work)
+        return await self._database.transact(work)
 
 
 async def keys_in_use(database: Database) -> frozenset[str]:

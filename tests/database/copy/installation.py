@@ -43,7 +43,8 @@ INSERT INTO oauth2_authorizations
 SELECT portal_id, randomblob(32), 3, id, 'anna', 'https://example.com', x'01', 9 FROM users;
 INSERT INTO tests_without_relay SELECT id, 't', 1 FROM portals;
 INSERT INTO hold_notices SELECT id, 1 FROM portals;
-INSERT INTO queue_turns SELECT id, 'mail', 9, NULL FROM portals;
+INSERT INTO queue_turns SELECT id, 'mail', 9, NULL, NULL, 0 FROM portals;
+INSERT INTO delivering_nodes VALUES ('a node', 1);
 INSERT INTO relay_holds
 SELECT id, 3, 0, 'mail.example.com', 587, 1, 'login', 'login_refused', 1, {TEXT}, NULL, 1, 1, 2,
        NULL FROM portals;

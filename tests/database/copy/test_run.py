@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from servers.postgresql import apart
 from smarthost.database.copy.mark import is_unfinished, read_mark
 from smarthost.database.copy.model import (
     Copied,
@@ -30,7 +31,6 @@ from smarthost.database.sqlite import SqliteDatabase
 from tests.clocks import START, FakeClock
 from tests.database.copy.installation import execute, write_installation
 from tests.engines import columns, executing, make_database
-from tests.postgresql_server import apart
 from tests.processes import start_python
 
 pytestmark = pytest.mark.needs("postgres")

@@ -23,7 +23,7 @@ from smarthost.app.processes.caught_signals import CaughtSignals
 from smarthost.app.processes.crew import WorkersCrew
 from smarthost.app.processes.inboxes import Inboxes
 from smarthost.app.processes.seat import Seat
-from smarthost.app.processes.supervisor import SIGNALS, Supervisor
+from smarthost.app.processes.supervisor import SIGNALS, STOP_SECONDS, Supervisor
 from smarthost.app.roles import Role, Roles, parted
 from smarthost.app.serve import (
     Announce,
@@ -35,6 +35,7 @@ from smarthost.app.serve import (
 )
 from smarthost.app.service_manager import ServiceManager
 from smarthost.app.signals import handled
+from smarthost.app.stop import Stop
 from smarthost.app.submission import Doors, bound
 from smarthost.clock import Clock, SystemClock
 from smarthost.config import Config
@@ -128,24 +129,31 @@ def serve_together(
         # What the workers share stays shared: the collector writes into what it looks through.
         gc.collect()
         gc.freeze()
-        Supervisor(processes, work, ready, release, signals, manager, clock).run()
+        Supervisor(
+            processes,
+            work,
+            ready,
+            release,
+            signals,
+            manager,
+            clock,
+            stop_seconds=config.drain_seconds + STOP_SECONDS,
+        ).run()
     log.info("stopped")
 
 
 async def _work(shared: _Shared, seat: Seat, clock: Clock) -> None:
     config = shared.config
     roles = shared.roles[seat.number - 1]
-    stopped = asyncio.Event()
+    stop = Stop(config.drain_seconds, clock)
     certificate = live_certificate(config, clock)
-    meanings = {signal.SIGTERM: stopped.set, signal.SIGHUP: reading_again(certificate)}
+    meanings = {signal.SIGTERM: stop.ask, signal.SIGHUP: reading_again(certificate)}
     with handled(meanings):
-        seat.when_alone(stopped.set)
+        seat.when_alone(stop.ask)
         signs = asyncio.create_task(seat.give_signs(clock))
         async with open_parts(config, create=False, clock=clock) as parts:
             crew = WorkersCrew(seat.number, shared.inboxes, shared.tallies, parts)
-            node = Node(
-                config, parts, shared.portal, roles, crew, shared.doors, certificate, stopped
-            )
+            node = Node(config, parts, shared.portal, roles, crew, shared.doors, certificate, stop)
             node.start()
             first_delivers = Role.DELIVERY in shared.roles[0]
             crew.join(wake_first=first_delivers and Role.DELIVERY not in roles)

@@ -57,11 +57,13 @@ class Supervisor:
         signals: CaughtSignals,
         manager: ServiceManager,
         clock: Clock,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
         """`signals` catches `SIGNALS`, so that none is missed before this is made.
 
         `ready` is called once all serve for the first time; `release` lets go what this process
-        holds for the workers, before they are told to stop.
+        holds for the workers, before they are told to stop. What has not ended `stop_seconds`
+        later is killed.
         """
         self._workers = [WorkerProcess(number) for number in range(1, workers + 1)]
         self._work = work
@@ -70,6 +72,7 @@ class Supervisor:
         self._manager = manager
         self._clock = clock
         self._look_seconds = (manager.watchdog_seconds or SILENT_SECONDS) / (MOST_SILENT + 1)
+        self._stop_seconds = stop_seconds
         self._next_look = 0.0
         self._all_served = False
         self._stop_by: float | None = None
@@ -183,7 +186,7 @@ class Supervisor:
 
     def _stop(self, now: float) -> None:
         if self._stop_by is None:
-            self._stop_by = now + STOP_SECONDS
+            self._stop_by = now + self._stop_seconds
             self._manager.tell_stopping()
             self._release()
             self._send_all(signal.SIGTERM)

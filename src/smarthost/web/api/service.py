@@ -15,7 +15,8 @@ from smarthost.web.resource import Resource
 
 _READING = ("GET", "HEAD")
 OK = {"status": "ok"}
-NOT_READY = {"status": "not ready", "reason": "the store cannot be reached"}
+NO_STORE = {"status": "not ready", "reason": "the store cannot be reached"}
+STOPPING = {"status": "not ready", "reason": "the service is about to stop"}
 
 
 class Health(Resource):
@@ -32,23 +33,35 @@ class Health(Resource):
 
 
 class Ready(Resource):
-    """`/readyz`: requests can be served now, the store included."""
+    """`/readyz`: requests can be served now and in a moment, the store included."""
 
-    def __init__(self, probe: Callable[[], Awaitable[object]]) -> None:
-        """Take a read that raises `StoreUnavailableError` when the store does not answer."""
+    def __init__(
+        self, probe: Callable[[], Awaitable[object]], is_stopping: Callable[[], bool]
+    ) -> None:
+        """Take a read that raises `StoreUnavailableError` when the store does not answer.
+
+        `is_stopping` tells whether whoever spreads requests should leave this process out.
+        """
         super().__init__(_READING)
         self._probe = probe
+        self._is_stopping = is_stopping
 
     async def on_get(self, _request: falcon.asgi.Request, response: falcon.asgi.Response) -> None:
-        """Answer 200, or 503 while the store cannot be reached."""
+        """Answer 200, or 503 while the store cannot be reached or before a stop."""
+        told = await self._told()
+        response.data = msgspec.json.encode(told)
+        if told is not OK:
+            response.status = falcon.HTTP_503
+            response.set_header("Retry-After", str(RETRY_STORE_SECONDS))
+
+    async def _told(self) -> dict[str, str]:
+        if self._is_stopping():
+            return STOPPING
         try:
             await self._probe()
         except StoreUnavailableError:
-            response.status = falcon.HTTP_503
-            response.set_header("Retry-After", str(RETRY_STORE_SECONDS))
-            response.data = msgspec.json.encode(NOT_READY)
-        else:
-            response.data = msgspec.json.encode(OK)
+            return NO_STORE
+        return OK
 
     on_head = on_get
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from smarthost.web.api.service import NOT_READY, OK
+from smarthost.web.api.service import NO_STORE, OK, STOPPING
 from smarthost.web.openapi.headers import ON_ALL, header_references
 from smarthost.web.openapi.refusals import (
     BAD_REQUEST,
@@ -43,9 +43,9 @@ def service_paths() -> dict[str, Any]:
             {
                 "200": _answer("They can.", _STATUS, {"ready": {"value": OK}}),
                 "503": _answer(
-                    "The store cannot be reached.",
+                    "The store cannot be reached, or the service is about to stop.",
                     _STATUS,
-                    {"notReady": {"value": NOT_READY}},
+                    {"noStore": {"value": NO_STORE}, "stopping": {"value": STOPPING}},
                     "Retry-After",
                 ),
             },
