@@ -269,7 +269,8 @@ async def test_the_server_ends_what_a_node_leaves_behind_that_hangs(
     database: PostgresqlDatabase,
 ) -> None:
     for name, value in (
-        ("idle_in_transaction_session_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("client_connection_check_interval", "2s"),
         ("lock_timeout", "10s"),
         ("statement_timeout", "15s"),
         ("default_transaction_isolation", "read committed"),

@@ -9,7 +9,8 @@ whoever still waits for it, so that a connection is never left in the middle of 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from smarthost.clock import Clock, SystemClock
@@ -46,15 +47,10 @@ _DAMAGED = """
 SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"""
 
 # For a unit of work that may take hours. A table that others use is waited for briefly, since all
-# who come later wait behind that; and a client that is gone is noticed in the middle of a
-# statement, on all systems that can, so that what it has locked is free again.
+# who come later wait behind that.
 _AT_LENGTH = """
 SET LOCAL statement_timeout = 0;
-SET LOCAL lock_timeout = '2s';
-DO $$ BEGIN
-    SET LOCAL client_connection_check_interval = '1s';
-EXCEPTION WHEN invalid_parameter_value THEN NULL;
-END $$"""
+SET LOCAL lock_timeout = '2s'"""
 
 _NUL, _NO_NUL = "\0", "\ufffd"
 
@@ -108,7 +104,7 @@ class PostgresqlDatabase:
 
     async def _fetch(self, sql: str, values: tuple[Value, ...]) -> list[Row]:
         async with self._connections.one() as connection:
-            return await _Transaction(connection, self._connections.name).fetch(sql, *values)
+            return await self._of(connection).fetch(sql, *values)
 
     async def transact(self, work: Work[T]) -> T:
         """Run `work`; return when its commit is on the server's disk."""
@@ -126,7 +122,7 @@ class PostgresqlDatabase:
         lost = False
         for tried in range(1, _TRIES + 1):
             try:
-                async with self._units:
+                async with self._room():
                     return await self._once(work), None
             except AgainError as error:
                 if tried == _TRIES:
@@ -144,13 +140,23 @@ class PostgresqlDatabase:
     async def transact_long(self, work: Work[T]) -> T:
         """Run `work` once, without a limit to how long its statements take."""
         self._refuse_if_closed()
-        async with self._units:
+        async with self._room():
             return await self._once(work, first=_AT_LENGTH)
+
+    @asynccontextmanager
+    async def _room(self) -> AsyncIterator[None]:
+        await self._connections.wait_for(self._units)
+        try:
+            yield
+        finally:
+            self._units.release()
+
+    def _of(self, connection: Connection, patience: float | None = None) -> "_Transaction":
+        return _Transaction(connection, self._connections, patience)
 
     async def _once(self, work: Work[T], first: str | None = None) -> T:
         async with self._connections.one() as connection:
-            patience = None if first is None else LONG_SECONDS
-            transaction = _Transaction(connection, self._connections.name, patience)
+            transaction = self._of(connection, None if first is None else LONG_SECONDS)
             await transaction.execute("BEGIN")
             try:
                 if first is not None:
@@ -164,7 +170,7 @@ class PostgresqlDatabase:
 
     async def _commit(self, connection: Connection) -> None:
         try:
-            with self._measured():
+            with self._measured(), self._connections.pulse.watching(connection):
                 status = await connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
             connection.terminate()
@@ -179,9 +185,14 @@ class PostgresqlDatabase:
 
     async def _roll_back(self, connection: Connection) -> None:
         try:
-            await connection.execute("ROLLBACK")
+            with self._connections.pulse.watching(connection):
+                await connection.execute("ROLLBACK")
         except DRIVER_ERRORS:
             connection.terminate()
+
+    def name_sessions(self, node: str) -> None:
+        """Have the server know from now on that this process's sessions are a node's."""
+        self._connections.name_sessions(node)
 
     async def connect(self) -> Connection:
         """Make a connection that is the caller's own. Raises `StoreUnavailableError`."""
@@ -219,26 +230,31 @@ class PostgresqlDatabase:
 class _Transaction:
     """A connection, as a unit of work sees it."""
 
-    def __init__(self, connection: Connection, name: str, patience: float | None = None) -> None:
+    def __init__(
+        self, connection: Connection, connections: Connections, patience: float | None
+    ) -> None:
         """`patience` is how many seconds a statement may take; None for the usual ones."""
         self._connection = connection
-        self._name = name
+        self._name = connections.name
+        self._pulse = connections.pulse
         self._patience = patience
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         try:
-            rows = await self._connection.fetch(
-                sql, *map(storable, values), timeout=self._patience
-            )
+            with self._pulse.watching(self._connection):
+                rows = await self._connection.fetch(
+                    sql, *map(storable, values), timeout=self._patience
+                )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         return [tuple(row) for row in rows]
 
     async def execute(self, sql: str, *values: Value) -> int:
         try:
-            status = await self._connection.execute(
-                sql, *map(storable, values), timeout=self._patience
-            )
+            with self._pulse.watching(self._connection):
+                status = await self._connection.execute(
+                    sql, *map(storable, values), timeout=self._patience
+                )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         return _changed(status)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.engine import StoreUnavailableError, Transaction
+from smarthost.database.postgresql_connections import AT_ONCE
 from smarthost.delivery.outcome import Step
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.nodes.membership import GONE_SECONDS, SAY_SECONDS, SETTLE_SECONDS
@@ -123,6 +124,27 @@ async def test_a_node_that_comes_back_is_there_again_and_lets_others_write_first
     await pass_time(clock, 1, one, two)
     assert await one.member.take()
     assert two.member.count() == 2
+
+
+async def test_a_portal_that_somebody_keeps_locked_makes_nobody_look_gone(
+    nodes: list[Node], portal: str
+) -> None:
+    one, two = nodes
+    locked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hang(tx: Transaction) -> None:
+        await tx.lock(portal)
+        locked.set()
+        await go_on.wait()
+
+    hanging = asyncio.create_task(one.database.transact(hang))
+    await locked.wait()
+    waiting = [asyncio.create_task(submit_mail(two.quiet, portal)) for _ in range(2 * AT_ONCE)]
+    async with asyncio.timeout(4):
+        await asyncio.sleep(0.05)  # so that all of its units wait
+        assert await two.member.take()
+    go_on.set()
+    await asyncio.gather(hanging, *waiting)
 
 
 async def test_a_server_that_was_away_for_all_makes_nobody_look_gone(
