@@ -270,7 +270,7 @@ async def test_the_server_ends_what_a_node_leaves_behind_that_hangs(
 ) -> None:
     for name, value in (
         ("idle_in_transaction_session_timeout", "5s"),
-        ("client_connection_check_interval", "2s"),
+        ("client_connection_check_interval", "1s"),
         ("lock_timeout", "10s"),
         ("statement_timeout", "15s"),
         ("default_transaction_isolation", "read committed"),

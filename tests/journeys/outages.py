@@ -111,8 +111,12 @@ class Asking:
             until(lambda number=number: self.ready(number) == 200, RECOVERY_SECONDS)  # type: ignore[misc]
         back = time.monotonic() - began
         mail = [(number, mark) for number in self._numbers for mark in _MARKS]
+        # What was under way when the server came back may be told late that it was away.
         with ThreadPoolExecutor() as threads:
-            assert set(threads.map(lambda one: self.send(*one), mail)) == {200}
+            until(
+                lambda: set(threads.map(lambda one: self.send(*one), mail)) == {200},
+                RECOVERY_SECONDS,
+            )
         self._cluster.answered |= {_subject(*one) for one in mail}
         return back
 

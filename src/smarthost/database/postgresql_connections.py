@@ -126,7 +126,7 @@ SELECT CAST(current_setting('server_version_num') AS INTEGER) / 10000, current_s
 # Who waits for a lock reads nothing, so it would get the lock though its node is cut off, and then
 # keep it: several of one node one after the other. Some systems cannot look.
 _LOOK_WHETHER_WE_ARE_THERE = """
-SELECT set_config('client_connection_check_interval', '2s', false)
+SELECT set_config('client_connection_check_interval', '1s', false)
 WHERE version() LIKE '%linux%'"""
 _NOW = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
 
