@@ -3,6 +3,7 @@
 Loading the commands takes a moment; Ctrl-C in it ends the program as quietly as later.
 """
 
+import gc
 import os
 import signal
 
@@ -17,6 +18,9 @@ def main() -> None:
     heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if heeded:
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    # What is loaded stays. Looking through it for garbage was a quarter of the moment. A command
+    # that has loaded its modules reads its configuration, and switches this on again there.
+    gc.disable()
     from smarthost import cli  # noqa: PLC0415 - what takes the moment
 
     if heeded:

@@ -12,14 +12,22 @@ def program(tmp_path: Path) -> Program:
     return Program(folder=tmp_path)
 
 
-@pytest.fixture
-def installed(program: Program) -> Program:
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """An installation that nobody opens."""
+    program = Program(folder=tmp_path_factory.mktemp("template"))
     program.init()
     return program
 
 
+@pytest.fixture
+def installed(program: Program, template: Program) -> Program:
+    program.copy(template)
+    return program
+
+
 @pytest.fixture(scope="session")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Program:
+def untouched(tmp_path_factory: pytest.TempPathFactory, template: Program) -> Program:
     program = Program(folder=tmp_path_factory.mktemp("untouched"))
-    program.init()
+    program.copy(template)
     return program

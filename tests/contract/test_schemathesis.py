@@ -40,6 +40,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield running
 
 
+@pytest.mark.long
 def test_the_service_does_what_its_document_says(service: Service, tmp_path: Path) -> None:
     run = schemathesis(service, tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import pytest
 
 from tests.cli.program import Program
 from tests.contract.bodies import LOGIN
@@ -44,6 +45,7 @@ class Installation:
     refused: list[tuple[int, bytes]] = field(default_factory=list)
 
 
+@pytest.mark.long
 def test_after_200_kills_every_save_that_was_answered_is_there(tmp_path: Path) -> None:
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails

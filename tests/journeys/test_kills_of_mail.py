@@ -4,6 +4,8 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.journeys.killing import kill_often
 
 KILLS = 100
@@ -12,6 +14,7 @@ LEAST_RATE = 20
 """Messages a second at least, or it was no load."""
 
 
+@pytest.mark.long
 def test_after_100_kills_every_accepted_e_mail_has_arrived_and_each_copy_is_excused(
     tmp_path: Path,
 ) -> None:

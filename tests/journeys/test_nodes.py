@@ -32,6 +32,7 @@ def relay() -> Iterator[Postfix]:
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.needs("postfix", "saslpasswd2")
 def test_nodes_that_are_killed_stopped_and_cut_off_lose_nothing(
     tmp_path: Path, relay: Postfix

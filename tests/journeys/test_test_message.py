@@ -117,6 +117,7 @@ def test_what_another_process_saves_in_the_middle_ends_the_test(
     assert pausing.inbox.messages == []
 
 
+@pytest.mark.long
 def test_a_test_whose_worker_was_killed_is_over_after_40_seconds_and_never_sent_again(
     program: Program, key: str
 ) -> None:

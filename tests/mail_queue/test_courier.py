@@ -376,6 +376,7 @@ async def test_an_attempt_beyond_its_deadline_is_ended(bench: Bench) -> None:
     await submit_test(bench.intake, bench.portal)
     carrying = await bench.start(held)
     await bench.look_at_settings(34)
+    await until(bench.clock.is_slept_on)
     assert not carrying.done()
     bench.clock.advance(1)
     await carrying

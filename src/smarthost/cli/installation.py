@@ -5,6 +5,7 @@ store themselves, beside a service that may be running.
 """
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -28,6 +29,9 @@ def read_config(machine_name: Callable[[], str] = str) -> "Config":
     """
     from smarthost.config import load_config
 
+    # The work begins, and all modules for it are loaded: see __main__.py.
+    gc.freeze()
+    gc.enable()
     return load_config(
         os.environ,
         working_directory=Path.cwd(),
