@@ -278,6 +278,13 @@ async def test_the_server_ends_what_a_node_leaves_behind_that_hangs(
         assert await database.fetch("SELECT current_setting($1)", name) == [(value,)]
 
 
+async def test_the_server_makes_no_long_preparations_for_short_questions(
+    database: PostgresqlDatabase,
+) -> None:
+    for name, value in (("jit", "off"), ("max_parallel_workers_per_gather", "0")):
+        assert await database.fetch("SELECT current_setting($1)", name) == [(value,)]
+
+
 async def test_a_session_lock_is_held_by_one_and_gone_with_its_session(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
