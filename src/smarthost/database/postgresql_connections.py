@@ -118,6 +118,8 @@ _SETTINGS = {
     "tcp_user_timeout": "6s",
     # Compiling pays for minutes of computing; what is asked here takes microseconds.
     "jit": "off",
+    # So does a second process of the server; starting it takes longer than a page of rows.
+    "max_parallel_workers_per_gather": "0",
 }
 _STANDING = """
 SELECT CAST(current_setting('server_version_num') AS INTEGER) / 10000, current_setting('fsync'),

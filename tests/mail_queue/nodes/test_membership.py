@@ -12,12 +12,14 @@ from smarthost.database.postgresql_connections import AT_ONCE
 from smarthost.delivery.outcome import Step
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.nodes.membership import GONE_SECONDS, SAY_SECONDS, SETTLE_SECONDS
+from smarthost.mail_queue.nodes.store import NodeStore
 from smarthost.mail_queue.turns.store import KEPT_SECONDS
 from tests.mail_queue import ledger
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
 from tests.mail_queue.messages import attempted, submit_mail
 from tests.mail_queue.nodes.several import Node, several
+from tests.mail_queue.scripted import until
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -45,12 +47,16 @@ async def pass_time(clock: HeldClock, seconds: float, *present: Node) -> None:
 
 
 async def see_to_the_gone(node: Node, clock: HeldClock) -> None:
-    """Have a node look once for those who are gone."""
+    """Have a node look twice for those who are gone."""
+
+    async def has_looked() -> bool:
+        return clock.sleepers() == 2  # it says that it is there beside that
+
     watching = asyncio.create_task(node.member.run())
     for _ in range(2):
-        await asyncio.sleep(0.02)
+        await until(has_looked)
         clock.advance(SAY_SECONDS)
-    await asyncio.sleep(0.1)
+    await until(has_looked)
     watching.cancel()
 
 
@@ -97,6 +103,22 @@ async def test_a_node_that_is_silent_is_gone_and_its_mail_is_everybodys(
     assert not await one.store.record_step(begun, Step.DATA), "so it does not leave"
     assert (await one.store.record(leaving, attempted(leaving))).kept, "it was on its way"
     await ledger.check(two.database)
+
+
+async def test_of_many_one_takes_the_mail_of_a_node_that_is_gone(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    one, two = nodes
+    await NodeStore(one.database, clock).say("node 9")
+    for node in nodes:
+        await node.member.take()
+    await pass_time(clock, GONE_SECONDS, one, two)
+    for node, told in ((two, 0), (one, 1)):
+        with capture_logs() as logs:
+            await see_to_the_gone(node, clock)
+        assert len(logs) == told, "so that they do not wait for each other at every portal"
+        await pass_time(clock, SAY_SECONDS, one, two)
+    assert await one.database.fetch(NAMES) == [("node 0",), ("node 1",)]
 
 
 async def others(node: Node, message_id: str) -> set[str]:

@@ -152,9 +152,15 @@ async def kept_by(database: Database, node: str) -> AsyncIterator[str]:
 
 async def all_portals(database: Database, kind: Kind) -> AsyncIterator[str]:
     """Give every portal that ever had a message of `kind`, whatever happens to turns meanwhile."""
+    async for page in pages_of_portals(database, kind):
+        for portal_id in page:
+            yield portal_id
+
+
+async def pages_of_portals(database: Database, kind: Kind) -> AsyncIterator[list[str]]:
+    """Give them in their order, many at a time."""
     last = ""
     while rows := await database.fetch(_ALL, last, kind.value, _PAGE):
-        for (portal_id,) in rows:
-            yield portal_id
+        yield [row[0] for row in rows]
         last = rows[-1][0]
         await asyncio.sleep(0)  # reads do not wait, so others would have to
