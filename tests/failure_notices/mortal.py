@@ -37,6 +37,9 @@ class Mortal:
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         return await self._database.fetch(sql, *values)
 
+    async def execute(self, sql: str, *values: Value) -> int:
+        return await self._database.execute(sql, *values)
+
     async def transact(self, work: Work[T]) -> T:
         async def mortal_work(tx: Transaction) -> T:
             self._come_to("begin")

@@ -70,6 +70,14 @@ class Database(Protocol):
         """Run one read outside any transaction and return all its rows."""
         ...
 
+    async def execute(self, sql: str, *values: Value) -> int:
+        """Run one statement as a change by itself; return its number of rows once it is durable.
+
+        It may be run twice, so it has to come to the same then. On PostgreSQL it costs a third
+        of a unit of work with the same statement.
+        """
+        ...
+
     async def transact(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its result once that is durable.
 

@@ -196,11 +196,7 @@ class QueueStore:
     async def record_step(self, claim: Claim, step: Step) -> bool:
         """Write down the step that an attempt has reached; False if the claim is lost."""
         values = (claim.portal_id, claim.message_id, claim.id, step.value)
-
-        async def work(tx: Transaction) -> int:
-            return await tx.execute(_RECORD_STEP, *values)
-
-        return await self._database.transact(work) > 0
+        return await self._database.execute(_RECORD_STEP, *values) > 0
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Let go of messages that were never begun; all are of one portal and kind."""

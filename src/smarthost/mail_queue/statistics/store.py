@@ -77,11 +77,7 @@ class StatisticsStore:
         old = await self._database.fetch(_OLD, portal_id, until, at_most)
         if not old:
             return False
-
-        async def work(tx: Transaction) -> None:
-            await tx.execute(_REMOVE, portal_id, old[-1][0])
-
-        await self._database.transact(work)
+        await self._database.execute(_REMOVE, portal_id, old[-1][0])
         return True
 
 
