@@ -5,7 +5,7 @@ its transaction. Both engines take the same SQL text with `$1`, `$2`, … for va
 `store.py` never asks which engine it speaks to.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 Value = str | int | float | bytes | None
@@ -37,6 +37,13 @@ class Transaction(Protocol):
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         """Run one statement and return all its rows."""
+        ...
+
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        """Run one statement for each row of values; return all that they return, in order.
+
+        On PostgreSQL they go together: one way to the server and back for all.
+        """
         ...
 
     async def execute(self, sql: str, *values: Value) -> int:

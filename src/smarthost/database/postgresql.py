@@ -9,7 +9,7 @@ whoever still waits for it, so that a connection is never left in the middle of 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -236,6 +236,15 @@ class _Statements:
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
 
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        if len(rows) == 1:
+            return await self.fetch(sql, *rows[0])
+        values = [tuple(map(storable, row)) for row in rows]
+        try:
+            return [tuple(row) for row in await self._connection.fetchmany(sql, values)]
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
+
     async def execute(self, sql: str, *values: Value) -> int:
         # Without values it may be a script, of a migration for instance.
         timeout = None if values else SCRIPT_SECONDS
@@ -262,6 +271,10 @@ class _Transaction(_Statements):
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         await self._begin(_BEGIN)
         return await super().fetch(sql, *values)
+
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        await self._begin(_BEGIN)
+        return await super().fetch_each(sql, rows)
 
     async def execute(self, sql: str, *values: Value) -> int:
         await self._begin(_BEGIN)

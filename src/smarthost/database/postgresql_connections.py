@@ -30,6 +30,12 @@ class Connection(Protocol):
         """Run one statement and return all its rows."""
         ...
 
+    async def fetchmany(
+        self, sql: str, values: Iterable[Sequence[object]]
+    ) -> list[tuple[object, ...]]:
+        """Run one statement for each sequence of values and return all their rows."""
+        ...
+
     def cursor(
         self, sql: str, *, prefetch: int, timeout: float | None = None
     ) -> AsyncIterable[tuple[object, ...]]:

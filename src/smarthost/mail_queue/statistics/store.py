@@ -50,9 +50,12 @@ async def count(
 
     `delay` is as in `tally_of`.
     """
-    if not ended:
-        return
-    tally = tally_of(ended, delay)
+    if ended:
+        await add(tx, portal_id, tally_of(ended, delay), now)
+
+
+async def add(tx: Transaction, portal_id: str, tally: Tally, now: int) -> None:
+    """Add to the counts of this hour in `tx`."""
     row = (*tally.sent_by_step, tally.deferred, tally.failed)
     await tx.execute(_COUNT, portal_id, now - now % HOUR, *row)
 
