@@ -186,6 +186,9 @@ class Connections:
                 await self._idle.pop().close(timeout=CONNECT_SECONDS)
 
     async def _wait_for_free(self) -> None:
+        if not self._free.locked():  # a limit of time costs as much as the rest of this
+            await self._free.acquire()
+            return
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._free.acquire()

@@ -14,7 +14,7 @@ from smarthost.database.engine import Database, Transaction
 from smarthost.delivery.outcome import Step
 from smarthost.ids import Ids
 from smarthost.mail.envelope import Envelope
-from smarthost.mail_queue.claims.store import Taking, renew, take
+from smarthost.mail_queue.claims.store import Readiness, Taking, readiness, renew, take
 from smarthost.mail_queue.holds import store as holds
 from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import beginning_of_claims
@@ -26,8 +26,7 @@ from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
 from smarthost.mail_queue.rows import read_dsn
 from smarthost.mail_queue.schedule import Patience
 from smarthost.mail_queue.turns import store as turns
-from smarthost.mail_queue.turns.store import BEFORE_ALL, Turn, due_turns, refresh
-from smarthost.portals.suspension.store import standing_of
+from smarthost.mail_queue.turns.store import BEFORE_ALL, Keeping, Turn, due_turns, refresh
 
 _MESSAGE = """
 SELECT p.suspended_at, m.sender, m.needs_smtputf8, m.needs_8bit, b.content, m.dsn
@@ -90,9 +89,12 @@ class QueueStore:
     async def due_turns(self, kind: Kind, *, after: Turn = BEFORE_ALL, at_most: int) -> list[Turn]:
         """Return the portals with something due, the one that waits longest first."""
         now = self._clock.now()
-        # Of tests and notices there are few, and whoever is first has them.
-        node = self.node if kind is Kind.MAIL else None
+        node = self._node_of(kind)
         return await due_turns(self._database, kind, now, after=after, at_most=at_most, node=node)
+
+    def _node_of(self, kind: Kind) -> str | None:
+        """Return whom portals are left to; of tests and notices there are few: to nobody."""
+        return self.node if kind is Kind.MAIL else None
 
     async def claim(
         self, portal_id: str, kind: Kind, own: Collection[str], at_most: int = 1
@@ -108,6 +110,7 @@ class QueueStore:
         node nothing is taken.
         """
         now, luck = self._clock.now(), self._luck()
+        node = self._node_of(kind)
         taking = Taking(
             portal_id=portal_id,
             kind=kind,
@@ -121,29 +124,26 @@ class QueueStore:
 
         async def work(tx: Transaction) -> list[Claim]:
             await tx.lock(portal_id)
-            if kind is Kind.MAIL and await self._is_elsewhere(tx, portal_id, now):
+            here = await readiness(tx, portal_id)
+            if node is not None and here.is_elsewhere(node, now):
                 return []
-            claims = await _take(tx, taking, own, luck)
-            if claims and kind is Kind.MAIL and self.node is not None:
-                await turns.keep(tx, portal_id, self.node, now)
-            await refresh(tx, portal_id, kind)
+            claims = await _take(tx, taking, here, own, luck)
+            kept = Keeping(node, now) if claims and node is not None else None
+            await refresh(tx, portal_id, kind, kept=kept)
             return claims
 
         return await self._database.transact(work)
 
-    async def _is_elsewhere(self, tx: Transaction, portal_id: str, now: int) -> bool:
-        return self.node is not None and await turns.is_elsewhere(tx, portal_id, self.node, now)
-
     async def renew(self, portal_id: str, kind: Kind, claims: Collection[str]) -> None:
         """Renew the leases of these claims of a portal, and keep its mail to this node."""
-        now = self._clock.now()
+        now, node = self._clock.now(), self._node_of(kind)
 
         async def work(tx: Transaction) -> None:
             await tx.lock(portal_id)
             for claim in claims:
                 await renew(tx, portal_id, kind, claim, now)
-            if kind is Kind.MAIL and self.node is not None:
-                await turns.keep_on(tx, portal_id, self.node, now)
+            if node is not None:
+                await turns.keep_on(tx, portal_id, node, now)
             await refresh(tx, portal_id, kind)
 
         await self._database.transact(work)
@@ -223,12 +223,14 @@ class QueueStore:
         return await self._recorder.record(report)
 
 
-async def _take(tx: Transaction, taking: Taking, own: Collection[str], luck: float) -> list[Claim]:
-    standing = await standing_of(tx, taking.portal_id)
-    if standing.suspended_at is not None:
+async def _take(
+    tx: Transaction, taking: Taking, here: Readiness, own: Collection[str], luck: float
+) -> list[Claim]:
+    if here.suspended_at is not None:
         return []
-    taking = taking._replace(resumed_at=standing.resumed_at)
-    hold = await holds.current(tx, taking.portal_id) if taking.kind is Kind.MAIL else None
+    taking = taking._replace(resumed_at=here.resumed_at)
+    waits = here.on_hold and taking.kind is Kind.MAIL
+    hold = await holds.current(tx, taking.portal_id) if waits else None
     if hold is None:
         return await take(tx, taking, own)
     if await holds.may_probe(tx, hold, taking.now, luck):

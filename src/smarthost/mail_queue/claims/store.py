@@ -20,6 +20,12 @@ from smarthost.mail_queue.statistics.store import count
 MOST_OCTETS = 8 * 1024 * 1024
 """So many octets are taken together, or one message."""
 
+_READINESS = """
+SELECT p.suspended_at, p.resumed_at, t.node, t.node_until, h.revision IS NOT NULL
+FROM portals p
+LEFT JOIN queue_turns t ON t.portal_id = $1 AND t.kind = 'mail'
+LEFT JOIN relay_holds h ON h.portal_id = $1
+WHERE p.id = $1"""
 _DUE = """
 SELECT m.id, r.claim, m.size, m.revision, m.accepted_at, r.scheduled_at, m.expires_at,
        m.at_most_once
@@ -39,6 +45,22 @@ _EXPIRE = """
 UPDATE recipients SET state = 'expired', due_at = NULL, ended_at = $3
 WHERE portal_id = $1 AND message_id = $2 AND state = 'queued'
 RETURNING address, attempts_count"""
+
+
+class Readiness(NamedTuple):
+    """What decides whether anything of a portal is taken. Times are microseconds, UTC."""
+
+    suspended_at: int | None
+    resumed_at: int | None
+    """When the last suspension ended."""
+    node: str | None
+    """Whom its mail is left to until `node_until`."""
+    node_until: int | None
+    on_hold: bool
+
+    def is_elsewhere(self, node: str, now: int) -> bool:
+        """Tell whether the portal's mail is left to another node."""
+        return self.node not in (None, node) and (self.node_until or 0) > now
 
 
 class Taking(NamedTuple):
@@ -66,6 +88,11 @@ class _Due(NamedTuple):
     scheduled_at: int | None
     expires_at: int | None
     at_most_once: int
+
+
+async def readiness(tx: Transaction, portal_id: str) -> Readiness:
+    """Return how a portal stands, once it is locked."""
+    return Readiness(*(await tx.fetch(_READINESS, portal_id))[0])
 
 
 async def take(tx: Transaction, taking: Taking, own: Collection[str]) -> list[Claim]:
