@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smarthost.database.engine import Database, StoreUnavailableError, Transaction
+from smarthost.database.engine import Database, Row, StoreUnavailableError, Transaction
 from tests.engines import ENGINES, executing, open_database
 from tests.processes import run_python
 
@@ -73,6 +73,36 @@ async def test_a_change_by_itself_that_fails_disturbs_no_other(database: Databas
     )
     assert [isinstance(result, Exception) for result in results] == [False, True, False]
     assert await count(database) == 3
+
+
+@pytest.mark.parametrize("many", [0, 1, 3, 500])
+async def test_a_statement_is_run_for_each_row_of_values_in_their_order(
+    database: Database, many: int
+) -> None:
+    values = [(f"{number:03}", "nul\0" * (number % 2)) for number in range(many)]
+
+    async def work(tx: Transaction) -> tuple[list[Row], list[Row]]:
+        returned = await tx.fetch_each(f"{INSERT} RETURNING id", values)
+        return returned, await tx.fetch_each(
+            "UPDATE notes SET text = id WHERE id = $1", [(one,) for one, _ in values[:2]]
+        )
+
+    returned, nothing = await database.transact(work)
+    assert returned == [(one,) for one, _ in values]
+    assert nothing == []
+    assert await count(database) == many
+
+
+async def test_a_statement_that_fails_for_one_of_many_rows_takes_back_its_unit(
+    database: Database,
+) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.fetch_each(INSERT, [("a", ""), ("b", ""), ("a", "")])
+
+    results = await asyncio.gather(database.transact(work), return_exceptions=True)
+    assert isinstance(results[0], Exception)
+    assert await count(database) == 0
+    assert await database.transact(executing(INSERT, "a", "")) == 1
 
 
 async def test_a_unit_that_asks_for_nothing_changes_nothing(database: Database) -> None:
