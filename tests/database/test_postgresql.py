@@ -168,6 +168,29 @@ async def test_a_commit_whose_answer_never_comes_may_be_kept_and_is_told_so(
     assert await by_the_way.transact(executing(INSERT, "c")) == 1, "and on it goes"
 
 
+async def test_a_change_by_itself_whose_answer_never_comes_is_made_again(
+    database: PostgresqlDatabase, by_the_way: PostgresqlDatabase, way: Way
+) -> None:
+    await database.execute(INSERT, "once")
+    await by_the_way.fetch(COUNT)
+    way.cut_at = b"once"
+    remove = "UPDATE notes SET id = 'done' WHERE id <> $1"
+    assert await by_the_way.execute(remove, "at once") == 1
+    assert not way.cut_at, "the first answer was lost"
+    assert await database.fetch(COUNT) == [(1,)]
+
+
+async def test_a_change_by_itself_that_is_cut_off_for_good_may_be_kept(
+    database: PostgresqlDatabase, by_the_way: PostgresqlDatabase, way: Way
+) -> None:
+    await database.execute(INSERT, "before")
+    await by_the_way.execute(INSERT, "a")
+    way.open = False
+    way.cut()
+    with pytest.raises(OutcomeUnknownError, match="may be kept or not"):
+        await by_the_way.execute(INSERT, "b")
+
+
 async def test_two_units_that_wait_for_each_other_both_end(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:

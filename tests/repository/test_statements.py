@@ -156,11 +156,11 @@ def test_no_function_of_a_store_makes_sql(file: Path) -> None:
 
 @pytest.mark.parametrize("file", STORES, ids=str)
 def test_a_store_runs_nothing_but_its_constants(file: Path) -> None:
-    """The first argument of `fetch` and `execute` is a constant's name, never put together."""
+    """What `fetch`, `fetch_each`, `execute` are given first is a constant, never put together."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
-        if node.func.attr in ("fetch", "execute"):
+        if node.func.attr in ("fetch", "fetch_each", "execute"):
             first = node.args[0]
             assert isinstance(first, ast.Name), f"line {node.lineno}"
             assert re.fullmatch(r"_[A-Z_]+", first.id), f"line {node.lineno}: {first.id}"

@@ -9,8 +9,9 @@ whoever still waits for it, so that a connection is never left in the middle of 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 from smarthost.clock import Clock, SystemClock
@@ -43,6 +44,10 @@ _FOR_READS = 3
 
 # Advisory locks are the database's, and others may use them there too: these are ours.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7250))"
+# As digits, the subject needs no quoting in a script, which has no values.
+_BEGIN_LOCKED = """
+BEGIN; SELECT pg_advisory_xact_lock(
+    hashtextextended(convert_from(decode('{digits}', 'hex'), 'UTF8'), 7250))"""
 _DAMAGED = """
 SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"""
 
@@ -51,6 +56,9 @@ SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = curr
 _AT_LENGTH = """
 SET LOCAL statement_timeout = 0;
 SET LOCAL lock_timeout = '2s'"""
+
+_BEGIN = "BEGIN"
+_KEPT_OR_NOT = "The last change may be kept or not."
 
 _NUL, _NO_NUL = "\0", "\ufffd"
 
@@ -106,10 +114,21 @@ class PostgresqlDatabase:
         async with self._connections.one() as connection:
             return await self._of(connection).fetch(sql, *values)
 
+    async def execute(self, sql: str, *values: Value) -> int:
+        """Run one statement; return when its commit is on the server's disk."""
+        try:
+            return await self._to_the_end(partial(self._alone, sql, values))
+        except LostError as error:
+            raise OutcomeUnknownError(f"{error} {_KEPT_OR_NOT}") from error
+
     async def transact(self, work: Work[T]) -> T:
         """Run `work`; return when its commit is on the server's disk."""
+        return await self._to_the_end(partial(self._once, work))
+
+    async def _to_the_end(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Make a change, whoever waits for it."""
         self._refuse_if_closed()
-        running = asyncio.get_running_loop().create_task(self._perform(work))
+        running = asyncio.get_running_loop().create_task(self._perform(change))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         result, error = await asyncio.shield(running)
@@ -117,13 +136,15 @@ class PostgresqlDatabase:
             raise error
         return result
 
-    async def _perform(self, work: Work[T]) -> tuple[T, None] | tuple[Any, BaseException]:
-        """Run `work` again and again until it stood in nobody's way, and was not cut off."""
+    async def _perform(
+        self, change: Callable[[], Awaitable[T]]
+    ) -> tuple[T, None] | tuple[Any, BaseException]:
+        """Make a change again and again until it stood in nobody's way, and was not cut off."""
         lost = False
         for tried in range(1, _TRIES + 1):
             try:
                 async with self._room():
-                    return await self._once(work), None
+                    return await change(), None
             except AgainError as error:
                 if tried == _TRIES:
                     return None, error
@@ -151,21 +172,28 @@ class PostgresqlDatabase:
         finally:
             self._units.release()
 
-    def _of(self, connection: Connection, patience: float | None = None) -> "_Transaction":
-        return _Transaction(connection, self._connections, patience)
+    def _of(self, connection: Connection) -> "_Statements":
+        return _Statements(connection, self._connections, None)
+
+    async def _alone(self, sql: str, values: tuple[Value, ...]) -> int:
+        async with self._connections.one() as connection:
+            with self._measured():
+                return await self._of(connection).execute(sql, *values)
 
     async def _once(self, work: Work[T], first: str | None = None) -> T:
         async with self._connections.one() as connection:
-            transaction = self._of(connection, None if first is None else LONG_SECONDS)
-            await transaction.execute("BEGIN")
+            patience = None if first is None else LONG_SECONDS
+            transaction = _Transaction(connection, self._connections, patience)
             try:
                 if first is not None:
                     await transaction.execute(first)
                 result = await work(transaction)
             except BaseException:
-                await self._roll_back(connection)
+                if transaction.begun:
+                    await self._roll_back(connection)
                 raise
-            await self._commit(connection)
+            if transaction.begun:
+                await self._commit(connection)
             return result
 
     async def _commit(self, connection: Connection) -> None:
@@ -176,9 +204,7 @@ class PostgresqlDatabase:
             connection.terminate()
             found = told(self._connections.name, error)
             if isinstance(found, LostError):
-                raise OutcomeUnknownError(
-                    f"{found} The last change may be kept or not."
-                ) from error
+                raise OutcomeUnknownError(f"{found} {_KEPT_OR_NOT}") from error
             raise found from error
         if status != "COMMIT":
             raise TypeError("a unit of work went on behind a statement that failed")
@@ -227,8 +253,8 @@ class PostgresqlDatabase:
             )
 
 
-class _Transaction:
-    """A connection, as a unit of work sees it."""
+class _Statements:
+    """A connection, on which each statement is a transaction by itself unless one was begun."""
 
     def __init__(
         self, connection: Connection, connections: Connections, patience: float | None
@@ -249,6 +275,17 @@ class _Transaction:
             raise self._told(error) from error
         return [tuple(row) for row in rows]
 
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        if len(rows) == 1:
+            return await self.fetch(sql, *rows[0])
+        values = [tuple(map(storable, row)) for row in rows]
+        try:
+            with self._pulse.watching(self._connection):
+                found = await self._connection.fetchmany(sql, values, timeout=self._patience)
+            return [tuple(row) for row in found]
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
+
     async def execute(self, sql: str, *values: Value) -> int:
         try:
             with self._pulse.watching(self._connection):
@@ -259,13 +296,48 @@ class _Transaction:
             raise self._told(error) from error
         return _changed(status)
 
-    async def lock(self, subject: str) -> None:
-        await self.fetch(_LOCK, subject)
-
     def _told(self, error: Exception) -> Exception:
         if isinstance(error, TimeoutError):
             self._connection.terminate()
         return told(self._name, error)
+
+
+class _Transaction(_Statements):
+    """A connection, as a unit of work sees it: it begins with the first thing that is asked.
+
+    Most begin with a lock, which then is the same way to the server and back.
+    """
+
+    begun = False
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        await self._begin(_BEGIN)
+        return await super().fetch(sql, *values)
+
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        await self._begin(_BEGIN)
+        return await super().fetch_each(sql, rows)
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        await self._begin(_BEGIN)
+        return await super().execute(sql, *values)
+
+    async def lock(self, subject: str) -> None:
+        if self.begun:
+            await super().fetch(_LOCK, subject)
+        else:
+            digits = subject.replace(_NUL, _NO_NUL).encode().hex()
+            await self._begin(_BEGIN_LOCKED.format(digits=digits))
+
+    async def _begin(self, script: str) -> None:
+        if self.begun:
+            return
+        self.begun = True
+        try:
+            with self._pulse.watching(self._connection):
+                await self._connection.execute(script)
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
 
 
 def storable(value: Value) -> Value:

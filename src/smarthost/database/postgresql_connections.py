@@ -31,6 +31,16 @@ class Connection(Protocol):
         """Run one statement and return all its rows."""
         ...
 
+    async def fetchmany(
+        self,
+        sql: str,
+        values: Iterable[Sequence[object]],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
+    ) -> list[tuple[object, ...]]:
+        """Run one statement for each sequence of values and return all their rows."""
+        ...
+
     def cursor(
         self, sql: str, *, prefetch: int, timeout: float | None = None
     ) -> AsyncIterable[tuple[object, ...]]:
@@ -235,6 +245,9 @@ class Connections:
 
     async def wait_for(self, room: asyncio.Semaphore) -> None:
         """Take room for one more, or raise `StoreUnavailableError` if there is none for long."""
+        if not room.locked():  # a limit of time costs as much as the rest of this
+            await room.acquire()
+            return
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await room.acquire()

@@ -6,9 +6,10 @@ from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import HeldFor, Kind, State
+from smarthost.mail_queue.outcomes.model import Verdict
 from smarthost.mail_queue.restored.store import hold_back
 from smarthost.mail_queue.schedule import MOST_DEATHS
-from smarthost.mail_queue.store import QueueStore, Verdict
+from smarthost.mail_queue.store import QueueStore
 from tests.clocks import START
 from tests.engines import executing
 from tests.mail_queue.clocks import HeldClock

@@ -17,7 +17,7 @@ from smarthost.mail_queue import schedule
 from smarthost.mail_queue.holds.store import shift as shift_hold
 from smarthost.mail_queue.model import Attempted, Ended, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
-from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
+from smarthost.mail_queue.outcomes.store import Ending, InEachRecord, nothing_more
 from smarthost.mail_queue.statistics.store import count
 from smarthost.mail_queue.turns.store import NEVER, all_portals, kept_by, let_go, refresh
 
@@ -96,7 +96,8 @@ async def end(tx: Transaction, portal_id: str, kind: Kind, lease: Lease, now: in
     attempted = interrupted(lease)
     deaths, once = lease.deaths + 1, bool(lease.at_most_once)
     standing = schedule.after_death(kind, step, deaths, now, at_most_once=once)
-    if not await outcomes.end(tx, whose, attempted, standing, now=now, deaths=deaths):
+    ending = Ending(lease.message_id, lease.claim, attempted, standing, deaths)
+    if not (await outcomes.end(tx, portal_id, [ending], now)).kept:
         return None
     return ended_as(lease, standing)
 

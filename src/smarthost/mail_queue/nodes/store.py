@@ -1,7 +1,7 @@
 """The rows of nodes that deliver: each writes now and then that it is there."""
 
 from smarthost.clock import Clock
-from smarthost.database.engine import Database, Transaction
+from smarthost.database.engine import Database
 
 _SAY = """
 INSERT INTO delivering_nodes (name, seen_at) VALUES ($1, $2)
@@ -32,16 +32,8 @@ class NodeStore:
 
     async def forget(self, name: str, seen_at: int) -> None:
         """Remove a node that has not written since."""
-
-        async def work(tx: Transaction) -> None:
-            await tx.execute(_FORGET, name, seen_at)
-
-        await self._database.transact(work)
+        await self._database.execute(_FORGET, name, seen_at)
 
     async def leave(self, name: str) -> None:
         """Remove a node that stops."""
-
-        async def work(tx: Transaction) -> None:
-            await tx.execute(_LEAVE, name)
-
-        await self._database.transact(work)
+        await self._database.execute(_LEAVE, name)

@@ -10,6 +10,7 @@ from smarthost.mail_queue.holds import store as holds
 from smarthost.mail_queue.leases import store as leases
 from smarthost.mail_queue.model import HeldFor, Kind, State
 from smarthost.mail_queue.outcomes import store as outcomes
+from smarthost.mail_queue.outcomes.store import Ending
 from smarthost.mail_queue.schedule import Standing
 from smarthost.mail_queue.statistics.store import count
 from smarthost.mail_queue.turns.store import BEFORE_ALL, NEVER, refresh
@@ -49,7 +50,8 @@ async def _settle(tx: Transaction, portal_id: str, kind: Kind, now: int) -> int:
                 await outcomes.give_back(tx, whose, now)
                 continue
             attempted = leases.interrupted(lease)
-            await outcomes.end(tx, whose, attempted, standing, now=now, deaths=lease.deaths)
+            ending = Ending(lease.message_id, lease.claim, attempted, standing, lease.deaths)
+            await outcomes.end(tx, portal_id, [ending], now)
             settled += 1
             if kind is Kind.MAIL:
                 await count(tx, portal_id, [leases.ended_as(lease, standing)], now=now)

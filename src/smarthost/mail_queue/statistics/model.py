@@ -6,7 +6,7 @@ to the step alone. All functions are pure.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from itertools import accumulate
 
 import msgspec
@@ -75,6 +75,16 @@ def tally_of(ended: Collection[Ended], delay: int) -> Tally:
         sent_by_step=tuple(by_step),
         deferred=sum(one.state in _DEFERRED for one in ended),
         failed=sum(one.state in _FAILED for one in ended),
+    )
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """Return what several changes add together."""
+    each = list(tallies)
+    return Tally(
+        sent_by_step=tuple(map(sum, zip(*(one.sent_by_step for one in each), strict=True))),
+        deferred=sum(one.deferred for one in each),
+        failed=sum(one.failed for one in each),
     )
 
 
