@@ -7,7 +7,9 @@ to the step alone. All functions are pure.
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
+from functools import reduce
 from itertools import accumulate
+from operator import add
 
 import msgspec
 
@@ -79,12 +81,15 @@ def tally_of(ended: Collection[Ended], delay: int) -> Tally:
 
 
 def sum_of(tallies: Iterable[Tally]) -> Tally:
-    """Return what several changes add together."""
-    each = list(tallies)
+    """Return what several changes, one at least, add together."""
+    return reduce(_plus, tallies)
+
+
+def _plus(one: Tally, other: Tally) -> Tally:
     return Tally(
-        sent_by_step=tuple(map(sum, zip(*(one.sent_by_step for one in each), strict=True))),
-        deferred=sum(one.deferred for one in each),
-        failed=sum(one.failed for one in each),
+        sent_by_step=tuple(map(add, one.sent_by_step, other.sent_by_step)),
+        deferred=one.deferred + other.deferred,
+        failed=one.failed + other.failed,
     )
 
 
