@@ -133,6 +133,7 @@ async def test_a_message_that_leaves_while_its_lease_is_ended_is_doubtful(
     late, other = nodes
     portal = await make_portal(late.database, clock, "first")
     await submit_mail(late.intake, portal)
+    clock.advance(1)  # ids and turns follow the time
     await submit_mail(late.intake, portal, at_most_once=True)
     claims = await late.store.claim(portal, Kind.MAIL, (), at_most=2)
     clock.advance(LEASE_SECONDS)

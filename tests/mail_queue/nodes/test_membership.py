@@ -14,6 +14,7 @@ from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.nodes.membership import GONE_SECONDS, SAY_SECONDS, SETTLE_SECONDS
 from smarthost.mail_queue.nodes.store import NodeStore
 from smarthost.mail_queue.turns.store import KEPT_SECONDS
+from tests.engines import executing
 from tests.mail_queue import ledger
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
@@ -195,6 +196,35 @@ async def test_a_clock_that_is_set_makes_nobody_look_gone(
         await two.member.look()
         assert two.member.count() == 2
         assert two.member.is_held
+
+
+async def test_what_nobody_has_foreseen_does_not_end_that_it_says_it_is_there(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    one = nodes[0]
+    await one.member.take()
+
+    async def is_told() -> bool:
+        return any(line["log_level"] == "error" for line in logs)
+
+    async def has_said_so() -> bool:
+        rows = await one.database.fetch("SELECT seen_at FROM delivering_nodes")
+        return rows == [(clock.now(),)]
+
+    async def sleeps() -> bool:
+        return clock.sleepers() == 2
+
+    saying = asyncio.create_task(one.member.run())
+    with capture_logs() as logs:
+        await until(sleeps)
+        await one.database.transact(executing("ALTER TABLE delivering_nodes RENAME TO gone"))
+        clock.advance(SAY_SECONDS)
+        await until(is_told)
+        await until(sleeps)
+        await one.database.transact(executing("ALTER TABLE gone RENAME TO delivering_nodes"))
+        clock.advance(SAY_SECONDS)
+        await until(has_said_so)
+    saying.cancel()
 
 
 async def test_a_portals_mail_is_left_to_one_node_for_as_long_as_it_works_it(

@@ -119,6 +119,8 @@ class Membership:
                 await do()
             except StoreUnavailableError as error:
                 log.debug("other nodes not seen", reason=str(error))
+            except Exception:
+                log.exception("other nodes not seen by a fault of our own")
 
     async def look(self) -> None:
         """Say that this node is there, and see who is. Raises `StoreUnavailableError`."""
