@@ -459,7 +459,12 @@ async def test_an_outcome_is_written_as_soon_as_the_store_can_be(
         await until(tried_three_times)
         assert (await bench.last_test()).state is State.SENDING
         faltering.full = False
-        clock.advance(1)
+
+        async def is_written() -> bool:
+            clock.advance(1)
+            return carrying.done()
+
+        await until(is_written)
         await carrying
     assert (await bench.last_attempt()).code is Code.INTERRUPTED
 

@@ -116,10 +116,21 @@ class PostgresqlDatabase:
 
     async def execute(self, sql: str, *values: Value) -> int:
         """Run one statement; return when its commit is on the server's disk."""
+        cut_off: list[LostError] = []
+
+        async def alone() -> int:
+            try:
+                return await self._alone(sql, values)
+            except LostError as error:
+                cut_off.append(error)
+                raise
+
         try:
-            return await self._to_the_end(partial(self._alone, sql, values))
-        except LostError as error:
-            raise OutcomeUnknownError(f"{error} {_KEPT_OR_NOT}") from error
+            return await self._to_the_end(alone)
+        except StoreUnavailableError as error:
+            if cut_off:  # whatever it was that ended the second try
+                raise OutcomeUnknownError(f"{error} {_KEPT_OR_NOT}") from error
+            raise
 
     async def transact(self, work: Work[T]) -> T:
         """Run `work`; return when its commit is on the server's disk."""
