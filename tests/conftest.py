@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from operator import itemgetter
 from pathlib import Path
 
@@ -83,9 +83,19 @@ def pytest_unconfigure() -> None:
         engines.stop_server()
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     # Thousands of tests make millions of objects that stay: the collector need not go through them
-    # in the middle of one that looks at how long something takes.
+    # again and again while they are made.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
+def pytest_collection_finish() -> None:
+    # Nor in the middle of a test that looks at how long something takes.
     gc.collect()
     gc.freeze()
 

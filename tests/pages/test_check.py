@@ -43,14 +43,20 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> Iterator[Service]:
-    """A service of several portals, which trusts the authority."""
+@pytest.fixture(scope="module", autouse=True)
+def trusted(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> Iterator[Path]:
+    """What makes every service of these tests trust the authority, and its folder."""
     folder = tmp_path_factory.mktemp("pages")
     with pytest.MonkeyPatch.context() as patch:
         trust_everywhere(authority, folder, patch)
-        with running_service(folder, BASE_DOMAIN=BASE_DOMAIN) as running:
-            yield running
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def service(trusted: Path) -> Iterator[Service]:
+    """A service of several portals, which trusts the authority."""
+    with running_service(trusted, BASE_DOMAIN=BASE_DOMAIN) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,7 @@ import hmac
 from collections.abc import Collection
 from typing import Protocol
 
-import spnego
 from scramp import ScramClient, ScramException  # type: ignore[import-untyped]
-from spnego.exceptions import NegotiateOptions
 
 from smarthost.secret import Secret
 
@@ -173,6 +171,9 @@ class Ntlm:
     mechanism = "NTLM"
 
     def __init__(self, user_name: str, password: Secret) -> None:
+        import spnego  # noqa: PLC0415 - a tenth of every start, and few relays want it
+        from spnego.exceptions import NegotiateOptions  # noqa: PLC0415
+
         self.password = password
         self._challenged = False
         self._context = spnego.client(
