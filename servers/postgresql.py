@@ -12,7 +12,7 @@ import pwd
 import shutil
 import subprocess
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,16 +47,20 @@ def apart(coroutine: Coroutine[Any, Any, T]) -> T:
 class Server:
     """Runs from its making to `stop`."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, str], under: Sequence[str] = ()
+    ) -> None:
         """Make its files in `folder`, which is there, empty and its own, and start it.
 
-        `settings` are as in postgresql.conf; what they leave out is as PostgreSQL has it.
+        `settings` are as in postgresql.conf; what they leave out is as PostgreSQL has it. `under`
+        is a command that starts it.
         """
         binaries = find_binaries()
         assert binaries is not None, "PostgreSQL is not installed"
         self.folder = folder
         self._binaries = binaries
         self._data = folder / "data"
+        self._under = under
         self._as_user = [shutil.which("setpriv") or "setpriv", "--pdeathsig=QUIT"]
         if os.geteuid() == 0:  # which initdb refuses
             nobody = pwd.getpwnam("nobody")
@@ -86,7 +90,8 @@ class Server:
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._as_user, self._binaries / "postgres", "-D", self._data, *settings],
+                [*self._under, *self._as_user, self._binaries / "postgres", "-D", self._data,
+                 *settings],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                 start_new_session=True,  # Ctrl-C is for the one who has started it
             )  # fmt: skip

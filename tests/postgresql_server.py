@@ -8,7 +8,9 @@ fast a disk is.
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from servers.postgresql import Server
@@ -31,11 +33,25 @@ _SETTINGS = {
 class PostgresqlServer(Server):
     """Runs from its making to `stop`."""
 
-    def __init__(self, **settings: str) -> None:
-        """`settings` are added to those of tests."""
+    def __init__(self, under: Sequence[str] = (), **settings: str) -> None:
+        """`settings` are added to those of tests; `under` is a command that starts it."""
         _remove_dead()
         folder = tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-", dir=_folder_for_files())
-        super().__init__(Path(folder), {**_SETTINGS, **settings})
+        super().__init__(Path(folder), {**_SETTINGS, **settings}, under)
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Have it stand still, with all that it was asked: nothing is answered, nothing closed."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        # It goes first and comes back last, so that it begins nothing else meanwhile.
+        processes = [self.pid, *map(int, children)]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in reversed(processes):
+                os.kill(process, signal.SIGCONT)
 
 
 def _folder_for_files() -> str | None:

@@ -202,7 +202,7 @@ async def test_the_least_of_all_limits_of_connections_counts(
 
 @pytest.mark.parametrize(
     ("usable", "others", "nodes", "ok"),
-    [(97, 0, 4, True), (97, 0, 8, False), (33, 0, 2, True), (33, 1, 2, False), (10, 0, 0, False)],
+    [(97, 0, 4, True), (97, 0, 8, False), (36, 0, 2, True), (36, 1, 2, False), (10, 0, 0, False)],
 )
 def test_each_process_and_one_more_needs_its_connections(
     usable: int, others: int, nodes: int, ok: bool

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from smarthost.app.parts import Parts, open_parts
 from smarthost.config import Config
 from smarthost.database.backup import back_up
-from smarthost.database.backup_mark import marked_at
+from smarthost.database.backup_mark import MAKE_MARK, MARK_NOW, marked_at
 from smarthost.database.sqlite import SqliteDatabase
 from smarthost.portals.model import Portal, Role
 from tests.app.test_relays import BY, installation
@@ -17,6 +18,7 @@ from tests.clocks import START
 from tests.engines import executing
 from tests.mail_queue.ledger import check
 from tests.mail_queue.messages import ANNA, submit_mail
+from tests.postgresql_server import PostgresqlServer
 from tests.processes import injecting, need_tracing, run_python, start_python
 from tests.webhooks.told import URL, ended, note
 
@@ -47,12 +49,19 @@ NOTICES = "SELECT count(*) FROM failure_notices"
 NOTICE = "INSERT INTO failure_notices (portal_id, message_id, address) VALUES ($1, $2, $3)"
 STATES = "SELECT state, held_for, count(*) FROM recipients GROUP BY state, held_for"
 AUDIT = "SELECT subject, details FROM audit_events WHERE action = 'database.restored'"
+TOLD = """
+SELECT count(*), count(DISTINCT portal_id) FROM audit_events WHERE action = 'database.restored'"""
+PORTALS = 1_000
+MANY_PORTALS = """
+INSERT INTO portals
+SELECT (jsonb_populate_record(p, jsonb_build_object('id', 'p' || i, 'name', 'p' || i))).*
+FROM portals p, generate_series(1, CAST($1 AS BIGINT)) i"""
 
 
-async def fill(parts: Parts, portal: Portal) -> None:
+async def fill(parts: Parts, portal: Portal, messages: int = MESSAGES) -> None:
     """Let mail wait, an event and a notice of failure, somebody be signed in, and have a link."""
     await parts.webhooks.put(portal.id, URL, BY, renew_secret=False)
-    for _ in range(MESSAGES):
+    for _ in range(messages):
         message_id = await submit_mail(parts.delivery.intake, portal.id)
     await note(parts.database, parts.webhooks, portal.id, message_id, ended())
     await parts.database.transact(executing(NOTICE, portal.id, message_id, ANNA))
@@ -116,6 +125,37 @@ async def test_two_that_open_it_at_the_same_moment_do_it_once(tmp_path: Path) ->
     assert ends == [("", "")] * 2
     async with open_parts(config, create=False) as parts:
         await assert_held(parts)
+
+
+@pytest.fixture
+def small_server() -> Iterator[PostgresqlServer]:
+    """A server that keeps some hundred locks, as a usual one does some thousand."""
+    server = PostgresqlServer(
+        max_connections="12", max_worker_processes="0", autovacuum_max_workers="1"
+    )
+    yield server
+    server.remove()
+
+
+@pytest.mark.needs("postgres")
+async def test_more_portals_are_held_back_than_a_server_can_lock_at_once(
+    tmp_path: Path, small_server: PostgresqlServer
+) -> None:
+    url = small_server.url("postgres")
+    async with installation(tmp_path, DATABASE_URL=url) as (config, parts, portal):
+        await parts.database.transact(executing(MANY_PORTALS, PORTALS))
+        await fill(parts, portal, 1)
+        await parts.database.transact(executing(f"{MAKE_MARK}; {MARK_NOW}"))
+
+    async def open_again() -> None:
+        async with open_parts(config, create=False):
+            pass
+
+    await asyncio.gather(open_again(), open_again())
+    async with open_parts(config, create=False) as parts:
+        assert await marked_at(parts.database) is None
+        assert await parts.database.fetch(STATES) == [("held", "restored", 1)]
+        assert await parts.database.fetch(TOLD) == [(PORTALS + 1, PORTALS + 1)]
 
 
 @pytest.mark.needs("strace")

@@ -28,15 +28,16 @@ async def nodes(tmp_path: Path) -> AsyncIterator[list[PostgresqlDatabase]]:
 
 
 async def test_one_at_a_time_has_a_portals_turn(nodes: list[PostgresqlDatabase]) -> None:
+    turns = [ServerTokenTurns(node, SystemClock()) for node in nodes]
     inside = most = 0
 
     async def take(number: int) -> None:
         nonlocal inside, most
-        turns = ServerTokenTurns(nodes[number % 2], SystemClock())
-        async with turns.turn("portal-1"):
+        of_node = turns[number % 2]
+        async with of_node.turn("portal-1"):
             inside += 1
             most = max(most, inside)
-            async with turns.turn(f"portal of {number}"):
+            async with of_node.turn(f"portal of {number}"):
                 pass
             inside -= 1
 

@@ -38,6 +38,8 @@ class Way:
                 cutting = self.cut_at is not None and self.cut_at in octets
                 if cutting:
                     answers.cancel()
+                    # Until it has ended it would take the answer that is waited for here.
+                    await asyncio.gather(answers, return_exceptions=True)
                 there.write(octets)
                 await there.drain()
                 if cutting:

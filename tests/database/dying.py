@@ -140,6 +140,7 @@ class _DyingStore:
         self.dialect = database.dialect
         self.in_order = database.in_order
         self.fetch = database.fetch
+        self.execute = database.execute
         self.transact = database.transact
         self.check_room = database.check_room
         self.find_damage = database.find_damage
@@ -161,6 +162,7 @@ class _DyingStore:
 class _DyingTransaction:
     def __init__(self, tx: Transaction, dying: _Dying, engine: str, last: list[int]) -> None:
         self.fetch = tx.fetch
+        self.fetch_each = tx.fetch_each
         self.lock = tx.lock
         self._tx = tx
         self._dying = dying

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from smarthost.database.backup import back_up, restore
-from smarthost.database.backup_mark import marked_at, take_mark
+from smarthost.database.backup_mark import mark_in, marked_at, remove_mark
 from smarthost.database.draft_file import TargetExistsError
 from smarthost.database.engine import StoreFullError, StoreUnavailableError, Transaction
 from smarthost.database.migrate import migrate, migrations
@@ -140,7 +140,10 @@ def test_the_mark_is_taken_once(database: apsw.Connection, path: Path, target: P
     back_up(path, target, START, nothing)
 
     async def take(tx: Transaction) -> int | None:
-        return await take_mark(tx, "sqlite")
+        taken_at = await mark_in(tx, "sqlite")
+        if taken_at is not None:
+            await remove_mark(tx)
+        return taken_at
 
     async def twice() -> None:
         copies = [SqliteDatabase(target) for _ in range(2)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smarthost.database.engine import Database, StoreUnavailableError, Transaction
+from smarthost.database.engine import Database, Row, StoreUnavailableError, Transaction
 from tests.engines import ENGINES, executing, open_database
 from tests.processes import run_python
 
@@ -56,6 +56,85 @@ async def test_what_a_unit_of_work_returns_is_its_answer(database: Database) -> 
         return f"it reads its own: {rows[0][0]}"
 
     assert await database.transact(work) == "it reads its own: first"
+
+
+async def test_a_change_by_itself_tells_its_rows_and_is_seen_by_others(
+    database: Database, open_another: Callable[[], Database]
+) -> None:
+    assert await database.execute(INSERT, "a", "first") == 1
+    assert await open_another().fetch("SELECT text FROM notes") == [("first",)]
+    assert await database.execute("DELETE FROM notes WHERE id = $1", "b") == 0
+
+
+async def test_a_change_by_itself_that_fails_disturbs_no_other(database: Database) -> None:
+    await database.execute(INSERT, "a", "first")
+    results = await asyncio.gather(
+        *(database.execute(INSERT, name, "second") for name in "bac"), return_exceptions=True
+    )
+    assert [isinstance(result, Exception) for result in results] == [False, True, False]
+    assert await count(database) == 3
+
+
+@pytest.mark.parametrize("many", [0, 1, 3, 500])
+async def test_a_statement_is_run_for_each_row_of_values_in_their_order(
+    database: Database, many: int
+) -> None:
+    values = [(f"{number:03}", "nul\0" * (number % 2)) for number in range(many)]
+
+    async def work(tx: Transaction) -> tuple[list[Row], list[Row]]:
+        returned = await tx.fetch_each(f"{INSERT} RETURNING id", values)
+        return returned, await tx.fetch_each(
+            "UPDATE notes SET text = id WHERE id = $1", [(one,) for one, _ in values[:2]]
+        )
+
+    returned, nothing = await database.transact(work)
+    assert returned == [(one,) for one, _ in values]
+    assert nothing == []
+    assert await count(database) == many
+
+
+async def test_a_statement_that_fails_for_one_of_many_rows_takes_back_its_unit(
+    database: Database,
+) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.fetch_each(INSERT, [("a", ""), ("b", ""), ("a", "")])
+
+    results = await asyncio.gather(database.transact(work), return_exceptions=True)
+    assert isinstance(results[0], Exception)
+    assert await count(database) == 0
+    assert await database.transact(executing(INSERT, "a", "")) == 1
+
+
+async def test_a_unit_that_asks_for_nothing_changes_nothing(database: Database) -> None:
+    async def work(_tx: Transaction) -> str:
+        return "nothing"
+
+    async def raising(_tx: Transaction) -> None:
+        raise ValueError("refused")
+
+    assert await database.transact(work) == "nothing"
+    with pytest.raises(ValueError, match="refused"):
+        await database.transact(raising)
+    assert await database.transact(executing(INSERT, "a", "")) == 1
+
+
+@pytest.mark.parametrize("subject", ['it\'s \\ "one"', "ünï\U0001f4e7", "", "nul\0"])
+async def test_a_lock_takes_any_subject_first_and_later(database: Database, subject: str) -> None:
+    async def increment(tx: Transaction, first: str) -> None:
+        await tx.lock(first)
+        await tx.lock(subject)
+        rows = await tx.fetch(COUNT)
+        await tx.execute(INSERT, f"{rows[0][0]}", "")
+
+    async def increment_at_once(tx: Transaction) -> None:
+        await increment(tx, subject)
+
+    async def increment_behind_another(tx: Transaction) -> None:
+        await increment(tx, "another")
+
+    works = [increment_at_once, increment_behind_another] * 10
+    await asyncio.gather(*map(database.transact, works))
+    assert await count(database) == 20, "both are the same lock: no two counted the same"
 
 
 @pytest.mark.parametrize(
@@ -248,6 +327,8 @@ async def test_a_closed_store_says_so_and_may_be_closed_again(database: Database
     await database.close()
     with pytest.raises(StoreUnavailableError, match="closed"):
         await asyncio.wait_for(database.transact(executing(INSERT, "a", "")), 5)
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await database.execute(INSERT, "a", "")
     with pytest.raises(StoreUnavailableError, match="closed"):
         await database.fetch(COUNT)
     await database.close()

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from smarthost.database.hung_sessions import end_hung_sessions
+from smarthost.database.engine import Transaction
+from smarthost.database.hung_sessions import end_hung_sessions, end_sessions_of
 from smarthost.database.postgresql import PostgresqlDatabase
 from smarthost.secret import Secret
 from tests.database.cutting import SOCKET
@@ -58,3 +59,33 @@ async def test_a_session_that_hangs_behind_a_prepared_statement_is_ended(tmp_pat
             await asyncio.sleep(0.01)
     writer.close()
     await database.close()
+
+
+async def test_a_node_that_is_gone_keeps_nothing_locked_and_nobody_elses_session_ends(
+    tmp_path: Path,
+) -> None:
+    url = Secret(make_database(tmp_path))
+    gone, waiting, other = (PostgresqlDatabase(url) for _ in range(3))
+    gone.name_sessions("node 1")
+    waiting.name_sessions("node 10")
+    locked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hang(tx: Transaction) -> None:
+        await tx.lock("portal")
+        locked.set()
+        await go_on.wait()
+        await tx.fetch("SELECT 1")
+
+    async def take(tx: Transaction) -> None:
+        await tx.lock("portal")
+
+    hanging = asyncio.create_task(gone.transact(hang))
+    async with asyncio.timeout(4):  # before the server ends what is idle
+        await locked.wait()
+        taking = asyncio.create_task(waiting.transact(take))
+        assert await end_sessions_of(other, "node 1") == 1
+        await taking
+    go_on.set()
+    await hanging  # in a session of its own, anew
+    for database in (gone, waiting, other):
+        await database.close()

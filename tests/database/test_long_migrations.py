@@ -140,12 +140,11 @@ async def test_the_server_ends_no_statement_for_its_length(server: Database) -> 
         current_setting('client_connection_check_interval') AS looks"""
     await migrate(server, SystemClock(), newer("postgresql", script))
     assert await server.fetch("SELECT statement, lock, idle, looks FROM more") == [
-        ("0", "2s", "10s", "1s")
+        ("0", "2s", "5s", "1s")
     ]
     for name, value in (
         ("statement_timeout", "15s"),
         ("lock_timeout", "10s"),
-        ("client_connection_check_interval", "0"),
     ):
         assert await server.fetch("SELECT current_setting($1)", name) == [(value,)]
 
@@ -220,7 +219,9 @@ async def test_what_a_killed_one_kept_locked_is_free_soon(
     await asyncio.to_thread(process.communicate)
     async with asyncio.timeout(PATIENCE):
         assert await migrate(server, SystemClock(), newer("postgresql", "SELECT 1")) == 1
-    assert await server.fetch(UNDER_WAY) == []
+        # It lets go of its locks a moment before it is gone.
+        while await server.fetch(UNDER_WAY):  # noqa: ASYNC110 - the server's
+            await asyncio.sleep(0.02)
 
 
 async def test_a_closed_store_takes_none(database: Database) -> None:

@@ -1,6 +1,7 @@
 """What PostgreSQL does that SQLite does not: it is refused, away, cut off, and shared."""
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from smarthost.database.engine import (
     Transaction,
 )
 from smarthost.database.postgresql import PostgresqlDatabase
-from smarthost.database.session_lock import LockedError, session_lock
+from smarthost.database.session_lock import LockedError, SessionLocks
 from smarthost.secret import Secret
 from tests.database.cutting import Way, way_to
 from tests.engines import executing, make_database
@@ -167,6 +168,29 @@ async def test_a_commit_whose_answer_never_comes_may_be_kept_and_is_told_so(
     assert await by_the_way.transact(executing(INSERT, "c")) == 1, "and on it goes"
 
 
+async def test_a_change_by_itself_whose_answer_never_comes_is_made_again(
+    database: PostgresqlDatabase, by_the_way: PostgresqlDatabase, way: Way
+) -> None:
+    await database.execute(INSERT, "once")
+    await by_the_way.fetch(COUNT)
+    way.cut_at = b"once"
+    remove = "UPDATE notes SET id = 'done' WHERE id <> $1"
+    assert await by_the_way.execute(remove, "at once") == 1
+    assert not way.cut_at, "the first answer was lost"
+    assert await database.fetch(COUNT) == [(1,)]
+
+
+async def test_a_change_by_itself_that_is_cut_off_for_good_may_be_kept(
+    database: PostgresqlDatabase, by_the_way: PostgresqlDatabase, way: Way
+) -> None:
+    await database.execute(INSERT, "before")
+    await by_the_way.execute(INSERT, "a")
+    way.open = False
+    way.cut()
+    with pytest.raises(OutcomeUnknownError, match="may be kept or not"):
+        await by_the_way.execute(INSERT, "b")
+
+
 async def test_two_units_that_wait_for_each_other_both_end(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
@@ -269,7 +293,8 @@ async def test_the_server_ends_what_a_node_leaves_behind_that_hangs(
     database: PostgresqlDatabase,
 ) -> None:
     for name, value in (
-        ("idle_in_transaction_session_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "5s"),
+        ("client_connection_check_interval", "1s"),
         ("lock_timeout", "10s"),
         ("statement_timeout", "15s"),
         ("default_transaction_isolation", "read committed"),
@@ -277,30 +302,53 @@ async def test_the_server_ends_what_a_node_leaves_behind_that_hangs(
         assert await database.fetch("SELECT current_setting($1)", name) == [(value,)]
 
 
+async def test_the_server_makes_no_long_preparations_for_short_questions(
+    database: PostgresqlDatabase,
+) -> None:
+    for name, value in (("jit", "off"), ("max_parallel_workers_per_gather", "0")):
+        assert await database.fetch("SELECT current_setting($1)", name) == [(value,)]
+
+
 async def test_a_session_lock_is_held_by_one_and_gone_with_its_session(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
-    async def take(of: PostgresqlDatabase, name: str, seconds: float) -> None:
-        async with session_lock(of, name, SystemClock(), wait_seconds=seconds):
+    ours, theirs = (SessionLocks(one, SystemClock()) for one in (database, other))
+
+    async def take(locks: SessionLocks, name: str, seconds: float) -> None:
+        async with locks.held(name, wait_seconds=seconds):
             pass
 
-    async with session_lock(database, "portal 1", SystemClock(), wait_seconds=0):
-        with pytest.raises(LockedError):
-            await take(other, "portal 1", 0.05)
-        await take(other, "portal 2", 0)
+    async with ours.held("portal 1", wait_seconds=0):
+        for locks in (ours, theirs):
+            with pytest.raises(LockedError):
+                await take(locks, "portal 1", 0.05)
+            await take(locks, "portal 2", 0)
         sessions = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
         ((session,),) = await other.fetch(sessions)
         await other.fetch("SELECT pg_terminate_backend($1)", session)
-        await take(other, "portal 1", 10)
-    await take(other, "portal 1", 0)
+        await take(theirs, "portal 1", 10)
+    for locks in (ours, theirs):
+        await take(locks, "portal 1", 0)
+
+
+async def test_however_many_session_locks_a_process_holds_they_take_one_connection(
+    database: PostgresqlDatabase, other: PostgresqlDatabase
+) -> None:
+    locks = SessionLocks(database, SystemClock())
+    sessions = "SELECT count(DISTINCT pid), count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    async with contextlib.AsyncExitStack() as stack:
+        held = (locks.held(f"portal {number}", wait_seconds=10) for number in range(30))
+        await asyncio.gather(*map(stack.enter_async_context, held))
+        assert await other.fetch(sessions) == [(1, 30)]
+    assert await other.fetch(sessions) == [(0, 0)]
 
 
 async def test_the_server_takes_a_lock_from_whoever_hangs(
     database: PostgresqlDatabase, other: PostgresqlDatabase
 ) -> None:
-    clock = SystemClock()
+    hanging = SessionLocks(database, SystemClock(), longest_seconds=0.05)
     async with (
-        session_lock(database, "portal", clock, wait_seconds=0, longest_seconds=0.05),
-        session_lock(other, "portal", clock, wait_seconds=10),
+        hanging.held("portal", wait_seconds=0),
+        SessionLocks(other, SystemClock()).held("portal", wait_seconds=10),
     ):
         pass

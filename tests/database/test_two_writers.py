@@ -48,5 +48,5 @@ def test_processes_that_write_without_a_pause_take_turns(tmp_path: Path) -> None
         names = [row[0] for row in store.execute("SELECT name FROM written ORDER BY number")]
     turns = sum(before != after for before, after in pairwise(names))
     assert set(names) == {"a", "b"}
-    # With SQLite's own waiting it is one of fifty.
-    assert turns > len(names) / 5, f"{turns} turns in {len(names)} commits"
+    # With SQLite's own waiting it is one of fifty; on two idle processors every second one.
+    assert turns > len(names) / 25, f"{turns} turns in {len(names)} commits"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from smarthost.app.logs import configure_logs
@@ -36,6 +37,9 @@ class Mortal:
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         return await self._database.fetch(sql, *values)
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        return await self._database.execute(sql, *values)
 
     async def transact(self, work: Work[T]) -> T:
         async def mortal_work(tx: Transaction) -> T:
@@ -71,6 +75,9 @@ class _MortalTransaction:
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         return await self._tx.fetch(sql, *values)
+
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        return await self._tx.fetch_each(sql, rows)
 
     async def execute(self, sql: str, *values: Value) -> int:
         changed = await self._tx.execute(sql, *values)

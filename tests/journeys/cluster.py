@@ -27,6 +27,7 @@ from tests.cli.program import ADMIN, Program
 from tests.contract.service import BASE_DOMAIN, EMAILS
 from tests.engines import make_database, server
 from tests.journeys.application import Application, Tenant, email
+from tests.journeys.partition import DATABASE, LinkedServer
 from tests.journeys.postfix import DOMAIN, Postfix
 from tests.journeys.served import Served, started
 from tests.journeys.sink import until
@@ -73,6 +74,8 @@ class Cluster:
     server: PostgresqlServer
     database: str
     programs: Sequence[Program]
+    urls: Sequence[str]
+    """Of the database, as each node reaches it."""
     tenants: Sequence[Tenant]
     environ: dict[str, str]
     stack: contextlib.ExitStack
@@ -88,7 +91,8 @@ class Cluster:
         return self.server.run_sql(sql, database=self.database)
 
     def start(self, number: int) -> None:
-        service = self.stack.enter_context(started(self.programs[number], **self.environ))
+        given = {**self.environ, "SMARTHOST_DATABASE_URL": self.urls[number]}
+        service = self.stack.enter_context(started(self.programs[number], **given))
         if number < len(self.nodes):
             self.nodes[number] = service
         else:
@@ -207,9 +211,12 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster_in(folder: Path) -> Iterator[Cluster]:
-    """Make an installation of several portals, for nodes each with a folder of its own."""
-    url = make_database(folder)
+def cluster_in(folder: Path, linked: LinkedServer | None = None) -> Iterator[Cluster]:
+    """Make an installation of several portals, for nodes each with a folder of its own.
+
+    It is on a server of its own if one is `linked`, which has a link for each node.
+    """
+    url = linked.server.url(DATABASE) if linked else make_database(folder)
     environ = {
         "SMARTHOST_DATABASE_URL": url,
         "SMARTHOST_KEYRING_FILE": str(folder / "keyring"),
@@ -222,9 +229,10 @@ def cluster_in(folder: Path) -> Iterator[Cluster]:
     tenants = asyncio.run(_make_tenants(programs[0], environ))
     with contextlib.ExitStack() as stack:
         yield Cluster(
-            server=server(),
+            server=linked.server if linked else server(),
             database=url.partition("@/")[2].partition("?")[0],
             programs=programs,
+            urls=linked.urls if linked else [url] * NODES,
             tenants=tenants,
             environ=environ,
             stack=stack,

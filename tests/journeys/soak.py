@@ -1,14 +1,17 @@
 """`make soak`, its second half: the service is killed 1,000 times while it accepts and delivers.
 
 An upgrade of the first store is killed at every statement, on both engines. Then nodes on one
-PostgreSQL are killed, and cut off from it, 100 times. It stops at the first account that does not
-close; the seed of a service's kills is the last one told.
+PostgreSQL are killed, and cut off from it, 100 times; for a minute the network of one of them is
+cut, and for another their server stands still. It stops at the first account that does not close;
+the seed of a service's kills is the last one told.
 """
 
 import argparse
 import random
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,10 +21,15 @@ from tests.database.dying import kill_upgrades
 from tests.engines import stop_server
 from tests.journeys.cluster import cluster_in, kill_stop_and_cut_off
 from tests.journeys.killing import Account, kill_often
-from tests.journeys.postfix import folder_for_postfix, postfix
+from tests.journeys.outages import (
+    cut_one_off_apart,
+    relay_of_nodes,
+    stop_a_server_of_its_own,
+)
 
 KILLS = 1_000
 KILLS_OF_NODES = 100
+OUTAGE_SECONDS = 60.0
 _OF_ONE_INSTALLATION = 50
 _SIDE_BY_SIDE = 2
 
@@ -31,22 +39,26 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--kills-of-nodes", type=int, default=KILLS_OF_NODES)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--outage-seconds", type=float, default=OUTAGE_SECONDS)
     asked = parser.parse_args()
     if asked.kills:
         _kill_services(asked.kills, asked.seed)
-    try:
-        _kill_upgrades()
-        if asked.kills_of_nodes:
-            _kill_nodes(asked.kills_of_nodes)
-    finally:
-        stop_server()
+    _kill_upgrades()
+    if asked.kills_of_nodes:
+        _with_server("nodes", partial(_kill_nodes, asked.kills_of_nodes))
+    if asked.outage_seconds:
+        _with_server("a cut network", partial(_cut_network, asked.outage_seconds))
+        _with_server("a server that stands still", partial(_stop_server, asked.outage_seconds))
 
 
 def _kill_upgrades() -> None:
-    for engine in ("sqlite", *(("postgresql",) if find_binaries() else ())):
-        with tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder:
-            kills = kill_upgrades(engine, Path(folder), every=1)
-        print(f"{kills} kills of upgrades on {engine}: every row is there", flush=True)
+    try:
+        for engine in ("sqlite", *(("postgresql",) if find_binaries() else ())):
+            with tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder:
+                kills = kill_upgrades(engine, Path(folder), every=1)
+            print(f"{kills} kills of upgrades on {engine}: every row is there", flush=True)
+    finally:
+        stop_server()
 
 
 def _kill_services(kills: int, seed: int) -> None:
@@ -64,24 +76,41 @@ def _kill_services(kills: int, seed: int) -> None:
     print(f"{killed} kills, {told}, 0 lost, {duplicates} twice", flush=True)
 
 
-def _kill_nodes(kills: int) -> None:
+def _with_server(name: str, journey: Callable[[], str]) -> None:
+    """Tell what comes of a journey that needs PostgreSQL, Postfix and perhaps more."""
     if find_binaries() is None:
-        print("nodes left out: PostgreSQL is not installed", flush=True)
+        print(f"{name} left out: PostgreSQL is not installed", flush=True)
         return
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder,
-            folder_for_postfix() as for_postfix,
-            postfix(for_postfix, "127.0.0.1", {"clear": {}}) as relay,
-            cluster_in(Path(folder)) as cluster,
-        ):
-            twice = kill_stop_and_cut_off(cluster, relay, kills, wait=True)
-            accepted = len(cluster.answered)
+        print(journey(), flush=True)
     except pytest.skip.Exception as reason:
-        print(f"nodes left out: {reason}", flush=True)
-        return
+        print(f"{name} left out: {reason}", flush=True)
+    finally:
+        stop_server()
+
+
+def _kill_nodes(kills: int) -> str:
+    with (
+        tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder,
+        relay_of_nodes() as relay,
+        cluster_in(Path(folder)) as cluster,
+    ):
+        twice = kill_stop_and_cut_off(cluster, relay, kills, wait=True)
+        accepted = len(cluster.answered)
     told = f"{accepted} e-mails accepted, 0 lost, {twice} twice and marked"
-    print(f"{kills} kills of nodes and of their sessions: {told}", flush=True)
+    return f"{kills} kills of nodes and of their sessions: {told}"
+
+
+def _cut_network(seconds: float) -> str:
+    with tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder:
+        told = cut_one_off_apart(Path(folder), seconds, wait=True)
+    return f"a node cut off for {seconds} s: {told}"
+
+
+def _stop_server(seconds: float) -> str:
+    with tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder:
+        told = stop_a_server_of_its_own(Path(folder), seconds)
+    return f"a server that stood still for {seconds} s, and crashed: {told}"
 
 
 def _killed(seed: int) -> Account:

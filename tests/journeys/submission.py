@@ -69,3 +69,20 @@ def make_key(application: Application) -> Key:
     asked = {"name": "shop", "permissions": ["send"]}
     made: Any = application.ask("POST", KEYS, asked).json()["response"]
     return Key(id=made["id"], text=made["key"])
+
+
+def submitted(
+    service: Served, key: str, to: str = "jane@example.net", subject: str = "by SMTP"
+) -> tuple[int, bytes | str]:
+    """Hand in a message by SMTP; return the last answer."""
+    with smtplib.SMTP(HOST, service.smtp_port, timeout=PATIENCE) as session:
+        session.ehlo()
+        # Not `login`, which tries one mechanism after the other whatever is answered.
+        session.user, session.password = USER, key
+        try:
+            session.auth("PLAIN", session.auth_plain)
+            session.mail(ADMIN)
+            session.rcpt(to)
+            return session.data(f"From: {ADMIN}\r\nSubject: {subject}\r\n\r\nIt works.\r\n")
+        except smtplib.SMTPResponseException as refused:
+            return refused.smtp_code, refused.smtp_error

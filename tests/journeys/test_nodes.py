@@ -1,7 +1,6 @@
 """Several nodes on one PostgreSQL, as operators run them: killed, stopped, cut off."""
 
 import asyncio
-import smtplib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from tests.journeys.cluster import cluster_in, kill_stop_and_cut_off
 from tests.journeys.postfix import Postfix, folder_for_postfix, postfix
 from tests.journeys.served import Served, serving
 from tests.journeys.sink import Sink, running_sink, until
+from tests.journeys.submission import submitted
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -89,15 +89,3 @@ def be_cut_off_for_a_while(
     assert submitted(service, application.process.key)[0] == 250
     sink.wait_for(3)
     assert service.events("was cut off from the other nodes")
-
-
-def submitted(service: Served, key: str) -> tuple[int, bytes | str]:
-    """Hand in a message by SMTP; return the last answer."""
-    with smtplib.SMTP("127.0.0.1", service.smtp_port, timeout=30) as session:
-        try:
-            session.login("anybody", key)
-            session.mail(ADMIN)
-            session.rcpt("jane@example.net")
-            return session.data(f"From: {ADMIN}\r\nSubject: by SMTP\r\n\r\nIt works.\r\n")
-        except smtplib.SMTPResponseException as refused:
-            return refused.smtp_code, refused.smtp_error

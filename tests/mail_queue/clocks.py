@@ -41,7 +41,11 @@ class HeldClock:
 
     async def is_slept_on(self) -> bool:
         """Tell whether anybody waits for time to pass."""
-        return any(not sleeper.done() for _, sleeper in self._sleeping)
+        return self.sleepers() > 0
+
+    def sleepers(self) -> int:
+        """Return how many wait for time to pass."""
+        return sum(not sleeper.done() for _, sleeper in self._sleeping)
 
     def jump(self, seconds: float) -> None:
         """Set the machine's clock: nothing has passed, but the hands stand elsewhere."""

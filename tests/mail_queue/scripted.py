@@ -92,6 +92,11 @@ class Faltering:
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         return await self._database.fetch(sql, *values)
 
+    async def execute(self, sql: str, *values: Value) -> int:
+        if self.full:
+            raise StoreUnavailableError("the disk is full")
+        return await self._database.execute(sql, *values)
+
     async def transact(self, work: Work[T]) -> T:
         if self.full:
             raise StoreUnavailableError("the disk is full")

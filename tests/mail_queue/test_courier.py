@@ -456,10 +456,14 @@ async def test_an_outcome_is_written_as_soon_as_the_store_can_be(
             clock.advance(1)
             return [entry["event"] for entry in logs].count("outcome not written") >= 3
 
+        async def written() -> bool:
+            clock.advance(1)
+            return carrying.done()
+
         await until(tried_three_times)
         assert (await bench.last_test()).state is State.SENDING
         faltering.full = False
-        clock.advance(1)
+        await until(written)
         await carrying
     assert (await bench.last_attempt()).code is Code.INTERRUPTED
 

@@ -25,10 +25,11 @@ from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.model import Attempted, Claim, Kind
+from smarthost.mail_queue.outcomes.model import Verdict
 from smarthost.mail_queue.schedule import LEASE_SECONDS
 from smarthost.mail_queue.statistics.model import HOUR
 from smarthost.mail_queue.statistics.store import StatisticsStore
-from smarthost.mail_queue.store import QueueStore, Verdict
+from smarthost.mail_queue.store import QueueStore
 from tests.engines import migrated_database
 from tests.mail_queue import ledger
 from tests.mail_queue.clocks import HeldClock

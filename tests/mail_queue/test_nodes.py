@@ -3,28 +3,35 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from smarthost.audit.store import AuditLog
-from smarthost.database.engine import Database
+from smarthost.database.engine import Database, Transaction
 from smarthost.ids import Ids
 from smarthost.mail_queue.accepted.model import Idempotency, NotPossibleError
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Kind
+from smarthost.mail_queue.schedule import LEASE_SECONDS
 from smarthost.mail_queue.store import QueueStore
 from tests.engines import migrated_database, open_database
 from tests.mail_queue import ledger
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
 from tests.mail_queue.messages import ANNA, BORIS, BY, attempted, submission, submit_mail
+from tests.mail_queue.scripted import until
 
 pytestmark = pytest.mark.needs("postgres")
 
 ROUNDS = 40
+LEAVES = """
+UPDATE recipients SET step = 'data' WHERE portal_id = $1 AND message_id = $2 AND claim = $3"""
+STANDING = "SELECT state, in_doubt FROM recipients ORDER BY message_id"
+WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
 
 
 class Node:
@@ -45,6 +52,11 @@ class Node:
     async def cancel(self, portal: str, message_id: str) -> None:
         with contextlib.suppress(NotPossibleError):
             await self.people.cancel(portal, message_id, by=BY)
+
+
+async def is_waiting(database: Database) -> bool:
+    """Whether somebody waits for a row that another one has changed."""
+    return bool(await database.fetch(WAITING))
 
 
 @pytest.fixture
@@ -113,3 +125,32 @@ async def test_of_two_nodes_one_takes_a_message(nodes: list[Node], clock: HeldCl
     )
     messages = [claim.message_id for claims in taken for claim in claims]
     assert len(messages) == len(set(messages)) == ROUNDS
+
+
+async def test_a_message_that_leaves_while_its_lease_is_ended_is_doubtful(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    late, other = nodes
+    portal = await make_portal(late.database, clock, "first")
+    await submit_mail(late.intake, portal)
+    clock.advance(1)  # ids and turns follow the time
+    await submit_mail(late.intake, portal, at_most_once=True)
+    claims = await late.store.claim(portal, Kind.MAIL, (), at_most=2)
+    clock.advance(LEASE_SECONDS)
+    written, commit = asyncio.Event(), asyncio.Event()
+
+    async def leave(tx: Transaction) -> None:
+        for claim in claims:
+            assert await tx.execute(LEAVES, portal, claim.message_id, claim.id)
+        written.set()
+        await commit.wait()
+
+    leaving = asyncio.create_task(late.database.transact(leave))
+    await written.wait()
+    taking = asyncio.create_task(other.store.claim(portal, Kind.MAIL, (), at_most=2))
+    await until(partial(is_waiting, late.database))
+    commit.set()
+    await leaving
+    (again,) = await taking
+    assert again.message_id == claims[0].message_id
+    assert await late.database.fetch(STANDING) == [("sending", 1), ("held", 1)]

@@ -3,8 +3,8 @@ from typing import Any
 
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.mail_queue.order import Order
+from smarthost.mail_queue.outcomes.model import Recorded, Verdict
 from smarthost.mail_queue.recording import Recording
-from smarthost.mail_queue.store import Recorded, Verdict
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.values import claim_of, tried
 

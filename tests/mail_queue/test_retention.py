@@ -9,7 +9,7 @@ from smarthost.mail_queue.accepted.model import Idempotency
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Kind, State
-from smarthost.mail_queue.removal.store import drop_body_of_sent
+from smarthost.mail_queue.removal.store import drop_bodies_of_sent
 from smarthost.mail_queue.retention import SWEEP_SECONDS, Keep, Retention
 from smarthost.mail_queue.store import QueueStore
 from tests.engines import executing
@@ -261,7 +261,7 @@ async def test_a_content_can_go_with_the_last_recipient_that_gets_it(
     message_id = await submit_mail(intake, portal, ANNA, BORIS)
     for address, left in ((ANNA, 1), (BORIS, 0)):
         await put(database, (portal, message_id), State.SENT, at=clock.now(), address=address)
-        await database.transact(lambda tx: drop_body_of_sent(tx, portal, message_id))
+        await database.transact(lambda tx: drop_bodies_of_sent(tx, portal, [message_id]))
         assert (await counts(database))[1] == left
 
 

@@ -11,8 +11,9 @@ from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.model import Kind, State
+from smarthost.mail_queue.outcomes.model import Verdict
 from smarthost.mail_queue.schedule import FEWEST_TRIES, LEASE_SECONDS, TEST_SECONDS, Patience
-from smarthost.mail_queue.store import QueueStore, Verdict
+from smarthost.mail_queue.store import QueueStore
 from smarthost.mail_queue.turns.store import refresh_all
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.messages import BY, attempted, submit_mail, submit_test

@@ -37,7 +37,7 @@ def steps_of_a_refresh(queued: int) -> int:
         return False
 
     connection.set_progress_handler(step, 1)
-    connection.execute(numbered(store._REFRESH), ("p", "mail", None))
+    connection.execute(numbered(store._REFRESH), ("p", "mail", None, None, None))
     connection.set_progress_handler(None)
     assert connection.execute("SELECT due_at FROM queue_turns").fetchall() == [(7,)]
     return steps

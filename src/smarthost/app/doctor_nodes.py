@@ -9,8 +9,8 @@ from smarthost.database.postgresql_standing import Room, room_of
 from smarthost.mail_queue.nodes.membership import GONE_SECONDS
 from smarthost.mail_queue.nodes.store import NodeStore
 
-_EACH = AT_ONCE + 1
-"""Connections of one process: those that it works with, and one for hints."""
+_EACH = AT_ONCE + 2
+"""Connections of one process: those that it works with, one for hints, one for turns at tokens."""
 
 _SILENT_SECONDS = 2 * GONE_SECONDS
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from smarthost.clock import Clock
 from smarthost.database.engine import Database
-from smarthost.database.hung_sessions import keep_ending_hung_sessions
 from smarthost.ids import Ids
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.nodes.membership import Membership
@@ -33,15 +32,26 @@ class Nodes(NamedTuple):
 def nodes(database: Database, leases: LeaseStore, clock: Clock, ids: Ids) -> Nodes:
     """Give this process a name, under which it has joined nobody yet."""
     from smarthost.database.hints import Hints  # noqa: PLC0415
+    from smarthost.database.hung_sessions import (  # noqa: PLC0415
+        end_sessions_of,
+        keep_ending_hung_sessions,
+    )
     from smarthost.database.postgresql import PostgresqlDatabase  # noqa: PLC0415
 
     assert isinstance(database, PostgresqlDatabase)  # noqa: S101 - what the URL opens
     name = ids.new()
+    database.name_sessions(name)
+
+    async def take_over_from(node: str) -> int:
+        # It may live and be cut off, with transactions open that nobody else gets by.
+        await end_sessions_of(database, node)
+        return await leases.take_over_from(node)
+
     membership = Membership(
         NodeStore(database, clock),
         name,
         clock,
-        take_over=leases.take_over_from,
+        take_over=take_over_from,
         leave=leases.leave,
     )
     hints = Hints(database, name, clock, random.random)

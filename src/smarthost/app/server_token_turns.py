@@ -10,24 +10,21 @@ from smarthost.app.token_turns import MOST_SECONDS, TAKEN
 from smarthost.clock import Clock
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.database.postgresql import PostgresqlDatabase
-from smarthost.database.session_lock import LockedError, session_lock
+from smarthost.database.session_lock import LockedError, SessionLocks
 from smarthost.delivery.bearer_token import NoToken, NoTokenError
 
 
 class ServerTokenTurns:
-    """Gives turns to all nodes of an installation."""
+    """Gives turns to all of one process, among all nodes of an installation."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         assert isinstance(database, PostgresqlDatabase)  # noqa: S101 - what the URL opens
-        self._database = database
-        self._clock = clock
+        self._locks = SessionLocks(database, clock)
 
     @asynccontextmanager
     async def turn(self, portal_id: str) -> AsyncIterator[None]:
         """Wait for the portal's turn and hold it. Raises `NoTokenError`."""
-        lock = session_lock(
-            self._database, f"token of {portal_id}", self._clock, wait_seconds=MOST_SECONDS
-        )
+        lock = self._locks.held(f"token of {portal_id}", wait_seconds=MOST_SECONDS)
         async with AsyncExitStack() as stack:
             try:
                 await stack.enter_async_context(lock)

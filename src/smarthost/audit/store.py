@@ -15,6 +15,9 @@ INSERT INTO audit_events
     (portal_id, id, at, actor, address, request_id, action, subject, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
 
+_TELLS = """
+SELECT 1 FROM audit_events WHERE portal_id = $1 AND action = $2 AND subject = $3 LIMIT 1"""
+
 
 class AuditLog:
     """Appends to the audit."""
@@ -42,3 +45,7 @@ class AuditLog:
             event.subject,
             msgspec.json.encode(event.details).decode(),
         )
+
+    async def tells(self, tx: Transaction, portal_id: str, action: str, subject: str) -> bool:
+        """Tell whether something was done to a portal, by what is written of it."""
+        return bool(await tx.fetch(_TELLS, portal_id, action, subject))

@@ -2,7 +2,7 @@
 
 What a store says is under way is not true of a back-up: it may have happened since. So whoever
 opens one has to know. A live store never has the mark, and a copy loses it in the transaction
-that draws the consequences, so that neither can be without the other.
+that draws the last of the consequences, so that nobody takes it for a live one before.
 """
 
 from smarthost.database.engine import Database, Transaction
@@ -18,7 +18,8 @@ READ_MARK = "SELECT taken_at FROM backup_mark"
 
 _HAS_MARK = {
     "sqlite": "SELECT 1 FROM sqlite_schema WHERE name = 'backup_mark'",
-    "postgresql": "SELECT 1 WHERE to_regclass('backup_mark') IS NOT NULL",
+    # By the name alone the server may go on finding a table that another session has dropped.
+    "postgresql": "SELECT 1 FROM pg_class WHERE oid = to_regclass('backup_mark')",
 }
 _REMOVE_MARK = "DROP TABLE backup_mark"
 
@@ -28,19 +29,28 @@ async def marked_at(database: Database) -> int | None:
 
     Microseconds since 1970, UTC.
     """
-    return await _read(database, database.dialect)
-
-
-async def take_mark(tx: Transaction, dialect: str) -> int | None:
-    """Remove the mark in `tx` and return what it said; None if another process was first."""
-    await tx.lock("backup_mark")
-    taken_at = await _read(tx, dialect)
-    if taken_at is not None:
-        await tx.execute(_REMOVE_MARK)
-    return taken_at
-
-
-async def _read(source: Database | Transaction, dialect: str) -> int | None:
-    if not await source.fetch(_HAS_MARK[dialect]):
+    if not await is_marked(database):
         return None
-    return int((await source.fetch(READ_MARK))[0][0])
+
+    async def work(tx: Transaction) -> int | None:
+        return await mark_in(tx, database.dialect)
+
+    return await database.transact(work)
+
+
+async def is_marked(database: Database) -> bool:
+    """Return whether this store is a back-up that nobody has seen to."""
+    return bool(await database.fetch(_HAS_MARK[database.dialect]))
+
+
+async def mark_in(tx: Transaction, dialect: str) -> int | None:
+    """Return what the mark says, and keep others from it to the end of `tx`; None: it is gone."""
+    await tx.lock("backup_mark")
+    if not await tx.fetch(_HAS_MARK[dialect]):
+        return None
+    return int((await tx.fetch(READ_MARK))[0][0])
+
+
+async def remove_mark(tx: Transaction) -> None:
+    """Remove the mark, once all that follows from it has been done."""
+    await tx.execute(_REMOVE_MARK)

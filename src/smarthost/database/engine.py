@@ -5,7 +5,7 @@ its transaction. Both engines take the same SQL text with `$1`, `$2`, … for va
 `store.py` never asks which engine it speaks to.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 Value = str | int | float | bytes | None
@@ -43,6 +43,13 @@ class Transaction(Protocol):
         """Run one statement and return all its rows."""
         ...
 
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        """Run one statement for each row of values; return all that they return, in order.
+
+        On PostgreSQL they go together: one way to the server and back for all.
+        """
+        ...
+
     async def execute(self, sql: str, *values: Value) -> int:
         """Run a statement, or a script without values; return the number of rows changed."""
         ...
@@ -72,6 +79,14 @@ class Database(Protocol):
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         """Run one read outside any transaction and return all its rows."""
+        ...
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        """Run one statement as a change by itself; return its number of rows once it is durable.
+
+        It may be run twice, so it has to come to the same then. On PostgreSQL it costs a third
+        of a unit of work with the same statement.
+        """
         ...
 
     async def transact(self, work: Work[T]) -> T:

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -89,6 +89,9 @@ class _Transaction:
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         return self._connection.execute(numbered(sql), values).fetchall()
+
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        return self._connection.executemany(numbered(sql), rows).fetchall()
 
     async def execute(self, sql: str, *values: Value) -> int:
         before = self._connection.total_changes()

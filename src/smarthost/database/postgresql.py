@@ -9,7 +9,9 @@ whoever still waits for it, so that a connection is never left in the middle of 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 from smarthost.clock import Clock, SystemClock
@@ -42,19 +44,21 @@ _FOR_READS = 3
 
 # Advisory locks are the database's, and others may use them there too: these are ours.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7250))"
+# As digits, the subject needs no quoting in a script, which has no values.
+_BEGIN_LOCKED = """
+BEGIN; SELECT pg_advisory_xact_lock(
+    hashtextextended(convert_from(decode('{digits}', 'hex'), 'UTF8'), 7250))"""
 _DAMAGED = """
 SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"""
 
 # For a unit of work that may take hours. A table that others use is waited for briefly, since all
-# who come later wait behind that; and a client that is gone is noticed in the middle of a
-# statement, on all systems that can, so that what it has locked is free again.
+# who come later wait behind that.
 _AT_LENGTH = """
 SET LOCAL statement_timeout = 0;
-SET LOCAL lock_timeout = '2s';
-DO $$ BEGIN
-    SET LOCAL client_connection_check_interval = '1s';
-EXCEPTION WHEN invalid_parameter_value THEN NULL;
-END $$"""
+SET LOCAL lock_timeout = '2s'"""
+
+_BEGIN = "BEGIN"
+_KEPT_OR_NOT = "The last change may be kept or not."
 
 _NUL, _NO_NUL = "\0", "\ufffd"
 
@@ -108,12 +112,34 @@ class PostgresqlDatabase:
 
     async def _fetch(self, sql: str, values: tuple[Value, ...]) -> list[Row]:
         async with self._connections.one() as connection:
-            return await _Transaction(connection, self._connections.name).fetch(sql, *values)
+            return await self._of(connection).fetch(sql, *values)
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        """Run one statement; return when its commit is on the server's disk."""
+        cut_off: list[LostError] = []
+
+        async def alone() -> int:
+            try:
+                return await self._alone(sql, values)
+            except LostError as error:
+                cut_off.append(error)
+                raise
+
+        try:
+            return await self._to_the_end(alone)
+        except StoreUnavailableError as error:
+            if cut_off:  # whatever it was that ended the second try
+                raise OutcomeUnknownError(f"{error} {_KEPT_OR_NOT}") from error
+            raise
 
     async def transact(self, work: Work[T]) -> T:
         """Run `work`; return when its commit is on the server's disk."""
+        return await self._to_the_end(partial(self._once, work))
+
+    async def _to_the_end(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Make a change, whoever waits for it."""
         self._refuse_if_closed()
-        running = asyncio.get_running_loop().create_task(self._perform(work))
+        running = asyncio.get_running_loop().create_task(self._perform(change))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
         result, error = await asyncio.shield(running)
@@ -121,13 +147,15 @@ class PostgresqlDatabase:
             raise error
         return result
 
-    async def _perform(self, work: Work[T]) -> tuple[T, None] | tuple[Any, BaseException]:
-        """Run `work` again and again until it stood in nobody's way, and was not cut off."""
+    async def _perform(
+        self, change: Callable[[], Awaitable[T]]
+    ) -> tuple[T, None] | tuple[Any, BaseException]:
+        """Make a change again and again until it stood in nobody's way, and was not cut off."""
         lost = False
         for tried in range(1, _TRIES + 1):
             try:
-                async with self._units:
-                    return await self._once(work), None
+                async with self._room():
+                    return await change(), None
             except AgainError as error:
                 if tried == _TRIES:
                     return None, error
@@ -144,44 +172,64 @@ class PostgresqlDatabase:
     async def transact_long(self, work: Work[T]) -> T:
         """Run `work` once, without a limit to how long its statements take."""
         self._refuse_if_closed()
-        async with self._units:
+        async with self._room():
             return await self._once(work, first=_AT_LENGTH)
+
+    @asynccontextmanager
+    async def _room(self) -> AsyncIterator[None]:
+        await self._connections.wait_for(self._units)
+        try:
+            yield
+        finally:
+            self._units.release()
+
+    def _of(self, connection: Connection) -> "_Statements":
+        return _Statements(connection, self._connections, None)
+
+    async def _alone(self, sql: str, values: tuple[Value, ...]) -> int:
+        async with self._connections.one() as connection:
+            with self._measured():
+                return await self._of(connection).execute(sql, *values)
 
     async def _once(self, work: Work[T], first: str | None = None) -> T:
         async with self._connections.one() as connection:
             patience = None if first is None else LONG_SECONDS
-            transaction = _Transaction(connection, self._connections.name, patience)
-            await transaction.execute("BEGIN")
+            transaction = _Transaction(connection, self._connections, patience)
             try:
                 if first is not None:
                     await transaction.execute(first)
                 result = await work(transaction)
             except BaseException:
-                await self._roll_back(connection)
+                if transaction.begun:
+                    await self._roll_back(connection)
                 raise
-            await self._commit(connection)
+            if transaction.begun:
+                await self._commit(connection)
             return result
 
     async def _commit(self, connection: Connection) -> None:
         try:
-            with self._measured():
+            with self._measured(), self._connections.pulse.watching(connection):
                 status = await connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
             connection.terminate()
             found = told(self._connections.name, error)
             if isinstance(found, LostError):
-                raise OutcomeUnknownError(
-                    f"{found} The last change may be kept or not."
-                ) from error
+                raise OutcomeUnknownError(f"{found} {_KEPT_OR_NOT}") from error
             raise found from error
         if status != "COMMIT":
             raise TypeError("a unit of work went on behind a statement that failed")
 
     async def _roll_back(self, connection: Connection) -> None:
         try:
-            await connection.execute("ROLLBACK")
+            with self._connections.pulse.watching(connection):
+                await connection.execute("ROLLBACK")
         except DRIVER_ERRORS:
             connection.terminate()
+
+    def name_sessions(self, node: str) -> None:
+        """Have the server know from now on that this process's sessions are a node's."""
+        self._connections.name_sessions(node)
 
     async def connect(self) -> Connection:
         """Make a connection that is the caller's own. Raises `StoreUnavailableError`."""
@@ -216,40 +264,91 @@ class PostgresqlDatabase:
             )
 
 
-class _Transaction:
-    """A connection, as a unit of work sees it."""
+class _Statements:
+    """A connection, on which each statement is a transaction by itself unless one was begun."""
 
-    def __init__(self, connection: Connection, name: str, patience: float | None = None) -> None:
+    def __init__(
+        self, connection: Connection, connections: Connections, patience: float | None
+    ) -> None:
         """`patience` is how many seconds a statement may take; None for the usual ones."""
         self._connection = connection
-        self._name = name
+        self._name = connections.name
+        self._pulse = connections.pulse
         self._patience = patience
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         try:
-            rows = await self._connection.fetch(
-                sql, *map(storable, values), timeout=self._patience
-            )
+            with self._pulse.watching(self._connection):
+                rows = await self._connection.fetch(
+                    sql, *map(storable, values), timeout=self._patience
+                )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         return [tuple(row) for row in rows]
 
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        if len(rows) == 1:
+            return await self.fetch(sql, *rows[0])
+        values = [tuple(map(storable, row)) for row in rows]
+        try:
+            with self._pulse.watching(self._connection):
+                found = await self._connection.fetchmany(sql, values, timeout=self._patience)
+            return [tuple(row) for row in found]
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
+
     async def execute(self, sql: str, *values: Value) -> int:
         try:
-            status = await self._connection.execute(
-                sql, *map(storable, values), timeout=self._patience
-            )
+            with self._pulse.watching(self._connection):
+                status = await self._connection.execute(
+                    sql, *map(storable, values), timeout=self._patience
+                )
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         return _changed(status)
-
-    async def lock(self, subject: str) -> None:
-        await self.fetch(_LOCK, subject)
 
     def _told(self, error: Exception) -> Exception:
         if isinstance(error, TimeoutError):
             self._connection.terminate()
         return told(self._name, error)
+
+
+class _Transaction(_Statements):
+    """A connection, as a unit of work sees it: it begins with the first thing that is asked.
+
+    Most begin with a lock, which then is the same way to the server and back.
+    """
+
+    begun = False
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        await self._begin(_BEGIN)
+        return await super().fetch(sql, *values)
+
+    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
+        await self._begin(_BEGIN)
+        return await super().fetch_each(sql, rows)
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        await self._begin(_BEGIN)
+        return await super().execute(sql, *values)
+
+    async def lock(self, subject: str) -> None:
+        if self.begun:
+            await super().fetch(_LOCK, subject)
+        else:
+            digits = subject.replace(_NUL, _NO_NUL).encode().hex()
+            await self._begin(_BEGIN_LOCKED.format(digits=digits))
+
+    async def _begin(self, script: str) -> None:
+        if self.begun:
+            return
+        self.begun = True
+        try:
+            with self._pulse.watching(self._connection):
+                await self._connection.execute(script)
+        except DRIVER_ERRORS as error:
+            raise self._told(error) from error
 
 
 def storable(value: Value) -> Value:

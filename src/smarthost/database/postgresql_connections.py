@@ -5,7 +5,6 @@ again; the next one is made anew. So a server that was away is there again by it
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -13,7 +12,8 @@ from typing import Protocol
 import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
-from smarthost.database.postgresql_errors import DRIVER_ERRORS, name_of, told
+from smarthost.database.postgresql_errors import DRIVER_ERRORS, LostError, name_of, told
+from smarthost.database.postgresql_pulse import Pulse
 from smarthost.database.postgresql_tls import tls_fault
 from smarthost.database.server_clock import ServerClock
 from smarthost.secret import Secret
@@ -29,6 +29,16 @@ class Connection(Protocol):
         timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
     ) -> list[tuple[object, ...]]:
         """Run one statement and return all its rows."""
+        ...
+
+    async def fetchmany(
+        self,
+        sql: str,
+        values: Iterable[Sequence[object]],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
+    ) -> list[tuple[object, ...]]:
+        """Run one statement for each sequence of values and return all their rows."""
         ...
 
     def cursor(
@@ -84,40 +94,57 @@ AT_ONCE = 10
 """How many connections one process has at the most."""
 
 CONNECT_SECONDS = 5.0
+AWAY_SECONDS = 1.0
+"""For so long after a server has not answered at all, whoever wants to connect is told so at once.
+
+Whoever has waited in line for a connection would otherwise wait for the same again.
+"""
 ANSWER_SECONDS = 20.0
 """How long a statement may take, on the way there and back included."""
 WAIT_SECONDS = 10.0
 """How long is waited for a connection that is free."""
+CLOSE_SECONDS = 2.0
+"""How long a connection may take to be closed."""
 LONG_SECONDS = 24 * 3600.0
 """How long a statement may take where that is known to take long: of a migration, for instance."""
 
 OLDEST_SERVER = 14
 
-# The server ends what a node has left behind that hangs or is cut off: nobody waits for it for
-# longer than for a lock. All are shorter than `ANSWER_SECONDS`, since the server knows more of it.
+# The server ends what a node has left behind that hangs or is cut off, before those who wait for
+# its locks give up. All are shorter than `ANSWER_SECONDS`, since the server knows more of it.
 NEEDED_SETTINGS = {
     "statement_timeout": "15s",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "10s",
+    "idle_in_transaction_session_timeout": "5s",
     "default_transaction_isolation": "read committed",
 }
 """What a session has to be run with, as the server shows it."""
 
 _SETTINGS = {
     **NEEDED_SETTINGS,
-    "application_name": "smarthost",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_idle": "3",
+    "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "20s",
+    "tcp_user_timeout": "6s",
     # Compiling pays for minutes of computing; what is asked here takes microseconds.
     "jit": "off",
+    # So does a second process of the server; starting it takes longer than a page of rows.
+    "max_parallel_workers_per_gather": "0",
 }
 _STANDING = """
 SELECT CAST(current_setting('server_version_num') AS INTEGER) / 10000, current_setting('fsync'),
        current_setting('synchronous_commit'), pg_is_in_recovery(),
        current_setting('server_encoding')"""
+# Who waits for a lock reads nothing, so it would get the lock though its node is cut off, and then
+# keep it: several of one node one after the other. Some systems cannot look.
+_LOOK_WHETHER_WE_ARE_THERE = """
+SELECT set_config('client_connection_check_interval', '1s', false)
+WHERE version() LIKE '%linux%'"""
 _NOW = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+
+
+APPLICATION = "smarthost"
+"""How the server is told whose a session is; behind it and a blank the name of a node."""
 
 
 class Connections:
@@ -133,11 +160,14 @@ class Connections:
         self.name = name_of(url)
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(at_once)
+        self._silent_at = float("-inf")
+        self._application = APPLICATION
+        self.pulse = Pulse(self._is_there)
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Connection]:
         """Give a connection that nobody else has. Raises `StoreUnavailableError`."""
-        await self._wait_for_free()
+        await self.wait_for(self._free)
         try:
             connection = self._take_idle() or await self.connect()
             try:
@@ -154,16 +184,10 @@ class Connections:
 
     async def connect(self) -> Connection:
         """Make a connection beside the others. Raises `StoreUnavailableError`."""
+        if self._clock.monotonic() - self._silent_at < AWAY_SECONDS:
+            raise self._told(TimeoutError())
         try:
-            connection: Connection = await asyncpg.connect(
-                self._url.reveal(),
-                timeout=CONNECT_SECONDS,
-                command_timeout=ANSWER_SECONDS,
-                # Statements are constants, a few hundred: each is prepared once and stays so.
-                statement_cache_size=1024,
-                max_cached_statement_lifetime=0,
-                server_settings=_SETTINGS,
-            )
+            connection = await self._open()
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         try:
@@ -174,6 +198,38 @@ class Connections:
             raise
         return connection
 
+    async def _open(self) -> Connection:
+        try:
+            connection: Connection = await asyncpg.connect(
+                self._url.reveal(),
+                timeout=CONNECT_SECONDS,
+                command_timeout=ANSWER_SECONDS,
+                # Statements are constants, a few hundred: each is prepared once and stays so.
+                statement_cache_size=1024,
+                max_cached_statement_lifetime=0,
+                server_settings={**_SETTINGS, "application_name": self._application},
+            )
+        except TimeoutError:
+            self._silent_at = self._clock.monotonic()
+            raise
+        return connection
+
+    async def _is_there(self) -> bool:
+        """Ask whether the server takes connections, or says at least that it does not."""
+        try:
+            connection = await self._open()
+        except asyncpg.PostgresError:
+            return True
+        except DRIVER_ERRORS:
+            return False
+        connection.terminate()
+        return True
+
+    def name_sessions(self, node: str) -> None:
+        """Have the server know from now on that this process's sessions are a node's."""
+        self._application = f"{APPLICATION} {node}"
+        self.forget_idle()
+
     def forget_idle(self) -> None:
         """Close what is not in use: one of them was broken, and so may be all."""
         while self._idle:
@@ -181,14 +237,20 @@ class Connections:
 
     async def close(self) -> None:
         """Close what is not in use, orderly."""
-        while self._idle:
-            with contextlib.suppress(*DRIVER_ERRORS):
-                await self._idle.pop().close(timeout=CONNECT_SECONDS)
+        await self.pulse.close()
+        idle, self._idle = self._idle, []
+        # Side by side: each takes its time where the server is away.
+        closing = (connection.close(timeout=CLOSE_SECONDS) for connection in idle)
+        await asyncio.gather(*closing, return_exceptions=True)
 
-    async def _wait_for_free(self) -> None:
+    async def wait_for(self, room: asyncio.Semaphore) -> None:
+        """Take room for one more, or raise `StoreUnavailableError` if there is none for long."""
+        if not room.locked():  # a limit of time costs as much as the rest of this
+            await room.acquire()
+            return
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await self._free.acquire()
+                await room.acquire()
         except TimeoutError:
             raise StoreUnavailableError(
                 f"{self.name} is slower than what is asked of it: every connection is in use."
@@ -211,7 +273,8 @@ class Connections:
 
     async def _look_over(self, connection: Connection) -> None:
         try:
-            rows = await connection.fetch(_STANDING)
+            rows = await connection.fetch(_STANDING, timeout=CONNECT_SECONDS)
+            await connection.fetch(_LOOK_WHETHER_WE_ARE_THERE, timeout=CONNECT_SECONDS)
         except DRIVER_ERRORS as error:
             raise self._told(error) from error
         standing: tuple[int, str, str, bool, str] = tuple(rows[0])  # type: ignore[assignment]
@@ -236,7 +299,7 @@ class Connections:
     async def _measure(self, connection: Connection) -> None:
         asked_at = self._clock.monotonic()
         try:
-            rows = await connection.fetch(_NOW)
+            rows = await connection.fetch(_NOW, timeout=CONNECT_SECONDS)
         except DRIVER_ERRORS as error:
             connection.terminate()
             raise told(self.name, error) from error
@@ -248,10 +311,13 @@ class Connections:
         if not fine:
             raise StoreUnavailableError(f"{self.name} {words}")
 
-    def _told(self, error: Exception) -> Exception:
+    def _told(self, error: Exception) -> StoreUnavailableError:
+        """Return what is to be raised where none could be made: nothing was lost by that."""
         if fault := tls_fault(self._url, error):
             return StoreUnavailableError(f"{self.name} {fault}")
         found = told(self.name, error)
+        if isinstance(found, LostError):
+            return StoreUnavailableError(str(found))
         if isinstance(found, StoreUnavailableError):
             return found
         return StoreUnavailableError(f"{self.name} cannot be connected to: {found}.")

@@ -25,7 +25,8 @@ SELECT least(
          (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()),
          (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user)),
        (SELECT count(*) FROM pg_stat_activity
-        WHERE usesysid IS NOT NULL AND application_name <> 'smarthost')"""
+        WHERE usesysid IS NOT NULL AND application_name <> 'smarthost'
+          AND application_name NOT LIKE 'smarthost %')"""
 
 _RIGHTS = """
 SELECT current_user, coalesce(current_schema(), ''),

@@ -17,7 +17,7 @@ from typing import Literal
 
 import apsw
 
-from smarthost.database.engine import Row, StoreUnavailableError, T, Value, Work
+from smarthost.database.engine import Row, StoreUnavailableError, T, Transaction, Value, Work
 from smarthost.database.filesystem import network_filesystem_of
 from smarthost.database.group_commit import GroupCommit, Measured
 from smarthost.database.parameters import numbered
@@ -94,6 +94,14 @@ class SqliteDatabase:
             self._in_turn = False
             with contextlib.suppress(apsw.Error):  # a read has no more to lose
                 self._reader.execute("ROLLBACK")
+
+    async def execute(self, sql: str, *values: Value) -> int:
+        """Run one statement; return when its commit is on the disk."""
+
+        async def work(tx: Transaction) -> int:
+            return await tx.execute(sql, *values)
+
+        return await self._writer.submit(work)
 
     async def transact(self, work: Work[T]) -> T:
         """Run `work`; return when its commit is on the disk."""

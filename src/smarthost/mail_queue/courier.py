@@ -21,9 +21,10 @@ from smarthost.mail_queue.holds.model import fails_for_all, lifts, passes
 from smarthost.mail_queue.holds.store import HoldStore
 from smarthost.mail_queue.model import Attempted, BrokenOffError, Claim, Kind
 from smarthost.mail_queue.order import Known, Order
+from smarthost.mail_queue.outcomes.model import Verdict
 from smarthost.mail_queue.pace import Pace, Place, account_of
 from smarthost.mail_queue.recording import Recording
-from smarthost.mail_queue.store import ClaimLostError, QueueStore, SuspendedError, Verdict
+from smarthost.mail_queue.store import ClaimLostError, QueueStore, SuspendedError
 from smarthost.mail_queue.trip import Attempt, RelayOf, Trip, names
 from smarthost.mail_queue.watch import Watch
 

@@ -11,7 +11,8 @@ import structlog
 from smarthost.clock import Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.mail_queue.model import Attempted, Claim
-from smarthost.mail_queue.store import QueueStore, Recorded, Verdict
+from smarthost.mail_queue.outcomes.model import Recorded, Verdict
+from smarthost.mail_queue.store import QueueStore
 from smarthost.mail_queue.trip import names
 
 log = structlog.get_logger("smarthost.mail_queue")

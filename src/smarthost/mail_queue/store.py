@@ -9,62 +9,31 @@ several nodes deliver, claims bear their names, and a portal's mail is left to o
 import random
 from collections.abc import Callable, Collection, Sequence
 
-import msgspec
-
 from smarthost.clock import Clock
 from smarthost.database.engine import Database, Transaction
-from smarthost.delivery.outcome import Result, Step
+from smarthost.delivery.outcome import Step
 from smarthost.ids import Ids
 from smarthost.mail.envelope import Envelope
-from smarthost.mail_queue import schedule
-from smarthost.mail_queue.claims.store import Taking, renew, take
+from smarthost.mail_queue.claims.store import Readiness, Taking, readiness, renew, take
 from smarthost.mail_queue.holds import store as holds
-from smarthost.mail_queue.holds.model import after_failure, fails_for_all, lifts
 from smarthost.mail_queue.jumps import Jumps
 from smarthost.mail_queue.leases.store import beginning_of_claims
-from smarthost.mail_queue.model import Attempted, Claim, Ended, Kind
+from smarthost.mail_queue.model import Attempted, Claim, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
+from smarthost.mail_queue.outcomes.model import Recorded, Report, Verdict
+from smarthost.mail_queue.outcomes.recorder import Recorder
 from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
-from smarthost.mail_queue.removal.store import drop_body_of_sent
 from smarthost.mail_queue.rows import read_dsn
-from smarthost.mail_queue.schedule import Circumstances, Patience, Standing
-from smarthost.mail_queue.statistics.store import count
+from smarthost.mail_queue.schedule import Patience
 from smarthost.mail_queue.turns import store as turns
-from smarthost.mail_queue.turns.store import BEFORE_ALL, Turn, due_turns, refresh
-from smarthost.portals.suspension.store import standing_of
+from smarthost.mail_queue.turns.store import BEFORE_ALL, Keeping, Turn, due_turns, refresh
 
-_RECORD_STEP = """
-UPDATE recipients SET step = $4 WHERE portal_id = $1 AND message_id = $2 AND claim = $3"""
 _MESSAGE = """
 SELECT p.suspended_at, m.sender, m.needs_smtputf8, m.needs_8bit, b.content, m.dsn
 FROM messages m
 JOIN message_bodies b ON b.portal_id = m.portal_id AND b.message_id = m.id
 JOIN portals p ON p.id = m.portal_id
 WHERE m.portal_id = $1 AND m.id = $2"""
-
-
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of writing an outcome down."""
-
-    kept: bool
-    """False if the claim was lost for one of the recipients: of that one nothing is written,
-    since whoever ended the lease has written it."""
-    lifted: bool = False
-    """The portal was on hold, and is no more."""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What a failed attempt says beyond its message; all false for any other."""
-
-    holds: bool = False
-    """The portal waits for its relay."""
-    crowded: bool = False
-    """The relay has no room for this connection, while it takes mail over others."""
-
-    @property
-    def breaks_off(self) -> bool:
-        """Whether what was claimed together with the message has to wait as well."""
-        return self.holds or self.crowded
 
 
 class ClaimLostError(Exception):
@@ -100,11 +69,17 @@ class QueueStore:
         self._database = database
         self._clock = clock
         self._ids = ids
-        self._patience = patience
         self._luck = luck
-        self._jumps = jumps or Jumps(clock)
-        self._keeps_sent = keeps_sent
         self._in_each_record = in_each_record
+        self._recorder = Recorder(
+            database,
+            clock,
+            patience=patience,
+            luck=luck,
+            jumps=jumps or Jumps(clock),
+            keeps_sent=keeps_sent,
+            in_each_record=in_each_record,
+        )
 
     @property
     def in_order(self) -> bool:
@@ -114,9 +89,12 @@ class QueueStore:
     async def due_turns(self, kind: Kind, *, after: Turn = BEFORE_ALL, at_most: int) -> list[Turn]:
         """Return the portals with something due, the one that waits longest first."""
         now = self._clock.now()
-        # Of tests and notices there are few, and whoever is first has them.
-        node = self.node if kind is Kind.MAIL else None
+        node = self._node_of(kind)
         return await due_turns(self._database, kind, now, after=after, at_most=at_most, node=node)
+
+    def _node_of(self, kind: Kind) -> str | None:
+        """Return whom portals are left to; of tests and notices there are few: to nobody."""
+        return self.node if kind is Kind.MAIL else None
 
     async def claim(
         self, portal_id: str, kind: Kind, own: Collection[str], at_most: int = 1
@@ -132,6 +110,7 @@ class QueueStore:
         node nothing is taken.
         """
         now, luck = self._clock.now(), self._luck()
+        node = self._node_of(kind)
         taking = Taking(
             portal_id=portal_id,
             kind=kind,
@@ -145,29 +124,26 @@ class QueueStore:
 
         async def work(tx: Transaction) -> list[Claim]:
             await tx.lock(portal_id)
-            if kind is Kind.MAIL and await self._is_elsewhere(tx, portal_id, now):
+            here = await readiness(tx, portal_id)
+            if node is not None and here.is_elsewhere(node, now):
                 return []
-            claims = await _take(tx, taking, own, luck)
-            if claims and kind is Kind.MAIL and self.node is not None:
-                await turns.keep(tx, portal_id, self.node, now)
-            await refresh(tx, portal_id, kind)
+            claims = await _take(tx, taking, here, own, luck)
+            kept = Keeping(node, now) if claims and node is not None else None
+            await refresh(tx, portal_id, kind, kept=kept)
             return claims
 
         return await self._database.transact(work)
 
-    async def _is_elsewhere(self, tx: Transaction, portal_id: str, now: int) -> bool:
-        return self.node is not None and await turns.is_elsewhere(tx, portal_id, self.node, now)
-
     async def renew(self, portal_id: str, kind: Kind, claims: Collection[str]) -> None:
         """Renew the leases of these claims of a portal, and keep its mail to this node."""
-        now = self._clock.now()
+        now, node = self._clock.now(), self._node_of(kind)
 
         async def work(tx: Transaction) -> None:
             await tx.lock(portal_id)
             for claim in claims:
                 await renew(tx, portal_id, kind, claim, now)
-            if kind is Kind.MAIL and self.node is not None:
-                await turns.keep_on(tx, portal_id, self.node, now)
+            if node is not None:
+                await turns.keep_on(tx, portal_id, node, now)
             await refresh(tx, portal_id, kind)
 
         await self._database.transact(work)
@@ -195,12 +171,8 @@ class QueueStore:
 
     async def record_step(self, claim: Claim, step: Step) -> bool:
         """Write down the step that an attempt has reached; False if the claim is lost."""
-        values = (claim.portal_id, claim.message_id, claim.id, step.value)
-
-        async def work(tx: Transaction) -> int:
-            return await tx.execute(_RECORD_STEP, *values)
-
-        return await self._database.transact(work) > 0
+        whose = (claim.portal_id, claim.message_id, claim.id)
+        return await outcomes.record_step(self._database, *whose, step)
 
     async def give_back(self, claims: Sequence[Claim]) -> None:
         """Let go of messages that were never begun; all are of one portal and kind."""
@@ -247,93 +219,20 @@ class QueueStore:
 
         `then` is the message of the same claim that is begun now.
         """
-        now, age = self._clock.now(), self._jumps.age(claim.ages_from)
-        luck, delay = self._luck(), self._jumps.age(claim.wanted_at)
-        whose = (claim.portal_id, claim.message_id, claim.id)
-        standings = [
-            schedule.after(
-                claim,
-                one,
-                self._patience,
-                Circumstances(
-                    now=now,
-                    age=age,
-                    luck=self._luck(),
-                    on_hold=verdict.holds,
-                    crowded=verdict.crowded,
-                ),
-            )
-            for one in attempted
-        ]
-
-        async def work(tx: Transaction) -> Recorded:
-            await tx.lock(claim.portal_id)
-            kept = [
-                await outcomes.end(tx, whose, one, standing, now=now)
-                for one, standing in zip(attempted, standings, strict=True)
-            ]
-            if then is not None:
-                begun = (then.portal_id, then.message_id, then.id, Step.RESOLVE.value)
-                await tx.execute(_RECORD_STEP, *begun)
-            lifted = False
-            if any(kept):
-                if verdict.holds:
-                    await _hold(tx, claim, attempted, now, luck)
-                lifted = await _lift(tx, claim, attempted)
-            if any(kept) and claim.kind is Kind.MAIL:
-                ended = _ended(attempted, standings, kept)
-                await count(tx, claim.portal_id, ended, now=now, delay=delay)
-                await self._in_each_record(tx, claim.portal_id, claim.message_id, ended)
-            sent = any(one.result is Result.ACCEPTED for one in attempted)
-            if sent and not self._keeps_sent:
-                await drop_body_of_sent(tx, claim.portal_id, claim.message_id)
-            await refresh(tx, claim.portal_id, claim.kind, sent_at=now if sent else None)
-            return Recorded(kept=all(kept), lifted=lifted)
-
-        return await self._database.transact(work)
+        report = Report(claim=claim, attempted=attempted, verdict=verdict, then=then)
+        return await self._recorder.record(report)
 
 
-async def _take(tx: Transaction, taking: Taking, own: Collection[str], luck: float) -> list[Claim]:
-    standing = await standing_of(tx, taking.portal_id)
-    if standing.suspended_at is not None:
+async def _take(
+    tx: Transaction, taking: Taking, here: Readiness, own: Collection[str], luck: float
+) -> list[Claim]:
+    if here.suspended_at is not None:
         return []
-    taking = taking._replace(resumed_at=standing.resumed_at)
-    hold = await holds.current(tx, taking.portal_id) if taking.kind is Kind.MAIL else None
+    taking = taking._replace(resumed_at=here.resumed_at)
+    waits = here.on_hold and taking.kind is Kind.MAIL
+    hold = await holds.current(tx, taking.portal_id) if waits else None
     if hold is None:
         return await take(tx, taking, own)
     if await holds.may_probe(tx, hold, taking.now, luck):
         return await take(tx, taking._replace(at_most=1, probe=True), own)
     return []
-
-
-def _ended(
-    attempted: Sequence[Attempted], standings: Sequence[Standing], kept: Sequence[bool]
-) -> list[Ended]:
-    """Return where those recipients stand whose claims were still held."""
-    return [
-        Ended(
-            address=one.address,
-            attempts=one.attempt,
-            state=standing.state,
-            code=one.code,
-            relayed_untold=one.relayed_untold,
-        )
-        for one, standing, written in zip(attempted, standings, kept, strict=True)
-        if written
-    ]
-
-
-async def _hold(
-    tx: Transaction, claim: Claim, attempted: Sequence[Attempted], now: int, luck: float
-) -> None:
-    failed = next(one for one in attempted if fails_for_all(one))
-    before = await holds.current(tx, claim.portal_id)
-    await holds.put(tx, after_failure(claim, failed, before, now, luck))
-
-
-async def _lift(tx: Transaction, claim: Claim, attempted: Sequence[Attempted]) -> bool:
-    """End the hold where an attempt proves that it has no reason any more."""
-    proof = next((one for one in attempted if lifts(one)), None)
-    if proof is None or claim.kind is Kind.NOTICE:  # which goes another way than the mail
-        return False
-    return await holds.lift_proven(tx, claim.portal_id, proof.revision or 0)

@@ -20,7 +20,6 @@ _PORTAL_BY_ID = f"{_PORTALS} WHERE id = $1"
 _PORTALS_BY_NAME = f"{_PORTALS} ORDER BY name LIMIT $1"
 _ANY_PORTAL = "SELECT id FROM portals LIMIT 1"
 _COUNT = "SELECT count(*) FROM portals"
-_ALL_IDS = "SELECT id FROM portals ORDER BY id"
 _IDS = "SELECT id FROM portals WHERE id > $1 ORDER BY id LIMIT $2"
 _ALLOW_SETTINGS = "UPDATE portals SET settings_allowed = $2 WHERE id = $1"
 _ALLOW_DOMAIN_SENDERS = "UPDATE portals SET domain_senders_allowed = $2 WHERE id = $1"
@@ -83,13 +82,13 @@ class PortalStore:
         """Return how many portals there are."""
         return int((await self._database.fetch(_COUNT))[0][0])
 
-    async def all_ids(self, tx: Transaction) -> list[str]:
-        """Return the ids of all portals that there are in `tx`."""
-        return [row[0] for row in await tx.fetch(_ALL_IDS)]
-
     async def ids(self, *, after: str, at_most: int) -> list[str]:
         """Return the ids of portals, in their order, from the one behind `after` on."""
-        return [row[0] for row in await self._database.fetch(_IDS, after, at_most)]
+        return await self.ids_in(self._database, after=after, at_most=at_most)
+
+    async def ids_in(self, tx: Transaction | Database, *, after: str, at_most: int) -> list[str]:
+        """Return them as they are in `tx`."""
+        return [row[0] for row in await tx.fetch(_IDS, after, at_most)]
 
     async def create_portal(self, name: str, by: Actor, admit: Admit = _admit) -> Portal:
         """Create a portal if `admit` lets it. Raises `ConflictError` when the name is taken."""

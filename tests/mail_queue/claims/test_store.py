@@ -1,6 +1,6 @@
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database
-from smarthost.delivery.outcome import Code, Result
+from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.mail_queue.claims.store import MOST_OCTETS
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Claim, Kind
@@ -141,3 +141,18 @@ async def test_a_test_has_not_come_to_its_first_step_when_it_is_taken(
     await submit_test(intake, portal)
     await store.claim(portal, Kind.TEST, ())
     assert await database.fetch("SELECT step FROM recipients") == [(None,)]
+
+
+async def test_the_first_one_taken_is_begun_though_another_stood_before_it(
+    store: QueueStore, intake: Intake, database: Database, portal: str, clock: HeldClock
+) -> None:
+    await submit_mail(intake, portal, at_most_once=True)
+    (left,) = await store.claim(portal, Kind.MAIL, ())
+    assert await store.record_step(left, Step.DATA)
+    clock.advance(LEASE_SECONDS)
+    first = await submit_mail(intake, portal)
+    clock.advance(1)
+    second = await submit_mail(intake, portal)
+    assert ids(await store.claim(portal, Kind.MAIL, (), at_most=3)) == [first, second]
+    rows = await database.fetch("SELECT state, step FROM recipients ORDER BY message_id")
+    assert rows == [("held", "data"), ("sending", "resolve"), ("sending", None)]

@@ -15,7 +15,8 @@ from smarthost.mail_queue.holds.store import HoldStore, lift
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.model import Attempted, Claim, Kind
-from smarthost.mail_queue.store import QueueStore, Verdict
+from smarthost.mail_queue.outcomes.model import Verdict
+from smarthost.mail_queue.store import QueueStore
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
 from smarthost.smtp_settings.store import SettingsStore
 from tests.clocks import START

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from smarthost.clock import Clock
+from smarthost.database.engine import Row, StoreUnavailableError, Value
 from smarthost.delivery.outcome import Outcome, Report
 from smarthost.delivery.relay import RelaySettings
 from smarthost.ids import Ids
@@ -21,10 +22,19 @@ from tests.mail_queue.workers import delivering, worker_of
 from tests.mail_queue.working import relay_of
 
 
+class Cut(Faltering):
+    """A store that is out of reach while it is `full`."""
+
+    async def fetch(self, sql: str, *values: Value) -> list[Row]:
+        if self.full:
+            raise StoreUnavailableError("the way to the server is cut")
+        return await super().fetch(sql, *values)
+
+
 class Node:
     """What one process has of the queue; cut off from the server while `database.full`."""
 
-    def __init__(self, database: Faltering, clock: Clock, name: str) -> None:
+    def __init__(self, database: Cut, clock: Clock, name: str) -> None:
         self.database = database
         self.attempt = Scripted()
         self.leases = LeaseStore(database, clock)
@@ -60,7 +70,7 @@ async def several(folder: Path, clock: Clock, count: int) -> AsyncIterator[list[
     async with migrated_database("postgresql", folder) as one:
         databases = [one, *(open_database("postgresql", folder) for _ in range(count - 1))]
         yield [
-            Node(Faltering(database), clock, f"node {number}")
+            Node(Cut(database), clock, f"node {number}")
             for number, database in enumerate(databases)
         ]
         for database in databases[1:]:

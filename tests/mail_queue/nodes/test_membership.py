@@ -7,16 +7,20 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.engine import StoreUnavailableError, Transaction
+from smarthost.database.postgresql_connections import AT_ONCE
 from smarthost.delivery.outcome import Step
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.nodes.membership import GONE_SECONDS, SAY_SECONDS, SETTLE_SECONDS
+from smarthost.mail_queue.nodes.store import NodeStore
 from smarthost.mail_queue.turns.store import KEPT_SECONDS
+from tests.engines import executing
 from tests.mail_queue import ledger
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.conftest import make_portal
 from tests.mail_queue.messages import attempted, submit_mail
 from tests.mail_queue.nodes.several import Node, several
+from tests.mail_queue.scripted import until
 
 pytestmark = pytest.mark.needs("postgres")
 
@@ -44,12 +48,16 @@ async def pass_time(clock: HeldClock, seconds: float, *present: Node) -> None:
 
 
 async def see_to_the_gone(node: Node, clock: HeldClock) -> None:
-    """Have a node look once for those who are gone."""
+    """Have a node look twice for those who are gone."""
+
+    async def has_looked() -> bool:
+        return clock.sleepers() == 2  # it says that it is there beside that
+
     watching = asyncio.create_task(node.member.run())
     for _ in range(2):
-        await asyncio.sleep(0.02)
+        await until(has_looked)
         clock.advance(SAY_SECONDS)
-    await asyncio.sleep(0.1)
+    await until(has_looked)
     watching.cancel()
 
 
@@ -98,6 +106,22 @@ async def test_a_node_that_is_silent_is_gone_and_its_mail_is_everybodys(
     await ledger.check(two.database)
 
 
+async def test_of_many_one_takes_the_mail_of_a_node_that_is_gone(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    one, two = nodes
+    await NodeStore(one.database, clock).say("node 9")
+    for node in nodes:
+        await node.member.take()
+    await pass_time(clock, GONE_SECONDS, one, two)
+    for node, told in ((two, 0), (one, 1)):
+        with capture_logs() as logs:
+            await see_to_the_gone(node, clock)
+        assert len(logs) == told, "so that they do not wait for each other at every portal"
+        await pass_time(clock, SAY_SECONDS, one, two)
+    assert await one.database.fetch(NAMES) == [("node 0",), ("node 1",)]
+
+
 async def others(node: Node, message_id: str) -> set[str]:
     rows = await node.database.fetch("SELECT id FROM messages WHERE id <> $1", message_id)
     return {row[0] for row in rows}
@@ -123,6 +147,27 @@ async def test_a_node_that_comes_back_is_there_again_and_lets_others_write_first
     await pass_time(clock, 1, one, two)
     assert await one.member.take()
     assert two.member.count() == 2
+
+
+async def test_a_portal_that_somebody_keeps_locked_makes_nobody_look_gone(
+    nodes: list[Node], portal: str
+) -> None:
+    one, two = nodes
+    locked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hang(tx: Transaction) -> None:
+        await tx.lock(portal)
+        locked.set()
+        await go_on.wait()
+
+    hanging = asyncio.create_task(one.database.transact(hang))
+    await locked.wait()
+    waiting = [asyncio.create_task(submit_mail(two.quiet, portal)) for _ in range(2 * AT_ONCE)]
+    async with asyncio.timeout(4):
+        await asyncio.sleep(0.05)  # so that all of its units wait
+        assert await two.member.take()
+    go_on.set()
+    await asyncio.gather(hanging, *waiting)
 
 
 async def test_a_server_that_was_away_for_all_makes_nobody_look_gone(
@@ -151,6 +196,35 @@ async def test_a_clock_that_is_set_makes_nobody_look_gone(
         await two.member.look()
         assert two.member.count() == 2
         assert two.member.is_held
+
+
+async def test_what_nobody_has_foreseen_does_not_end_that_it_says_it_is_there(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    one = nodes[0]
+    await one.member.take()
+
+    async def is_told() -> bool:
+        return any(line["log_level"] == "error" for line in logs)
+
+    async def has_said_so() -> bool:
+        rows = await one.database.fetch("SELECT seen_at FROM delivering_nodes")
+        return rows == [(clock.now(),)]
+
+    async def sleeps() -> bool:
+        return clock.sleepers() == 2
+
+    saying = asyncio.create_task(one.member.run())
+    with capture_logs() as logs:
+        await until(sleeps)
+        await one.database.transact(executing("ALTER TABLE delivering_nodes RENAME TO gone"))
+        clock.advance(SAY_SECONDS)
+        await until(is_told)
+        await until(sleeps)
+        await one.database.transact(executing("ALTER TABLE gone RENAME TO delivering_nodes"))
+        clock.advance(SAY_SECONDS)
+        await until(has_said_so)
+    saying.cancel()
 
 
 async def test_a_portals_mail_is_left_to_one_node_for_as_long_as_it_works_it(

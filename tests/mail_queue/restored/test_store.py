@@ -6,10 +6,12 @@ from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.mail_queue.accepted.store import MessageStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import HeldFor, Kind, State
+from smarthost.mail_queue.outcomes.model import Verdict
 from smarthost.mail_queue.restored.store import hold_back
 from smarthost.mail_queue.schedule import MOST_DEATHS
-from smarthost.mail_queue.store import QueueStore, Verdict
+from smarthost.mail_queue.store import QueueStore
 from tests.clocks import START
+from tests.engines import executing
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.ledger import check
 from tests.mail_queue.messages import ANNA, BORIS, BY, attempted, submit_mail, submit_test
@@ -27,6 +29,13 @@ CODES = {
     State.HELD: Code.INTERRUPTED,
 }
 DAY = 86_400 * MICROSECONDS
+MANY_RECIPIENTS = 20_001
+MANY = """
+WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+INSERT INTO recipients
+    (portal_id, message_id, address, kind, state, due_at, attempts_count, in_doubt, deaths)
+SELECT portal_id, message_id, address || n, kind, state, due_at + n, 0, 0, 0
+FROM recipients, numbers"""
 
 
 async def held_back(database: Database, portal: str) -> int:
@@ -48,6 +57,16 @@ async def test_mail_that_waited_is_held_and_nothing_is_due(
     assert await database.fetch(RECIPIENTS, portal) == [(*HELD, 0, 0)] * 3
     assert [turn.portal_id for turn in await store.due_turns(Kind.MAIL, at_most=9)] == [neighbour]
     assert await store.claim(portal, Kind.MAIL, ()) == []
+
+
+async def test_a_long_queue_is_held_to_its_end(
+    database: Database, intake: Intake, portal: str
+) -> None:
+    await submit_mail(intake, portal)
+    await database.transact(executing(MANY, MANY_RECIPIENTS))
+    assert await held_back(database, portal) == MANY_RECIPIENTS + 1
+    waiting = "SELECT count(*) FROM recipients WHERE due_at IS NOT NULL"
+    assert await database.fetch(waiting) == [(0,)]
 
 
 @pytest.mark.parametrize(

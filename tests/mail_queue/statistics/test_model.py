@@ -4,7 +4,13 @@ from hypothesis import strategies as st
 
 from smarthost.clock import MICROSECONDS
 from smarthost.mail_queue.model import Ended, State
-from smarthost.mail_queue.statistics.model import LONGER_SECONDS, STEPS_SECONDS, Tally, tally_of
+from smarthost.mail_queue.statistics.model import (
+    LONGER_SECONDS,
+    STEPS_SECONDS,
+    Tally,
+    sum_of,
+    tally_of,
+)
 from tests.mail_queue.messages import ANNA
 
 STEPS = (*STEPS_SECONDS, LONGER_SECONDS)
@@ -24,6 +30,14 @@ def test_each_recipient_counts_once_by_where_it_stands() -> None:
     tally = tally_of(ended(*states), 0)
     assert tally == Tally(sent_by_step=sent_in(s1=2), deferred=2, failed=2)
     assert tally.sent == 2
+
+
+def test_what_changes_add_is_added_step_by_step() -> None:
+    one = Tally(sent_by_step=sent_in(s1=2, s30=1), deferred=1, failed=4)
+    other = Tally(sent_by_step=sent_in(s1=1, s604800=5), deferred=2)
+    both = Tally(sent_by_step=sent_in(s1=3, s30=1, s604800=5), deferred=3, failed=4)
+    assert sum_of([one]) == one
+    assert sum_of(iter([one, other])) == both
 
 
 @pytest.mark.parametrize(

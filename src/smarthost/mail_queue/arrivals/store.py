@@ -1,7 +1,7 @@
 """The rows that an accepted message begins with, all written in one transaction.
 
-This is what every sender waits for, so it is few statements: three for a message with one
-recipient, and the turn once for all that came together.
+This is what every sender waits for, so it is few ways to the store and back: three for all that
+came together, and the turn.
 """
 
 from collections.abc import Sequence
@@ -76,15 +76,18 @@ class ArrivalStore:
         A recipient named twice gets a message once.
         """
         now, portal_id, kind = self._clock.now(), arrival.portal_id, arrival.kind.value
-        for submission in submissions:
-            envelope = submission.envelope
-            await tx.execute(_INSERT_MESSAGE, *_message_row(arrival, submission, now))
-            await tx.execute(_INSERT_BODY, portal_id, submission.id, envelope.content)
-            at = submission.scheduled_at
-            due_at = now if at is None else at
-            for address in dict.fromkeys(envelope.recipients):
-                row = (portal_id, submission.id, address, kind, due_at, at)
-                await tx.execute(_INSERT_RECIPIENT, *row)
+        await tx.fetch_each(
+            _INSERT_MESSAGE, [_message_row(arrival, one, now) for one in submissions]
+        )
+        await tx.fetch_each(
+            _INSERT_BODY, [(portal_id, one.id, one.envelope.content) for one in submissions]
+        )
+        recipients = [
+            (portal_id, one.id, address, kind, one.scheduled_at or now, one.scheduled_at)
+            for one in submissions
+            for address in dict.fromkeys(one.envelope.recipients)
+        ]
+        await tx.fetch_each(_INSERT_RECIPIENT, recipients)
         # What is above is its own; the turn is everybody's, and only kept from them for this.
         await tx.lock(portal_id)
         await turns.open_turn(tx, portal_id, arrival.kind)

@@ -1,25 +1,43 @@
 """Counts what waits, of all portals together, without holding anybody up.
 
-A million rows take some tenths of a second to count, and reads run on the event loop. So they are
-counted by pages of an index, and others have their turn in between; what changes meanwhile is
-counted or not.
+A million rows take some tenths of a second to count, and reads run on the event loop; a server is
+asked over a network, for which thousands of portals are too many questions. So a thousand portals
+are counted at once, unless that is more than a page of rows: then by halves, and one portal alone
+by pages. Others have their turn in between; what changes meanwhile is counted or not.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import Database
 from smarthost.mail_queue.model import Kind
-from smarthost.mail_queue.turns.store import all_portals, due_turns
+from smarthost.mail_queue.turns.store import due_turns, pages_of_portals
 from smarthost.mail_queue.waiting.store import PAGE, count_held, due_pages
 
+_DUE = """
+SELECT count(*) FROM (
+    SELECT 1 FROM recipients
+    WHERE portal_id >= $1 AND portal_id <= $2 AND kind = 'mail' AND due_at IS NOT NULL LIMIT $3
+) counted"""
+_HELD = """
+SELECT count(*) FROM (
+    SELECT 1 FROM recipients
+    WHERE portal_id >= $1 AND portal_id <= $2 AND state = 'held' LIMIT $3
+) counted"""
+_SENDING = """
+SELECT count(*) FROM (
+    SELECT 1 FROM recipients
+    WHERE portal_id >= $1 AND portal_id <= $2 AND kind = 'mail' AND state = 'sending' LIMIT $3
+) counted"""
 _DUE_IN_PAGE = """
 SELECT count(*) FROM recipients
 WHERE portal_id = $1 AND kind = 'mail' AND due_at IS NOT NULL AND (due_at, message_id) > ($2, $3)
   AND (due_at, message_id) <= ($4, $5)"""
-_SENDING = """
+_SENDING_OF_ONE = """
 SELECT count(*) FROM recipients WHERE portal_id = $1 AND kind = 'mail' AND state = 'sending'"""
 _HOLDS = "SELECT count(*) FROM relay_holds WHERE portal_id > $1"
 _HOLDS_OF_DEFAULT = "SELECT count(*) FROM relay_holds WHERE default_relay = 1"
@@ -50,11 +68,11 @@ class CensusStore:
     async def take(self) -> Census:
         """Count. Raises `StoreUnavailableError`."""
         due = sending = held = 0
-        async for portal_id in all_portals(self._database, Kind.MAIL):
-            due += await self._due(portal_id)
-            sending += (await self._database.fetch(_SENDING, portal_id))[0][0]
-            held += await count_held(self._database, portal_id, self._page)
-            await asyncio.sleep(0)
+        held_of_one = partial(count_held, self._database, page=self._page)
+        async for portals in pages_of_portals(self._database, Kind.MAIL):
+            due += await self._count(portals, self._due_in, self._due_of_one)
+            sending += await self._count(portals, self._sending_in, self._sending_of_one)
+            held += await self._count(portals, self._held_in, held_of_one)
         of_default = (await self._database.fetch(_HOLDS_OF_DEFAULT))[0][0]
         return Census(
             # Counted one after the other: what is sent by now may have been due before.
@@ -66,7 +84,36 @@ class CensusStore:
             holds_of_default=of_default,
         )
 
-    async def _due(self, portal_id: str) -> int:
+    async def _count(
+        self,
+        portals: Sequence[str],
+        count_in: Callable[[str, str], Awaitable[int]],
+        count_of_one: Callable[[str], Awaitable[int]],
+    ) -> int:
+        """Count the rows of some portals; `count_in` tells of more than a page that it is more."""
+        await asyncio.sleep(0)
+        count = await count_in(portals[0], portals[-1])
+        if count <= self._page:
+            return count
+        if len(portals) == 1:
+            return await count_of_one(portals[0])
+        middle = len(portals) // 2
+        halves = (portals[:middle], portals[middle:])
+        return sum([await self._count(half, count_in, count_of_one) for half in halves])
+
+    async def _due_in(self, first: str, last: str) -> int:
+        return int((await self._database.fetch(_DUE, first, last, self._page + 1))[0][0])
+
+    async def _held_in(self, first: str, last: str) -> int:
+        return int((await self._database.fetch(_HELD, first, last, self._page + 1))[0][0])
+
+    async def _sending_in(self, first: str, last: str) -> int:
+        return int((await self._database.fetch(_SENDING, first, last, self._page + 1))[0][0])
+
+    async def _sending_of_one(self, portal_id: str) -> int:
+        return int((await self._database.fetch(_SENDING_OF_ONE, portal_id))[0][0])
+
+    async def _due_of_one(self, portal_id: str) -> int:
         count = 0
         async for after, until in due_pages(self._database, portal_id, self._page):
             rows = await self._database.fetch(_DUE_IN_PAGE, portal_id, *after, *until)

@@ -4,20 +4,28 @@ What comes first is what has been due longest. On the way there lie leases that 
 worker's own are renewed, the others are ended before anything is taken.
 """
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from smarthost.database.engine import Row, Transaction
+from smarthost.database.engine import Transaction
 from smarthost.delivery.outcome import Step
 from smarthost.mail_queue import schedule
 from smarthost.mail_queue.leases import store as leases
 from smarthost.mail_queue.model import Claim, Claimed, Ended, Kind, State
+from smarthost.mail_queue.outcomes import store as outcomes
 from smarthost.mail_queue.outcomes.store import InEachRecord
 from smarthost.mail_queue.statistics.store import count
 
 MOST_OCTETS = 8 * 1024 * 1024
 """So many octets are taken together, or one message."""
 
+_READINESS = """
+SELECT p.suspended_at, p.resumed_at, t.node, t.node_until, h.revision IS NOT NULL
+FROM portals p
+LEFT JOIN queue_turns t ON t.portal_id = $1 AND t.kind = 'mail'
+LEFT JOIN relay_holds h ON h.portal_id = $1
+WHERE p.id = $1"""
 _DUE = """
 SELECT m.id, r.claim, m.size, m.revision, m.accepted_at, r.scheduled_at, m.expires_at,
        m.at_most_once
@@ -32,11 +40,27 @@ UPDATE recipients
 SET state = 'sending', claim = $3, claimed_at = $4, due_at = $5, step = $6,
     attempts_count = attempts_count + 1
 WHERE portal_id = $1 AND message_id = $2 AND state = 'queued' AND due_at <= $4
-RETURNING address, attempts_count"""
+RETURNING message_id, address, attempts_count"""
 _EXPIRE = """
 UPDATE recipients SET state = 'expired', due_at = NULL, ended_at = $3
 WHERE portal_id = $1 AND message_id = $2 AND state = 'queued'
 RETURNING address, attempts_count"""
+
+
+class Readiness(NamedTuple):
+    """What decides whether anything of a portal is taken. Times are microseconds, UTC."""
+
+    suspended_at: int | None
+    resumed_at: int | None
+    """When the last suspension ended."""
+    node: str | None
+    """Whom its mail is left to until `node_until`."""
+    node_until: int | None
+    on_hold: bool
+
+    def is_elsewhere(self, node: str, now: int) -> bool:
+        """Tell whether the portal's mail is left to another node."""
+        return self.node not in (None, node) and (self.node_until or 0) > now
 
 
 class Taking(NamedTuple):
@@ -66,15 +90,20 @@ class _Due(NamedTuple):
     at_most_once: int
 
 
+async def readiness(tx: Transaction, portal_id: str) -> Readiness:
+    """Return how a portal stands, once it is locked."""
+    return Readiness(*(await tx.fetch(_READINESS, portal_id))[0])
+
+
 async def take(tx: Transaction, taking: Taking, own: Collection[str]) -> list[Claim]:
     """Take due messages, the first one as begun; `own` are the claims that the worker holds."""
-    claims: list[Claim] = []
+    alive: list[_Due] = []
     for due in await _free(tx, taking, await _due(tx, taking, own)):
         if _is_over(taking, due):
             await _expire(tx, taking, due.message_id)
-        elif recipients := await _claim(tx, taking, due, begun=not claims):
-            claims.append(_claim_of(taking, due, recipients))
-    return claims
+        else:
+            alive.append(due)
+    return await _claim(tx, taking, alive) if alive else []
 
 
 async def renew(tx: Transaction, portal_id: str, kind: Kind, claim: str, now: int) -> None:
@@ -138,15 +167,31 @@ def _is_over(taking: Taking, due: _Due) -> bool:
     return taking.kind is Kind.TEST and schedule.is_over(due.accepted_at, taking.now)
 
 
-async def _claim(tx: Transaction, taking: Taking, due: _Due, *, begun: bool) -> list[Row]:
+async def _claim(tx: Transaction, taking: Taking, alive: Sequence[_Due]) -> list[Claim]:
     # How far a test is can be seen by people: it has not come to its first step yet.
-    step = Step.RESOLVE.value if begun and taking.kind is not Kind.TEST else None
+    step = Step.RESOLVE.value if taking.kind is not Kind.TEST else None
     end = schedule.lease_end(taking.now)
-    key = (taking.portal_id, due.message_id)
-    return await tx.fetch(_CLAIM, *key, taking.claim, taking.now, end, step)
+    rows = [
+        (
+            taking.portal_id,
+            due.message_id,
+            taking.claim,
+            taking.now,
+            end,
+            step if due is alive[0] else None,
+        )
+        for due in alive
+    ]
+    claimed: defaultdict[str, list[Claimed]] = defaultdict(list)
+    for message_id, address, attempt in await tx.fetch_each(_CLAIM, rows):
+        claimed[message_id].append(Claimed(address=address, attempt=attempt))
+    taken = [due for due in alive if due.message_id in claimed]
+    if taken and step is not None and taken[0] is not alive[0]:
+        await outcomes.begin(tx, taking.portal_id, [(taken[0].message_id, taking.claim)])
+    return [_claim_of(taking, due, claimed[due.message_id]) for due in taken]
 
 
-def _claim_of(taking: Taking, due: _Due, recipients: list[Row]) -> Claim:
+def _claim_of(taking: Taking, due: _Due, recipients: list[Claimed]) -> Claim:
     return Claim(
         id=taking.claim,
         portal_id=taking.portal_id,
@@ -159,6 +204,6 @@ def _claim_of(taking: Taking, due: _Due, recipients: list[Row]) -> Claim:
         expires_at=due.expires_at,
         at_most_once=bool(due.at_most_once),
         started_at=taking.now,
-        recipients=tuple(Claimed(address=row[0], attempt=row[1]) for row in recipients),
+        recipients=tuple(recipients),
         probe=taking.probe,
     )

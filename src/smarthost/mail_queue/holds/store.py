@@ -148,12 +148,7 @@ class HoldStore:
 
     async def mark_told(self, portal_id: str) -> None:
         """Write down that the administrators were written to now."""
-        now = self._clock.now()
-
-        async def work(tx: Transaction) -> None:
-            await tx.execute(_MARK_TOLD, portal_id, now)
-
-        await self._database.transact(work)
+        await self._database.execute(_MARK_TOLD, portal_id, self._clock.now())
 
     async def probe_all(self) -> None:
         """Let every hold be probed now: what was away may be back since the last worker ended."""

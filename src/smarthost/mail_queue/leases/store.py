@@ -17,10 +17,15 @@ from smarthost.mail_queue import schedule
 from smarthost.mail_queue.holds.store import shift as shift_hold
 from smarthost.mail_queue.model import Attempted, Ended, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
-from smarthost.mail_queue.outcomes.store import InEachRecord, nothing_more
+from smarthost.mail_queue.outcomes.store import Ending, InEachRecord, nothing_more
 from smarthost.mail_queue.statistics.store import count
 from smarthost.mail_queue.turns.store import NEVER, all_portals, kept_by, let_go, refresh
 
+# Whoever holds an ended lease may be writing this moment that its message leaves: it has done so
+# before this, and what is read behind it shows the step, or it finds its claim gone.
+_SEIZE_ENDED = """
+UPDATE recipients SET claim = claim || ' seized'
+WHERE portal_id = $1 AND message_id = $2 AND state = 'sending' AND due_at <= $3"""
 _ENDED = """
 SELECT m.id, r.address, r.claim, r.attempts_count, r.claimed_at, r.step, r.deaths, m.revision,
        m.at_most_once
@@ -67,7 +72,8 @@ class Lease(NamedTuple):
 
 
 async def ended(tx: Transaction, portal_id: str, message_id: str, now: int) -> list[Lease]:
-    """Return those of a message's leases whose time is over."""
+    """Take those of a message's leases whose time is over from whoever had them; return them."""
+    await tx.execute(_SEIZE_ENDED, portal_id, message_id, now)
     return [Lease(*row) for row in await tx.fetch(_ENDED, portal_id, message_id, now)]
 
 
@@ -90,7 +96,8 @@ async def end(tx: Transaction, portal_id: str, kind: Kind, lease: Lease, now: in
     attempted = interrupted(lease)
     deaths, once = lease.deaths + 1, bool(lease.at_most_once)
     standing = schedule.after_death(kind, step, deaths, now, at_most_once=once)
-    if not await outcomes.end(tx, whose, attempted, standing, now=now, deaths=deaths):
+    ending = Ending(lease.message_id, lease.claim, attempted, standing, deaths)
+    if not (await outcomes.end(tx, portal_id, [ending], now)).kept:
         return None
     return ended_as(lease, standing)
 

@@ -3,7 +3,8 @@
 Whether another one lives cannot be known, only whether it has said so lately, by this node's own
 monotonic clock: so neither a clock that is wrong nor a server that was away for all of them makes
 anybody look dead. Who is taken for dead and is not finds its claims gone before it lets a message
-leave. What one node alone is to do, the one does that began first.
+leave. What one node alone is to do, the one does that began first: it takes the mail of those who
+are gone, too.
 """
 
 import asyncio
@@ -118,6 +119,8 @@ class Membership:
                 await do()
             except StoreUnavailableError as error:
                 log.debug("other nodes not seen", reason=str(error))
+            except Exception:
+                log.exception("other nodes not seen by a fault of our own")
 
     async def look(self) -> None:
         """Say that this node is there, and see who is. Raises `StoreUnavailableError`."""
@@ -142,11 +145,11 @@ class Membership:
         return self._clock.monotonic() - monotonic >= GONE_SECONDS
 
     async def _take_over(self) -> None:
+        if not self.is_first():  # all together would wait for each other at every portal
+            return
         present = self._present()
         gone = {name: at for name, (at, _) in self._seen.items() if name not in present}
         for name, seen_at in gone.items():
-            if name == self.name:
-                continue
             count = await self._take_over_from(name)
             await self._store.forget(name, seen_at)
             self._seen.pop(name, None)

@@ -1,11 +1,11 @@
 """The rows of nodes that deliver: each writes now and then that it is there."""
 
 from smarthost.clock import Clock
-from smarthost.database.engine import Database, Transaction
+from smarthost.database.engine import Database
 
 _SAY = """
 INSERT INTO delivering_nodes (name, seen_at) VALUES ($1, $2)
-ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at"""
+ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at RETURNING name"""
 _ALL = "SELECT name, seen_at FROM delivering_nodes ORDER BY name"
 _FORGET = "DELETE FROM delivering_nodes WHERE name = $1 AND seen_at = $2"
 _LEAVE = "DELETE FROM delivering_nodes WHERE name = $1"
@@ -19,13 +19,12 @@ class NodeStore:
         self._clock = clock
 
     async def say(self, name: str) -> None:
-        """Write down that this node is there."""
-        now = self._clock.now()
+        """Write down that this node is there.
 
-        async def work(tx: Transaction) -> None:
-            await tx.execute(_SAY, name, now)
-
-        await self._database.transact(work)
+        As a read is sent, which is one statement: units of work may all wait for a portal that
+        somebody else keeps locked, and that is no reason to take this node for dead.
+        """
+        await self._database.fetch(_SAY, name, self._clock.now())
 
     async def all(self) -> dict[str, int]:
         """Return when each node that has not left wrote last; microseconds since 1970, UTC."""
@@ -33,16 +32,8 @@ class NodeStore:
 
     async def forget(self, name: str, seen_at: int) -> None:
         """Remove a node that has not written since."""
-
-        async def work(tx: Transaction) -> None:
-            await tx.execute(_FORGET, name, seen_at)
-
-        await self._database.transact(work)
+        await self._database.execute(_FORGET, name, seen_at)
 
     async def leave(self, name: str) -> None:
         """Remove a node that stops."""
-
-        async def work(tx: Transaction) -> None:
-            await tx.execute(_LEAVE, name)
-
-        await self._database.transact(work)
+        await self._database.execute(_LEAVE, name)

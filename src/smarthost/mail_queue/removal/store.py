@@ -60,9 +60,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """All of them were."""
 
 
-async def drop_body_of_sent(tx: Transaction, portal_id: str, message_id: str) -> None:
-    """Drop the content of a message in `tx` if all its recipients have it."""
-    await tx.execute(_DROP_BODY_OF_SENT, portal_id, message_id)
+async def drop_bodies_of_sent(tx: Transaction, portal_id: str, message_ids: Sequence[str]) -> None:
+    """Drop the content of those of the messages in `tx` whose recipients all have it."""
+    rows = [(portal_id, message_id) for message_id in message_ids]
+    await tx.fetch_each(_DROP_BODY_OF_SENT, rows)
 
 
 class RemovalStore:

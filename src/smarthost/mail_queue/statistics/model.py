@@ -6,8 +6,10 @@ to the step alone. All functions are pure.
 """
 
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from functools import reduce
 from itertools import accumulate
+from operator import add
 
 import msgspec
 
@@ -75,6 +77,19 @@ def tally_of(ended: Collection[Ended], delay: int) -> Tally:
         sent_by_step=tuple(by_step),
         deferred=sum(one.state in _DEFERRED for one in ended),
         failed=sum(one.state in _FAILED for one in ended),
+    )
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """Return what several changes, one at least, add together."""
+    return reduce(_plus, tallies)
+
+
+def _plus(one: Tally, other: Tally) -> Tally:
+    return Tally(
+        sent_by_step=tuple(map(add, one.sent_by_step, other.sent_by_step)),
+        deferred=one.deferred + other.deferred,
+        failed=one.failed + other.failed,
     )
 
 

@@ -50,9 +50,12 @@ async def count(
 
     `delay` is as in `tally_of`.
     """
-    if not ended:
-        return
-    tally = tally_of(ended, delay)
+    if ended:
+        await add(tx, portal_id, tally_of(ended, delay), now)
+
+
+async def add(tx: Transaction, portal_id: str, tally: Tally, now: int) -> None:
+    """Add to the counts of this hour in `tx`."""
     row = (*tally.sent_by_step, tally.deferred, tally.failed)
     await tx.execute(_COUNT, portal_id, now - now % HOUR, *row)
 
@@ -77,11 +80,7 @@ class StatisticsStore:
         old = await self._database.fetch(_OLD, portal_id, until, at_most)
         if not old:
             return False
-
-        async def work(tx: Transaction) -> None:
-            await tx.execute(_REMOVE, portal_id, old[-1][0])
-
-        await self._database.transact(work)
+        await self._database.execute(_REMOVE, portal_id, old[-1][0])
         return True
 
 

@@ -18,7 +18,9 @@ _OPEN = """
 INSERT INTO queue_turns (portal_id, kind) VALUES ($1, $2) ON CONFLICT DO NOTHING"""
 # The least of an index is found at once only where nothing is joined to it and nothing filters it.
 _REFRESH = """
-UPDATE queue_turns SET last_sent_at = coalesce($3, last_sent_at), due_at = CASE
+UPDATE queue_turns
+SET last_sent_at = coalesce($3, last_sent_at), node = coalesce($4, node),
+    node_until = coalesce($5, node_until), due_at = CASE
     WHEN EXISTS (SELECT 1 FROM portals WHERE id = $1 AND suspended_at IS NOT NULL) THEN NULL
     ELSE (
         SELECT CASE WHEN h.probe_at > f.due_at THEN h.probe_at ELSE f.due_at END
@@ -39,11 +41,6 @@ SELECT portal_id, due_at FROM queue_turns
 WHERE kind = $1 AND due_at <= $2 AND (due_at, portal_id) > ($3, $4)
       AND CASE WHEN node = $6 THEN 0 ELSE node_until END <= $2
 ORDER BY due_at, portal_id LIMIT $5"""
-_ELSEWHERE = """
-SELECT 1 FROM queue_turns
-WHERE portal_id = $1 AND kind = 'mail' AND node <> $2 AND node_until > $3"""
-_KEEP = """
-UPDATE queue_turns SET node = $2, node_until = $3 WHERE portal_id = $1 AND kind = 'mail'"""
 _KEEP_ON = """
 UPDATE queue_turns SET node_until = $3 WHERE portal_id = $1 AND kind = 'mail' AND node = $2"""
 _LET_GO = """
@@ -83,14 +80,30 @@ async def open_turn(tx: Transaction, portal_id: str, kind: Kind) -> None:
         await refresh(tx, portal_id, kind)
 
 
+class Keeping(NamedTuple):
+    """That a portal's mail is left to a node for the time to come."""
+
+    node: str
+    now: int
+
+
 async def refresh(
-    tx: Transaction, portal_id: str, kind: Kind, *, sent_at: int | None = None
+    tx: Transaction,
+    portal_id: str,
+    kind: Kind,
+    *,
+    sent_at: int | None = None,
+    kept: Keeping | None = None,
 ) -> bool:
     """Bring the turn up to date with the portal and its recipients, and for mail with its hold.
 
-    `sent_at` is when a relay has just taken one of them. False if there is no turn yet.
+    `sent_at` is when a relay has just taken one of them. `kept` leaves the portal to a node, None:
+    to whom it is left. False if there is no turn yet.
     """
-    return await tx.execute(_REFRESH, portal_id, kind.value, sent_at) > 0
+    node, until = None, None
+    if kept is not None:
+        node, until = kept.node, kept.now + KEPT_SECONDS * MICROSECONDS
+    return await tx.execute(_REFRESH, portal_id, kind.value, sent_at, node, until) > 0
 
 
 async def refresh_all(tx: Transaction, portal_id: str) -> None:
@@ -121,16 +134,6 @@ async def due_turns(
     return [Turn(due_at, portal_id) for portal_id, due_at in rows]
 
 
-async def is_elsewhere(tx: Transaction, portal_id: str, node: str, now: int) -> bool:
-    """Tell whether the portal's mail is left to another node."""
-    return bool(await tx.fetch(_ELSEWHERE, portal_id, node, now))
-
-
-async def keep(tx: Transaction, portal_id: str, node: str, now: int) -> None:
-    """Leave the portal's mail to `node` for the time to come."""
-    await tx.execute(_KEEP, portal_id, node, now + KEPT_SECONDS * MICROSECONDS)
-
-
 async def keep_on(tx: Transaction, portal_id: str, node: str, now: int) -> None:
     """Leave the portal's mail to `node` for longer, unless that has lost it meanwhile."""
     await tx.execute(_KEEP_ON, portal_id, node, now + KEPT_SECONDS * MICROSECONDS)
@@ -152,9 +155,15 @@ async def kept_by(database: Database, node: str) -> AsyncIterator[str]:
 
 async def all_portals(database: Database, kind: Kind) -> AsyncIterator[str]:
     """Give every portal that ever had a message of `kind`, whatever happens to turns meanwhile."""
+    async for page in pages_of_portals(database, kind):
+        for portal_id in page:
+            yield portal_id
+
+
+async def pages_of_portals(database: Database, kind: Kind) -> AsyncIterator[list[str]]:
+    """Give them in their order, many at a time."""
     last = ""
     while rows := await database.fetch(_ALL, last, kind.value, _PAGE):
-        for (portal_id,) in rows:
-            yield portal_id
+        yield [row[0] for row in rows]
         last = rows[-1][0]
         await asyncio.sleep(0)  # reads do not wait, so others would have to
