@@ -9,7 +9,7 @@ whoever still waits for it, so that a connection is never left in the middle of 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from smarthost.database.postgresql_connections import (
     Connections,
 )
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, AgainError, LostError, told
+from smarthost.database.postgresql_statements import Statements, UnitTransaction
 from smarthost.database.server_clock import ServerClock
 from smarthost.secret import Secret
 
@@ -42,12 +43,6 @@ _LONGEST_PAUSE_SECONDS = 0.5
 # So that what waits for a lock leaves connections to those who only read.
 _FOR_READS = 3
 
-# Advisory locks are the database's, and others may use them there too: these are ours.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7250))"
-# As digits, the subject needs no quoting in a script, which has no values.
-_BEGIN_LOCKED = """
-BEGIN; SELECT pg_advisory_xact_lock(
-    hashtextextended(convert_from(decode('{digits}', 'hex'), 'UTF8'), 7250))"""
 _DAMAGED = """
 SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"""
 
@@ -57,10 +52,7 @@ _AT_LENGTH = """
 SET LOCAL statement_timeout = 0;
 SET LOCAL lock_timeout = '2s'"""
 
-_BEGIN = "BEGIN"
 _KEPT_OR_NOT = "The last change may be kept or not."
-
-_NUL, _NO_NUL = "\0", "\ufffd"
 
 
 class PostgresqlDatabase:
@@ -183,8 +175,8 @@ class PostgresqlDatabase:
         finally:
             self._units.release()
 
-    def _of(self, connection: Connection) -> "_Statements":
-        return _Statements(connection, self._connections, None)
+    def _of(self, connection: Connection) -> Statements:
+        return Statements(connection, self._connections, None)
 
     async def _alone(self, sql: str, values: tuple[Value, ...]) -> int:
         async with self._connections.one() as connection:
@@ -194,7 +186,7 @@ class PostgresqlDatabase:
     async def _once(self, work: Work[T], first: str | None = None) -> T:
         async with self._connections.one() as connection:
             patience = None if first is None else LONG_SECONDS
-            transaction = _Transaction(connection, self._connections, patience)
+            transaction = UnitTransaction(connection, self._connections, patience)
             try:
                 if first is not None:
                     await transaction.execute(first)
@@ -262,105 +254,3 @@ class PostgresqlDatabase:
             raise StoreUnavailableError(
                 f"{self._connections.name} is closed already: the service is stopping."
             )
-
-
-class _Statements:
-    """A connection, on which each statement is a transaction by itself unless one was begun."""
-
-    def __init__(
-        self, connection: Connection, connections: Connections, patience: float | None
-    ) -> None:
-        """`patience` is how many seconds a statement may take; None for the usual ones."""
-        self._connection = connection
-        self._name = connections.name
-        self._pulse = connections.pulse
-        self._patience = patience
-
-    async def fetch(self, sql: str, *values: Value) -> list[Row]:
-        try:
-            with self._pulse.watching(self._connection):
-                rows = await self._connection.fetch(
-                    sql, *map(storable, values), timeout=self._patience
-                )
-        except DRIVER_ERRORS as error:
-            raise self._told(error) from error
-        return [tuple(row) for row in rows]
-
-    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
-        if len(rows) == 1:
-            return await self.fetch(sql, *rows[0])
-        values = [tuple(map(storable, row)) for row in rows]
-        try:
-            with self._pulse.watching(self._connection):
-                found = await self._connection.fetchmany(sql, values, timeout=self._patience)
-            return [tuple(row) for row in found]
-        except DRIVER_ERRORS as error:
-            raise self._told(error) from error
-
-    async def execute(self, sql: str, *values: Value) -> int:
-        try:
-            with self._pulse.watching(self._connection):
-                status = await self._connection.execute(
-                    sql, *map(storable, values), timeout=self._patience
-                )
-        except DRIVER_ERRORS as error:
-            raise self._told(error) from error
-        return _changed(status)
-
-    def _told(self, error: Exception) -> Exception:
-        if isinstance(error, TimeoutError):
-            self._connection.terminate()
-        return told(self._name, error)
-
-
-class _Transaction(_Statements):
-    """A connection, as a unit of work sees it: it begins with the first thing that is asked.
-
-    Most begin with a lock, which then is the same way to the server and back.
-    """
-
-    begun = False
-
-    async def fetch(self, sql: str, *values: Value) -> list[Row]:
-        await self._begin(_BEGIN)
-        return await super().fetch(sql, *values)
-
-    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
-        await self._begin(_BEGIN)
-        return await super().fetch_each(sql, rows)
-
-    async def execute(self, sql: str, *values: Value) -> int:
-        await self._begin(_BEGIN)
-        return await super().execute(sql, *values)
-
-    async def lock(self, subject: str) -> None:
-        if self.begun:
-            await super().fetch(_LOCK, subject)
-        else:
-            digits = subject.replace(_NUL, _NO_NUL).encode().hex()
-            await self._begin(_BEGIN_LOCKED.format(digits=digits))
-
-    async def _begin(self, script: str) -> None:
-        if self.begun:
-            return
-        self.begun = True
-        try:
-            with self._pulse.watching(self._connection):
-                await self._connection.execute(script)
-        except DRIVER_ERRORS as error:
-            raise self._told(error) from error
-
-
-def storable(value: Value) -> Value:
-    """Return a value as PostgreSQL keeps it: its text has no character NUL."""
-    if isinstance(value, str) and _NUL in value:
-        return value.replace(_NUL, _NO_NUL)
-    return value
-
-
-def _changed(status: str | None) -> int:
-    """Read the number of rows from the tag of a command, 0 where it changes none."""
-    command, _, rest = (status or "").partition(" ")
-    if command not in ("INSERT", "UPDATE", "DELETE"):
-        return 0
-    return int(rest.rpartition(" ")[2])

@@ -16,7 +16,7 @@ from smarthost.database.copy.model import SourceInUseError, SourceNotReadyError
 from smarthost.database.copy.tables import Table, quoted, tables_of
 from smarthost.database.engine import Row, Value
 from smarthost.database.migrate import HAS_LEDGER, VERSION, migrations
-from smarthost.database.postgresql import storable
+from smarthost.database.postgresql_statements import storable
 from smarthost.database.sqlite_errors import ENVIRONMENT_ERRORS, unavailable
 
 _MOST_OCTETS = 4 * 1024 * 1024
