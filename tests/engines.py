@@ -89,14 +89,20 @@ class _Databases:
         """Take back what nobody has open any more; it stays the folder's until it is needed."""
         self._free.append((url, folder))
 
+    def end(self) -> None:
+        """End the server; whoever asks for a database after that gets one of a new server."""
+        if self.server is not None:
+            self.server.remove()
+            self.server = None
+            self._free.clear()
+
 
 _DATABASES = _Databases()
 
 
 def stop_server() -> None:
     """End this process's PostgreSQL, if it has started one."""
-    if _DATABASES.server is not None:
-        _DATABASES.server.remove()
+    _DATABASES.end()
 
 
 def server() -> PostgresqlServer:
