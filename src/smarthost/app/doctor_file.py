@@ -4,10 +4,10 @@ import asyncio
 import os
 from pathlib import Path
 
+from smarthost.app.doctor_schema import check_schema
 from smarthost.app.finding import Finding, bad, good
 from smarthost.database.engine import Database
 from smarthost.database.filesystem import network_filesystem_of
-from smarthost.database.migrate import migrations, schema_version
 
 LEAST_FREE = 100 * 1024 * 1024
 """Octets of free space below which the disk counts as nearly full."""
@@ -80,14 +80,4 @@ async def check_database(database: Database, path: Path) -> Finding:
         return bad("database", f"Other users can read {path}. Type: chmod 600 '{path}'")
     if damage := await database.find_damage():
         return bad("database", f"{path} is damaged ({damage}). Restore it from a back-up.")
-    version = await schema_version(database)
-    if version is None:
-        return bad("database", f"{path} has no tables. `smarthost init` makes them.")
-    known = migrations(database.dialect)[-1].version
-    if version > known:
-        words = f"{path} has schema version {version}; this program knows up to {known}."
-        return bad("database", f"{words} Start the newer Smarthost that made it.")
-    if version < known:
-        words = f"{path} has schema version {version}; this program needs {known}."
-        return bad("database", f"{words} `smarthost serve` brings it there.")
-    return good("database", f"{path} is whole, with schema version {version}.")
+    return await check_schema(database, str(path), "whole")

@@ -1,6 +1,7 @@
 """What `doctor` says of a PostgreSQL server: its version, its settings, its way and its clock."""
 
 from smarthost.app.doctor_nodes import check_nodes
+from smarthost.app.doctor_schema import check_schema
 from smarthost.app.doctor_session import check_session
 from smarthost.app.doctor_vacuum import check_vacuum
 from smarthost.app.finding import Finding, bad, good
@@ -8,7 +9,6 @@ from smarthost.app.opening import UNFINISHED_COPY
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.copy.mark import is_unfinished
 from smarthost.database.engine import Database
-from smarthost.database.migrate import migrations, schema_version
 from smarthost.database.postgresql_standing import (
     Rights,
     Standing,
@@ -28,17 +28,7 @@ async def check_server_database(database: Database) -> Finding:
         return bad("database", f"The database is damaged ({damage}). Restore it from a back-up.")
     if await is_unfinished(database):
         return bad("database", UNFINISHED_COPY)
-    version = await schema_version(database)
-    if version is None:
-        return bad("database", "The database has no tables. `smarthost init` makes them.")
-    known = migrations(database.dialect)[-1].version
-    if version > known:
-        words = f"The database has schema version {version}; this program knows up to {known}."
-        return bad("database", f"{words} Start the newer Smarthost that made it.")
-    if version < known:
-        words = f"The database has schema version {version}; this program needs {known}."
-        return bad("database", f"{words} `smarthost serve` brings it there.")
-    return good("database", f"The database is reached, with schema version {version}.")
+    return await check_schema(database, "The database", "reached")
 
 
 async def check_server(database: Database, url: Secret, clock: Clock) -> list[Finding]:
