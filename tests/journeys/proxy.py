@@ -4,11 +4,18 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _PATIENCE = 20.0
+FORGED = {
+    "X_Forwarded_For": "203.0.113.7",
+    "X_Forwarded_Proto": "http",
+    "X_Forwarded_Host": "evil.example",
+    "Forwarded": "for=203.0.113.7;host=evil.example;proto=http",
+}
+"""What a client says of itself that only a proxy may say, by the names that `ask` takes."""
 _CONFIGURATION = """
 daemon off;
 master_process off;
@@ -109,3 +116,11 @@ def _wait_until_taken(port: int, process: "subprocess.Popen[bytes]") -> None:
             return
         time.sleep(0.02)
     raise AssertionError("nginx takes no connections")
+
+
+def rewritten(text: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Return a configuration with each of ours, which has to be in it once, as theirs."""
+    for ours, theirs in pairs:
+        assert text.count(ours) == 1, ours
+        text = text.replace(ours, theirs)
+    return text

@@ -23,7 +23,7 @@ from tests.engines import make_database, server
 from tests.journeys.application import email
 from tests.journeys.cluster import ENDED
 from tests.journeys.live import watch_a_check
-from tests.journeys.proxy import free_port
+from tests.journeys.proxy import FORGED, free_port, rewritten
 from tests.journeys.served import PATIENCE, Served, started
 from tests.journeys.sink import Sink, running_sink, until
 
@@ -189,11 +189,8 @@ def _haproxy(folder: Path, line: Line, chain: Path) -> Iterator[None]:
             (f" {node}:2525", f" 127.0.0.1:{place.smtp}"),
             (f" {node}:4650", f" 127.0.0.1:{place.smtps}"),
         ]
-    for ours, theirs in replaced:
-        assert text.count(ours) == 1, ours
-        text = text.replace(ours, theirs)
     configuration = folder / "haproxy.cfg"
-    configuration.write_text(text, encoding="utf-8")
+    configuration.write_text(rewritten(text, replaced), encoding="utf-8")
     command = ["haproxy", "-db", "-f", str(configuration)]
     with (
         (folder / "haproxy.log").open("wb") as log,
@@ -218,13 +215,7 @@ def _wait_until_taken(port: int, process: "subprocess.Popen[bytes]", log: Path) 
 
 
 def test_the_nodes_believe_the_proxy_and_not_the_client(line: Line) -> None:
-    read = line.ask(
-        SETTINGS,
-        X_Forwarded_For="203.0.113.7",
-        X_Forwarded_Proto="http",
-        X_Forwarded_Host="evil.example",
-        Forwarded="for=203.0.113.7;host=evil.example;proto=http",
-    )
+    read = line.ask(SETTINGS, **FORGED)
     assert read.json()["links"][0]["href"] == f"https://{HOST}{SETTINGS}"
     assert read.headers["Strict-Transport-Security"] == "max-age=31536000"
     given = {"request_id": read.headers["X-Request-Id"]}

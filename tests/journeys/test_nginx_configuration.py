@@ -15,7 +15,7 @@ from smarthost.web.emails.family import LARGEST_BODY
 from tests.cli.program import ADMIN, Program
 from tests.contract.service import EMAILS, SETTINGS, Reply
 from tests.journeys.live import watch_a_check
-from tests.journeys.proxy import Proxy, free_port, running_nginx
+from tests.journeys.proxy import FORGED, Proxy, free_port, rewritten, running_nginx
 from tests.journeys.served import PATIENCE, Served, serving
 
 pytestmark = pytest.mark.needs("nginx")
@@ -104,7 +104,7 @@ def _servers(folder: Path, authority: trustme.CA, port: int, clear: int, service
         pem.write_to_path(str(chain), append=True)
     text = (ROOT / "deploy" / "nginx" / "smarthost.conf").read_text(encoding="utf-8")
     live = f"/etc/letsencrypt/live/{HOST}"
-    for ours, theirs in (
+    pairs = (
         ("listen 80;", f"listen 127.0.0.1:{clear};"),
         ("listen [::]:80;", ""),
         ("listen 443 ssl http2;", f"listen 127.0.0.1:{port} ssl http2;"),
@@ -112,20 +112,12 @@ def _servers(folder: Path, authority: trustme.CA, port: int, clear: int, service
         ("server 127.0.0.1:8025;", f"server 127.0.0.1:{service};"),
         (f"{live}/fullchain.pem", str(chain)),
         (f"{live}/privkey.pem", str(key)),
-    ):
-        assert text.count(ours) == 1, ours
-        text = text.replace(ours, theirs)
-    return text
+    )
+    return rewritten(text, pairs)
 
 
 def test_the_service_believes_the_proxy_and_not_the_client(line: Line) -> None:
-    read = line.ask(
-        SETTINGS,
-        X_Forwarded_For="203.0.113.7",
-        X_Forwarded_Proto="http",
-        X_Forwarded_Host="evil.example",
-        Forwarded="for=203.0.113.7;host=evil.example;proto=http",
-    )
+    read = line.ask(SETTINGS, **FORGED)
     assert read.json()["links"][0]["href"] == f"https://{HOST}{SETTINGS}"
     assert read.headers["Strict-Transport-Security"] == "max-age=31536000"
     asked = line.service.wait_for("request", request_id=read.headers["X-Request-Id"])
