@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.program import Program
 from tests.journeys.live import watch_a_check
-from tests.journeys.proxy import free_port
+from tests.journeys.proxy import free_port, rewritten
 from tests.journeys.served import PATIENCE, serving
 
 pytestmark = pytest.mark.needs("caddy")
@@ -29,12 +29,11 @@ def caddy(folder: Path, service: int) -> Iterator[int]:
     """Run Caddy with nothing of its configuration changed but addresses; gives its port."""
     port = free_port()
     text = (ROOT / "deploy" / "caddy" / "Caddyfile").read_text(encoding="utf-8")
-    for ours, theirs in (
+    pairs = (
         (f"\n{HOST} {{", f"\nhttp://127.0.0.1:{port}, http://{HOST}:{port} {{"),
         ("127.0.0.1:8025", f"127.0.0.1:{service}"),
-    ):
-        assert text.count(ours) == 1, ours
-        text = text.replace(ours, theirs)
+    )
+    text = rewritten(text, pairs)
     configuration = folder / "Caddyfile"
     configuration.write_text(AROUND.format(site=text), encoding="utf-8")
     own = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")}
