@@ -1,7 +1,7 @@
 """An installation in this process, with its worker running, and what it has written down."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,11 @@ PASSWORD = "c4nary-P4ssw0rd-77"
 USER_NAME = "notify"
 SENDER = "notify@example.com"
 TO = "anna@example.org"
+
+Mail = list[tuple[str, RecipientStatus]]
+"""Each sender and recipient, and where it stands."""
+Attempts = list[tuple[str, Attempted]]
+"""All attempts, each with its sender, those of one recipient in their order."""
 
 _BY = Actor(name=OPERATOR)
 _PATIENCE = 45.0
@@ -76,13 +81,14 @@ class Installation:
         await self._parts.delivery.intake.submit(self._portal.id, submissions, by=_BY, owner=None)
         self._mail |= {one.id: one.envelope.sender for one in submissions}
 
-    async def each_is_tried(self) -> None:
-        """Wait until all mail was tried, or waits for a relay that was."""
+    async def comes_to(self, it_has: Callable[[Mail, Attempts], bool]) -> None:
+        """Wait until all mail was tried, or waits for a relay that was, and this came of it."""
         async with asyncio.timeout(_MAIL_PATIENCE):
             while True:
                 mail = await self.mail()
                 on_hold = await self._parts.delivery.holds.current(self._portal.id)
-                if on_hold or all(one.code or one.state is State.SENT for _, one in mail):
+                is_tried = on_hold or all(one.code or one.state is State.SENT for _, one in mail)
+                if is_tried and it_has(mail, await self.mail_attempts()):
                     return
                 await asyncio.sleep(1)
 
@@ -94,7 +100,7 @@ class Installation:
                     return
                 await asyncio.sleep(1)
 
-    async def mail(self) -> list[tuple[str, RecipientStatus]]:
+    async def mail(self) -> Mail:
         """Return each sender and recipient, and where it stands."""
         found = []
         for message_id, sender in self._mail.items():
@@ -103,7 +109,7 @@ class Installation:
             found += [(sender, one) for one in message.recipients]
         return found
 
-    async def mail_attempts(self) -> list[tuple[str, Attempted]]:
+    async def mail_attempts(self) -> Attempts:
         """Return all attempts, each with its sender, those of one recipient in their order."""
         return [
             (sender, one)

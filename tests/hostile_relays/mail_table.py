@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from smarthost.delivery.outcome import Code, Step
+from smarthost.mail_queue.model import Attempted
 from tests.hostile_relays.honest import MakeRelay, says
 from tests.hostile_relays.mail_relays import (
     Bounces,
@@ -59,6 +60,9 @@ class MailRow:
     @property
     def name(self) -> str:
         return f"{self.threat}: {self.behaviour}"
+
+    def describes(self, attempt: Attempted) -> bool:
+        return attempt.code is self.code and self.step in {None, attempt.step}
 
 
 def _of(row: Row) -> MailRow:

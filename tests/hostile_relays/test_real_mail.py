@@ -21,7 +21,7 @@ from smarthost.mail_queue.accepted.model import RecipientStatus
 from smarthost.mail_queue.model import Attempted, State
 from tests.authority import trust_everywhere
 from tests.hostile_relays.honest import NOTHING, Relay
-from tests.hostile_relays.installation import installation
+from tests.hostile_relays.installation import Attempts, Mail, installation
 from tests.hostile_relays.ledger import (
     TAKEN,
     UNANSWERED,
@@ -82,6 +82,17 @@ class Record:
         self.attempts = attempts
 
 
+def shows(row: MailRow, mail: Mail, attempts: Attempts) -> bool:
+    """Say whether the relay was seen to misbehave, and has refused those whom it will.
+
+    Time is quick here, so that a busy machine can fail a try for reasons of its own.
+    """
+    if row.code is None:
+        return all(one.state is State.SENT for _, one in mail)
+    ends = [one.ended_at for _, one in mail if one.address.startswith(tuple(row.refused))]
+    return None not in ends and any(row.describes(one) for _, one in attempts)
+
+
 async def sent(
     hostile: Relay, honest: Relay, row: MailRow, mail: Sequence[Envelope], folder: Path
 ) -> Record:
@@ -91,7 +102,7 @@ async def sent(
         async with hostile.running():
             await portal.save(hostile)
             await portal.submit(mail)
-            await portal.each_is_tried()
+            await portal.comes_to(partial(shows, row))
             async with honest.running():
                 await portal.save(honest)
                 await portal.all_has_ended()
@@ -117,9 +128,7 @@ def check_expected(row: MailRow, record: Record) -> None:
     """The misbehaviour is called by its name."""
     failed = [one for _, one in record.attempts if one.result is not Result.ACCEPTED]
     if row.code is not None:
-        assert any(one.code is row.code and row.step in {None, one.step} for one in failed), [
-            (one.step, one.code, one.reply) for one in failed
-        ]
+        assert any(map(row.describes, failed)), [(one.step, one.code, one.reply) for one in failed]
     if not row.unsure and not row.in_doubt:
         assert not any(one.in_doubt for one in failed)
 
