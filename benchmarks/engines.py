@@ -5,7 +5,6 @@ with its files on the disk and with the settings that it has by itself: each com
 before it is confirmed, as the service asks for.
 """
 
-import itertools
 import subprocess
 import sys
 import tempfile
@@ -148,23 +147,46 @@ class _Sqlite(Engine):
         self.rows(installation, "ANALYZE")
 
 
-class _Postgresql(Engine):
-    """A server of this machine, over its socket."""
+class Distant(Engine):
+    """One that may be further away than it is."""
+
+    @property
+    @abstractmethod
+    def socket(self) -> Path:
+        """Its server's own."""
+
+    @abstractmethod
+    def at(self, port: int) -> "Distant":
+        """Return the same server behind a port of 127.0.0.1, which leads to its socket."""
+
+
+class _Postgresql(Distant):
+    """A server of this machine, over its socket or by way of a port."""
 
     name = "PostgreSQL"
     is_shared = True
     at_once = (1, 4, 16)
 
-    def __init__(self, folder: Path, server: Server) -> None:
+    def __init__(self, folder: Path, server: Server, port: int | None = None) -> None:
         self._folder = folder
         self._server = server
-        self._numbers = itertools.count(1)
+        self._port = port
+
+    @property
+    def socket(self) -> Path:
+        return self._server.folder / ".s.PGSQL.5432"
+
+    def at(self, port: int) -> "Distant":
+        return _Postgresql(self._folder, self._server, port)
 
     def installation(self, name: str) -> Installation:
-        database = f"{name}_{next(self._numbers)}"
+        database = name if self._port is None else f"{name}_{self._port}"
         self._server.run_sql(f"CREATE DATABASE {database}")
-        folder = self._folder / f"postgresql-{name}"
-        return Installation(folder=folder, url=self._server.url(database))
+        folder = self._folder / f"postgresql-{database}"
+        url = self._server.url(database)
+        if self._port is not None:
+            url = f"postgresql://{USER}@127.0.0.1:{self._port}/{database}?sslmode=disable"
+        return Installation(folder=folder, url=url)
 
     def commits(self, at_once: int, seconds: int) -> float:
         self._server.run_sql("CREATE TABLE IF NOT EXISTS bare (content BYTEA)")
@@ -227,12 +249,12 @@ def need_postgresql() -> None:
 
 
 @contextmanager
-def engines(folder: Path) -> Iterator[list[Engine]]:
+def engines(folder: Path) -> Iterator[tuple[Engine, Distant]]:
     """Give both engines, with their files in `folder` or beside it."""
     # Apart, since the server's user has to come through.
     place = Path(tempfile.mkdtemp(prefix="smarthost-benchmark-postgresql-"))
     server = Server(place, {})
     try:
-        yield [_Sqlite(folder), _Postgresql(folder, server)]
+        yield _Sqlite(folder), _Postgresql(folder, server)
     finally:
         server.remove()

@@ -1,10 +1,11 @@
 """What several processes and the two engines make of the same work: figures for planning.
 
 Run from the repository's root as `python -m benchmarks.nodes`. Parts: durable commits a second,
-that all else rests on; messages accepted; messages delivered, for many portals and for one;
-settings read and saved; claims with few and with a million queued; and octets on the disk for a
-message that is kept. Each table compares within the run, all cases taking turns; absolute figures
-are this machine's. Prints tables of medians. Needs wrk and PostgreSQL's programs.
+that all else rests on; messages accepted; messages delivered, for many portals and for one; what
+both come to where the server is further away; settings read and saved; claims with few and with a
+million queued; and octets on the disk for a message that is kept. Each table compares within the
+run, all cases taking turns; absolute figures are this machine's. Prints tables of medians. Needs
+wrk and PostgreSQL's programs.
 """
 
 import argparse
@@ -21,12 +22,13 @@ from benchmarks.engines import Engine, engines, need_postgresql
 from benchmarks.installation import Installation, make_portal, queue_many
 from benchmarks.nodes_accepting import accepting
 from benchmarks.nodes_cases import OCTETS, RELAYS, Case, median_ratio, turns
-from benchmarks.nodes_delivering import delivering, make_place, measured
+from benchmarks.nodes_delivering import delivered, delivering, make_place
+from benchmarks.nodes_distance import at_distances
 from benchmarks.nodes_settings import saving
 from benchmarks.relay import RunningSink, running_sink
 from benchmarks.serving import closed_port, need_wrk, tell
 
-_PARTS = ("commits", "accept", "deliver", "settings", "claim", "disk")
+_PARTS = ("commits", "accept", "deliver", "distance", "settings", "claim", "disk")
 _KEPT_SECONDS = 30 * 24 * 60 * 60
 
 
@@ -53,6 +55,8 @@ def main() -> None:
             accepting(both, given.portals, given.messages // 2, given.rounds, given.seconds)
         if "deliver" in given.only:
             delivering(both, sink, given.portals, given.messages, given.rounds)
+        if "distance" in given.only:
+            at_distances(both[1], sink, given.portals, given.messages, given.rounds, given.seconds)
         if "settings" in given.only:
             saving(both, given.rounds, given.seconds)
         if "claim" in given.only:
@@ -109,7 +113,7 @@ def _keeping(both: Sequence[Engine], sink: RunningSink, portals: int, messages: 
     for engine in both:
         place = asyncio.run(make_place(engine, "keeping", sink.port, portals, keep))
         before = engine.disk(place.installation)
-        measured(Case(place, 1), sink, portals, messages, 0)
+        delivered(Case(place, 1), sink, portals, messages, 0)
         engine.tidy(place.installation)
         after = engine.disk(place.installation)
         records = (after.records - before.records) / messages

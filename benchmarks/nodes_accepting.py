@@ -61,10 +61,10 @@ def accepting(
     engines: Sequence[Engine], portals: int, messages: int, rounds: int, seconds: int
 ) -> None:
     """Measure and print; `messages` are submitted by SMTP, as many as there is time by HTTP."""
-    places = [asyncio.run(_make_place(engine, portals)) for engine in engines]
+    places = [asyncio.run(make_accepting_place(engine, portals)) for engine in engines]
     found: dict[Case, list[Figures]] = {case: [] for case in cases_of(places)}
     for case in turns(list(found), rounds, "Accepting"):
-        one = _measured(case, messages, seconds)
+        one = accepted(case, messages, seconds)
         tell(f"  {case.name}: {one.single.per_second:,.0f}/s single, {one.smtp.per_second:,.0f}/s")
         found[case].append(one)
     for place in places:
@@ -83,7 +83,8 @@ def accepting(
     _report_memory(found)
 
 
-async def _make_place(engine: Engine, portals: int) -> Place:
+async def make_accepting_place(engine: Engine, portals: int) -> Place:
+    """Make an installation whose portals' relay is away."""
     installation = engine.installation("accepting")
     async with installation.open() as parts:
         names = [f"p{number}" for number in range(portals)]
@@ -92,7 +93,8 @@ async def _make_place(engine: Engine, portals: int) -> Place:
     return Place(engine, installation, made)
 
 
-def _measured(case: Case, messages: int, seconds: int) -> Figures:
+def accepted(case: Case, messages: int, seconds: int) -> Figures:
+    """Submit in each way, to a service that starts for it."""
     engine, installation, made = case.place.engine, case.place.installation, case.place.made
     engine.tidy(installation)
     port = free_port()

@@ -62,7 +62,7 @@ def delivering(
     for line in turns(lines, rounds, "Delivering"):
         of = "one portal" if line.portals == 1 else f"{line.portals} portals"
         count = messages if line.portals > 1 else messages // 5
-        one = measured(line.case, sink, line.portals, count, serial)
+        one = delivered(line.case, sink, line.portals, count, serial)
         tell(f"  {line.case.name}, {of}: {one.per_second:,.0f}/s, {one.cpu:.2f} ms")
         found[line].append(one)
         serial += count
@@ -86,7 +86,7 @@ async def make_place(
     return Place(engine, installation, made)
 
 
-def measured(case: Case, sink: RunningSink, portals: int, messages: int, first: int) -> Figures:
+def delivered(case: Case, sink: RunningSink, portals: int, messages: int, first: int) -> Figures:
     """Queue so many messages of the first portals, deliver them, and account for them."""
     engine, installation, made = case.place.engine, case.place.installation, case.place.made
     asyncio.run(_queue(installation, [one.portal.id for one in made[:portals]], messages, first))
