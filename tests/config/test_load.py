@@ -28,6 +28,7 @@ def test_nothing_set_gives_the_defaults(load: Load, tmp_path: Path) -> None:
         helo_name="mail.example.com",
         ntlm=True,
         rate_limits=True,
+        submission_proxy_networks=(),
         trusted_networks=(),
         metrics_networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")),
         open_id_connect=None,
@@ -63,6 +64,7 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
             "SMARTHOST_NTLM": "off",
             "SMARTHOST_RATE_LIMITS": "off",
             "SMARTHOST_TRUSTED_NETWORKS": "10.0.0.0/8,2001:db8::/32",
+            "SMARTHOST_SUBMISSION_PROXY_NETWORKS": "10.0.0.10/32",
             "SMARTHOST_RETRY_SECONDS": "60",
             "SMARTHOST_EXPIRE_SECONDS": "3600",
             "SMARTHOST_KEEP_SENT_SECONDS": "7",
@@ -95,6 +97,7 @@ def test_every_setting_is_read_from_the_environment(load: Load, tmp_path: Path) 
     assert config.ntlm is False
     assert config.rate_limits is False
     assert config.trusted_networks == (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
+    assert config.submission_proxy_networks == (ip_network("10.0.0.10/32"),)
     assert config.log_format == "console"
     assert config.log_level == "debug"
 

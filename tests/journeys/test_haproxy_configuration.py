@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -61,7 +62,7 @@ class Line:
     stack: contextlib.ExitStack
     nodes: list[Served] = field(default_factory=list)
 
-    def start(self, number: int) -> None:
+    def start(self, number: int, **environ: str) -> None:
         """Start a node where it was before."""
         place = self.places[number]
         given = {
@@ -69,6 +70,7 @@ class Line:
             "SMARTHOST_HTTP_LISTEN": f"127.0.0.1:{place.http}",
             "SMARTHOST_SUBMISSION_LISTEN": f"127.0.0.1:{place.smtp}",
             "SMARTHOST_SUBMISSION_TLS_LISTEN": f"127.0.0.1:{place.smtps}",
+            **environ,
         }
         service = self.stack.enter_context(started(self.programs[number], **given))
         self.nodes[number : number + 1] = [service]
@@ -114,6 +116,16 @@ class Line:
             return 0
         return answer.status
 
+    def log_in(self, client: str, key: str) -> int:
+        """Log in by SMTP from that address, once; return the code of the answer."""
+        message = b64encode(b"\0app\0" + key.encode()).decode()
+        with smtplib.SMTP(
+            "127.0.0.1", self.proxy.smtp, timeout=PATIENCE, source_address=(client, 0)
+        ) as smtp:
+            smtp.starttls(context=self.context())
+            smtp.ehlo()
+            return smtp.docmd("AUTH", f"PLAIN {message}")[0]
+
     def submit(self, subject: str) -> bool:
         """Submit an e-mail by SMTP; return whether it was taken."""
         try:
@@ -143,6 +155,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         "SMARTHOST_DATABASE_URL": make_database(folder),
         "SMARTHOST_KEYRING_FILE": str(folder / "keyring.json"),
         "SMARTHOST_TRUSTED_NETWORKS": "127.0.0.1/32",
+        "SMARTHOST_SUBMISSION_PROXY_NETWORKS": "127.0.0.1/32",
         "SMARTHOST_TLS_CERTIFICATE_FILE": str(chain),
         "SMARTHOST_TLS_KEY_FILE": str(key),
         "SMARTHOST_HTTP_TLS": "off",
@@ -279,6 +292,22 @@ def test_nodes_are_stopped_and_killed_and_nothing_is_lost(line: Line) -> None:
                 direct.request("GET", SETTINGS, headers={"Authorization": line.key})
                 read = json.load(direct.getresponse())["response"]
                 assert read["senderDisplayName"] == "after"
+
+
+def test_of_two_clients_one_is_locked_out_and_the_other_gets_in(line: Line) -> None:
+    guessing, honest = "127.0.0.2", "127.0.0.3"
+    for node in line.nodes:
+        node.kill()
+    line.start(0, SMARTHOST_RATE_LIMITS="on")
+    (node, _) = line.nodes
+    until(lambda: line.submit("the proxy has found it"))
+    # Five may pass, and it may become another minute meanwhile.
+    assert 421 in (line.log_in(guessing, "sh_wrong") for _ in range(12))
+    assert line.log_in(honest, "sh_wrong") == 535
+    assert line.log_in(honest, line.key) == 235
+    node.wait_for("login refused", client=honest)
+    refused = [entry["client"] for entry in node.events("login refused")]
+    assert refused == [guessing] * (len(refused) - 1) + [honest]
 
 
 class Load:

@@ -58,10 +58,14 @@ def test_without_trust_nothing_is_believed(program: Program, key: str) -> None:
         shown = {"Host": "mail.example.com", "Authorization": key} | FORGED
         read = ask(proxy.port, SETTINGS, shown)
         direct = ask(service.port, SETTINGS, {"Host": "x.test", "Authorization": key} | FORGED)
+        for port in (proxy.port, service.port):
+            assert ask(port, "/nothing", FORGED).status == 404
 
     assert read.json()["links"][0]["href"] == f"http://backend.internal{SETTINGS}"
     assert direct.json()["links"][0]["href"] == f"http://x.test{SETTINGS}"
-    assert [one["client"] for one in service.events("request")] == ["127.0.0.1", CLIENT]
+    assert [one["client"] for one in service.events("request")] == ["127.0.0.1", CLIENT] * 2
+    told = service.events("X-Forwarded headers not believed", level="warning")
+    assert [one["peer"] for one in told] == ["127.0.0.1", CLIENT]
 
 
 def test_the_portal_is_the_one_that_the_client_named(program: Program) -> None:

@@ -29,8 +29,15 @@ def test_the_proxy_asks_the_nodes_at_their_addresses_and_ports() -> None:
 
 
 def test_the_nodes_believe_the_proxy_alone() -> None:
-    (trusted,) = found(r"TRUSTED_NETWORKS: (\S+)$", NODES)
-    assert trusted == f"{address_of('proxy')}/32"
+    for networks in ("TRUSTED_NETWORKS", "SUBMISSION_PROXY_NETWORKS"):
+        (believed,) = found(rf"SMARTHOST_{networks}: (\S+)$", NODES)
+        assert believed == f"{address_of('proxy')}/32"
+
+
+def test_of_mail_the_proxy_tells_whose_it_is() -> None:
+    servers = found(r"^    server \S+ \S+:(?:2525|4650) (.*)$", PROXY)
+    assert len(servers) == 4
+    assert all("send-proxy-v2" in server.split() for server in servers)
 
 
 def test_what_the_proxy_listens_at_is_published_and_nothing_else() -> None:

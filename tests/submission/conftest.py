@@ -15,7 +15,7 @@ from tests import authority
 from tests.authority import showing
 from tests.submission.served import HOST, Service, serving
 
-_ON_BOTH = ("test_connection", "test_tls")
+_ON_BOTH = ("test_connection", "test_tls", "test_behind_a_proxy")
 
 
 def pytest_asyncio_loop_factories(

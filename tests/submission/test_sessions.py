@@ -8,7 +8,7 @@ from smarthost.submission.sessions import Sessions
 
 @dataclass(eq=False)
 class Guest:
-    rate_key: str = "192.0.2.1"
+    rate_key: str | None = "192.0.2.1"
     told: list[Reply] = field(default_factory=list)
 
     def dismiss(self, reply: Reply) -> None:
@@ -34,6 +34,20 @@ def test_of_one_address_the_oldest_stranger_goes() -> None:
     assert sent_away(guests) == [0]
     guests += opened(sessions, "a")
     assert sent_away(guests) == [0, 3]
+
+
+def test_who_is_not_known_yet_counts_at_no_address_until_it_is() -> None:
+    sessions = Sessions(Limits(strangers=2, sessions=5))
+    unknown = [Guest(rate_key=None) for _ in range(3)]
+    assert all(sessions.admit(guest) for guest in unknown)
+    guests = unknown + opened(sessions, "a", "a")
+    assert not sent_away(guests)
+    unknown[1].rate_key = "a"
+    assert sessions.count_by_address(unknown[1])
+    assert sent_away(guests) == [3]
+    opened(sessions, "b")
+    assert sent_away(guests) == [0, 3], "the oldest of all, known or not"
+    sessions.gone(unknown[2])
 
 
 def test_of_all_the_oldest_stranger_goes_and_never_who_has_logged_in() -> None:

@@ -66,6 +66,18 @@ def test_only_the_own_origin_is_allowed(origin: str, scheme: Scheme) -> None:
     assert allowed(client(scheme, "a.example"), origin=origin) == (origin.lower() in own)
 
 
+def test_a_refusal_tells_of_a_proxy_that_is_not_believed() -> None:
+    for disbelieved in (False, True):
+        behind = Client(
+            address="192.0.2.1", scheme="http", host="a.example", disbelieved=disbelieved
+        )
+        with pytest.raises(RequestError) as refused:
+            check_same_origin(
+                fetch_site="same-origin", origin="https://a.example", referer=None, client=behind
+            )
+        assert ("SMARTHOST_TRUSTED_NETWORKS" in str(refused.value)) == disbelieved
+
+
 @given(st.text(), st.text(), st.text())
 def test_any_text_is_judged(site: str, origin: str, referer: str) -> None:
     verdict = allowed(client("http", "a.example"), site, origin, referer)

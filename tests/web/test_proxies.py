@@ -28,7 +28,9 @@ def test_without_trusted_networks_nothing_forwarded_is_believed() -> None:
         x_forwarded_proto="https",
         x_forwarded_host="other.example",
     )
-    assert client == Client(address="10.0.0.1", scheme="http", host="mail.example")
+    assert client == Client(
+        address="10.0.0.1", scheme="http", host="mail.example", disbelieved=True
+    )
 
 
 def test_a_stranger_is_not_believed() -> None:
@@ -38,7 +40,9 @@ def test_a_stranger_is_not_believed() -> None:
         x_forwarded_proto="https",
         x_forwarded_host="other.example",
     )
-    assert client == Client(address="203.0.113.9", scheme="http", host="mail.example")
+    assert client == Client(
+        address="203.0.113.9", scheme="http", host="mail.example", disbelieved=True
+    )
 
 
 def test_a_trusted_proxy_is_believed() -> None:
@@ -135,3 +139,13 @@ def test_no_forwarded_text_breaks_it(text: str) -> None:
     client = ask("10.0.0.1", x_forwarded_for=text, x_forwarded_proto=text, x_forwarded_host=text)
     assert client.scheme in {"http", "https"}
     assert rate_key(client.address)
+
+
+@pytest.mark.parametrize("name", ["x_forwarded_for", "x_forwarded_proto", "x_forwarded_host"])
+@pytest.mark.parametrize("trusted", [NONE, PROXIES])
+def test_who_claims_to_be_a_proxy_and_is_none_is_known_as_such(
+    name: str, trusted: Networks
+) -> None:
+    assert ask("203.0.113.9", trusted, **{name: "x"}).disbelieved
+    assert not ask("203.0.113.9", trusted, forwarded="for=x", via="x").disbelieved
+    assert not ask("10.0.0.1", PROXIES, **{name: "x"}).disbelieved

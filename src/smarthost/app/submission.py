@@ -75,6 +75,7 @@ def make_listener(
                 logins, parts.sending, parts.delivery.smtp_intake, host, limits, clock
             ),
             certificate=certificate,
+            proxies=config.submission_proxy_networks,
             limits=limits,
             metrics=parts.metrics.submission,
             clock=clock,

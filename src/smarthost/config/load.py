@@ -66,6 +66,7 @@ def load_config(
         http_tls=reader.value(settings.HTTP_TLS),
         submission_listen=reader.value(settings.SUBMISSION_LISTEN),
         submission_tls_listen=reader.given(settings.SUBMISSION_TLS_LISTEN),
+        submission_proxy_networks=reader.given(settings.SUBMISSION_PROXY_NETWORKS) or (),
         tls=reader.tls(base),
         keyring_file=base / (reader.given(settings.KEYRING_FILE) or data_dir / "keyring.json"),
         admin_email=reader.given(settings.ADMIN_EMAIL),

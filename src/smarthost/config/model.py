@@ -102,6 +102,7 @@ class Config:
     http_tls: bool
     submission_listen: ListenAddress | None
     submission_tls_listen: ListenAddress | None
+    submission_proxy_networks: tuple[IPv4Network | IPv6Network, ...]
     tls: TlsFiles | None
     keyring_file: Path
     admin_email: str | None

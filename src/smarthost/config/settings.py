@@ -122,6 +122,15 @@ SUBMISSION_TLS_LISTEN: Setting[ListenAddress | None] = Setting(
     meaning="Host and port for submission with TLS from the first octet; needs a certificate.",
     example="0.0.0.0:465",
 )
+SUBMISSION_PROXY_NETWORKS: Setting[tuple[IPv4Network | IPv6Network, ...]] = Setting(
+    name="SUBMISSION_PROXY_NETWORKS",
+    parse=parse_networks,
+    unset="none",
+    meaning="Networks of the proxies in front of submission that begin each connection with the"
+    " [PROXY protocol](submission.md#behind-a-proxy), with commas between. From there it is"
+    " required, from elsewhere it is never read.",
+    example="10.0.0.10/32",
+)
 TLS_CERTIFICATE_FILE: Setting[Path] = Setting(
     name="TLS_CERTIFICATE_FILE",
     parse=parse_path,
@@ -311,6 +320,7 @@ SETTINGS: tuple[Setting[object], ...] = (
     HTTP_TLS,
     SUBMISSION_LISTEN,
     SUBMISSION_TLS_LISTEN,
+    SUBMISSION_PROXY_NETWORKS,
     TLS_CERTIFICATE_FILE,
     TLS_KEY_FILE,
     KEYRING_FILE,

@@ -7,6 +7,7 @@ up or stored. Every wait has an end, before the login a short one.
 import asyncio
 import ssl
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
 
 import msgspec
 import structlog
@@ -39,7 +40,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     """IPv4 or IPv6, without brackets and zone."""
     on_loopback: bool
-    """It is on this machine, and came by no other way."""
+    """It is on this machine, and came by no other way, such as a proxy that names it."""
 
 
 class House:
@@ -52,14 +53,17 @@ class House:
         logins: Logins,
         acceptance: Acceptance,
         certificate: Certificate,
+        proxies: tuple[IPv4Network | IPv6Network, ...],
         limits: Limits,
         metrics: SubmissionMetrics,
         clock: Clock,
     ) -> None:
+        """From `proxies` each connection begins with a header that says who is behind it."""
         self.host = host
         self.logins = logins
         self.acceptance = acceptance
         self.certificate = certificate
+        self.proxies = proxies
         self.limits = limits
         self.metrics = metrics
         self.clock = clock

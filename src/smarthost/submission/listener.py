@@ -17,6 +17,8 @@ import structlog
 from smarthost.network import parse_ip, rate_key
 from smarthost.submission import replies
 from smarthost.submission.conversation import Conversation, House, Origin
+from smarthost.submission.proxied import client_behind
+from smarthost.submission.proxy_header import ProxyHeaderError
 from smarthost.submission.replies import Reply
 from smarthost.submission.session import Session, Terms
 from smarthost.submission.wire import Wire
@@ -43,10 +45,13 @@ class Visit:
         ends = (connection.getpeername(), connection.getsockname())
         # A zone means something on one link of this machine alone.
         client, own = (parse_ip(end[0].partition("%")[0]) for end in ends)
+        self._by_proxy = any(client in network for network in house.proxies)
         self.origin = Origin(
-            address=str(client), on_loopback=client.is_loopback and own.is_loopback
+            address=str(client),
+            # Whatever a proxy says: who reads along in front of it is not known here.
+            on_loopback=client.is_loopback and own.is_loopback and not self._by_proxy,
         )
-        self.rate_key = rate_key(self.origin.address)
+        self.rate_key = None if self._by_proxy else rate_key(self.origin.address)
         self._connection: socket.socket | None = connection
         self._house = house
         self._implicit_tls = implicit_tls
@@ -79,6 +84,8 @@ class Visit:
 
     async def _run(self) -> None:
         house = self._house
+        if self._by_proxy and not await self._learn_origin():
+            return
         wire = Wire(house.clock, house.limits)
         # Before there is a connection: what a client says at once is not lost then.
         conversation = Conversation(
@@ -94,6 +101,23 @@ class Visit:
             return
         self._conversation = conversation
         await conversation.run()
+
+    async def _learn_origin(self) -> bool:
+        """Have the proxy say who the client is; False: it did not, and gets no answer."""
+        if self._connection is None:
+            raise AssertionError("A visit begins once.")
+        try:
+            told = await client_behind(self._connection, self._house.limits.command_seconds)
+        except ProxyHeaderError as error:
+            log.warning("no PROXY header", proxy=self.origin.address, reason=str(error))
+            return False
+        except OSError:
+            return False
+        if told is not None:
+            self.origin = Origin(address=str(told), on_loopback=False)
+        self.rate_key = rate_key(self.origin.address)
+        self._house.sessions.count_by_address(self)
+        return True
 
     def _terms(self) -> Terms:
         return Terms(

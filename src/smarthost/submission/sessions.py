@@ -15,8 +15,8 @@ class Guest(Protocol):
     """A session as it is counted."""
 
     @property
-    def rate_key(self) -> str:
-        """What its address is counted by."""
+    def rate_key(self) -> str | None:
+        """What its address is counted by; None: that is not known yet."""
         ...
 
     def dismiss(self, reply: Reply) -> None:
@@ -40,19 +40,29 @@ class Sessions:
         return len(self._open)
 
     def admit(self, guest: Guest) -> bool:
-        """Count a session in; return whether it may stay."""
+        """Count a session in; return whether it may stay.
+
+        One whose address is not known yet is counted by it later, by `count_by_address`.
+        """
         self._open.add(guest)
-        same_address = self._by_address.setdefault(guest.rate_key, {})
-        if len(same_address) >= self._limits.strangers:
-            self._send_away(next(iter(same_address)))
-        elif len(self._open) > self._limits.sessions:
+        if not self.count_by_address(guest) and len(self._open) > self._limits.sessions:
             if not self._strangers:
                 return False
             self._send_away(next(iter(self._strangers)))
         self._strangers[guest] = None
-        self._by_address.setdefault(guest.rate_key, {})[guest] = None
         # Those that were sent away are still leaving; more than this do not come in meanwhile.
         return len(self._open) <= 2 * self._limits.sessions
+
+    def count_by_address(self, guest: Guest) -> bool:
+        """Count a stranger by its address; return whether another one of it had to go."""
+        if guest.rate_key is None:
+            return False
+        same_address = self._by_address.setdefault(guest.rate_key, {})
+        crowded = len(same_address) >= self._limits.strangers
+        if crowded:
+            self._send_away(next(iter(same_address)))
+        self._by_address.setdefault(guest.rate_key, {})[guest] = None
+        return crowded
 
     def logged_in(self, guest: Guest, portal_id: str) -> bool:
         """Count it as its portal's; False if that has so many that others would find no room."""
@@ -79,6 +89,8 @@ class Sessions:
     def _known(self, guest: Guest) -> None:
         """Count it as no stranger any more."""
         self._strangers.pop(guest, None)
+        if guest.rate_key is None:
+            return
         same_address = self._by_address.get(guest.rate_key, {})
         same_address.pop(guest, None)
         if not same_address:

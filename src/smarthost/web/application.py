@@ -18,6 +18,7 @@ import structlog
 from smarthost.clock import Clock
 from smarthost.ids import Ids
 from smarthost.network import rate_key
+from smarthost.web.disbelieved import Disbelieved
 from smarthost.web.exchange import Exchange
 from smarthost.web.family import CONTRACT, Family, family_of
 from smarthost.web.operations import Operation
@@ -56,6 +57,7 @@ class Middleware:
         self._clock = clock
         self._ids = ids
         self._answered = answered
+        self._disbelieved = Disbelieved()
         # Bound once: the lazy logger would look for its configuration at every request.
         self._log = log.bind()
         self._debugging = self._log.is_enabled_for(logging.DEBUG)
@@ -71,6 +73,8 @@ class Middleware:
             headers=scope["headers"],
             trusted=self._trusted,
         )
+        if client.disbelieved:
+            self._disbelieved.note(client)
         query = scope["query_string"]
         target = scope["raw_path"] + (b"?" + query if query else b"")
         request.context.exchange = Exchange(

@@ -9,6 +9,15 @@ from http import HTTPStatus
 from smarthost.web.errors import RequestError
 from smarthost.web.proxies import Client
 
+_FOREIGN = (
+    "The cookie alone is not enough for a request from another site. Send the key in the header "
+    "Authorization."
+)
+_BY_A_PROXY = (
+    "This came through a proxy that is not named in SMARTHOST_TRUSTED_NETWORKS, so the address "
+    "that a browser shows is not known here."
+)
+
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -25,8 +34,7 @@ def check_same_origin(
     if site in ("cross-site", "same-site") or foreign:
         raise RequestError(
             HTTPStatus.FORBIDDEN,
-            "The cookie alone is not enough for a request from another site. Send the key in "
-            "the header Authorization.",
+            f"{_FOREIGN} {_BY_A_PROXY}" if client.disbelieved else _FOREIGN,
         )
 
 

@@ -17,6 +17,8 @@ Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
 Scheme = Literal["http", "https"]
 
+_CLAIMS = frozenset({b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+
 # Some proxies write the port too: 192.0.2.1:4711, [2001:db8::1]:4711.
 _HOP_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCII)
 
@@ -26,12 +28,14 @@ class Client:
     """Who is asking, as far as it can be believed.
 
     `address` is an IPv4 or IPv6 address as text; `host` is host or host:port as the client
-    named this server, empty when it named none.
+    named this server, empty when it named none. `disbelieved`: `X-Forwarded-*` said something else
+    perhaps, and came from nobody who is believed.
     """
 
     address: str
     scheme: Scheme
     host: str
+    disbelieved: bool = False
 
 
 def forwarded(
@@ -48,13 +52,17 @@ def forwarded(
 
     Raises ValueError when `peer` is no IP address and there are trusted networks.
     """
-    if not trusted:
-        return Client(address=_unmapped(peer), scheme=scheme, host=_first(headers, b"host"))
     headers = list(headers)
     host = _first(headers, b"host")
+    if not trusted:
+        return Client(
+            address=_unmapped(peer), scheme=scheme, host=host, disbelieved=_has_claim(headers)
+        )
     nearest = parse_ip(peer)
     if not _is_trusted(nearest, trusted):
-        return Client(address=str(nearest), scheme=scheme, host=host)
+        return Client(
+            address=str(nearest), scheme=scheme, host=host, disbelieved=_has_claim(headers)
+        )
     # Each proxy appends, so the last value is the one that the believed peer wrote.
     proto = _last(headers, b"x-forwarded-proto").lower()
     named = _last(headers, b"x-forwarded-host")
@@ -101,6 +109,10 @@ def _unmapped(text: str) -> str:
 
 def _is_trusted(address: Address, trusted: Networks) -> bool:
     return any(address in network for network in trusted)
+
+
+def _has_claim(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name in _CLAIMS for name, _ in headers)
 
 
 def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:

@@ -191,6 +191,15 @@ async def test_a_form_of_another_site_is_refused_though_the_cookie_came(
     assert (reply.status, reply.headers["content-type"]) == (HTTPStatus.FORBIDDEN, HTML)
     assert "This did not come from a page of this address" in page.text
     assert "other.example" not in page.text
+    assert "SMARTHOST_TRUSTED_NETWORKS" not in page.text
+
+
+async def test_a_form_behind_a_proxy_that_is_not_believed_is_told_so(site: Site) -> None:
+    proxied = {"Origin": f"https://{HOST}", "X_Forwarded_Proto": "https"}
+    reply = await site.ask("POST", "/settings", token=site.admin, body=b"host=x", **proxied)
+    page = Seen(reply.body)
+    assert reply.status == HTTPStatus.FORBIDDEN
+    assert "the proxy in front is not named in SMARTHOST_TRUSTED_NETWORKS" in page.text
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,13 @@ _TWO_COOKIES = (
 )
 _NOT_OURS = (
     "This did not come from a page of this address, so nothing was done. Open the page here and "
-    "do it again. If it stays so, the proxy in front does not tell Smarthost the address that "
-    "your browser shows: ask the operator of the installation."
+    "do it again. If it stays so, the proxy in front {reason}: ask the operator of the "
+    "installation."
+)
+_NOT_TOLD = "does not tell Smarthost the address that your browser shows"
+_NOT_BELIEVED = (
+    "is not named in SMARTHOST_TRUSTED_NETWORKS, so what it tells of the address that your "
+    "browser shows is not believed"
 )
 
 
@@ -159,12 +164,14 @@ class PagePipeline:
 
 def _check_is_ours(request: Request) -> None:
     """Refuse a form that another site's page sent, signed in or not: it could sign somebody in."""
+    client = Exchange.of(request).client
     try:
         check_same_origin(
             fetch_site=request.get_header("Sec-Fetch-Site"),
             origin=request.get_header("Origin"),
             referer=request.get_header("Referer"),
-            client=Exchange.of(request).client,
+            client=client,
         )
     except RequestError as error:
-        raise RequestError(error.status, _NOT_OURS) from None
+        reason = _NOT_BELIEVED if client.disbelieved else _NOT_TOLD
+        raise RequestError(error.status, _NOT_OURS.format(reason=reason)) from None
