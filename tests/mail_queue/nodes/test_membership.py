@@ -149,6 +149,34 @@ async def test_a_node_that_comes_back_is_there_again_and_lets_others_write_first
     assert two.member.count() == 2
 
 
+async def test_a_node_that_was_heard_late_lets_others_write_first(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    one, two = nodes
+    await one.member.take()
+    await two.member.take()
+    locked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold_up(tx: Transaction) -> None:
+        await tx.fetch(f"{NAMES} FOR UPDATE")
+        locked.set()
+        await go_on.wait()
+
+    holding_up = asyncio.create_task(two.database.transact(hold_up))
+    await locked.wait()
+    clock.advance(GONE_SECONDS - 1)
+    with capture_logs() as logs:
+        looking = asyncio.create_task(one.member.look())
+        await asyncio.sleep(0)  # it has asked, in time
+        clock.advance(1)
+        go_on.set()
+        await asyncio.gather(holding_up, looking)
+    assert [entry["event"] for entry in logs] == ["was cut off from the other nodes"]
+    assert not one.member.is_held
+    await pass_time(clock, SETTLE_SECONDS, one)
+    assert one.member.is_held
+
+
 async def test_a_portal_that_somebody_keeps_locked_makes_nobody_look_gone(
     nodes: list[Node], portal: str
 ) -> None:

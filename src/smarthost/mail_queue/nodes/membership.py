@@ -80,14 +80,10 @@ class Membership:
         """Join the others, anew if need be. Raises `StoreUnavailableError`."""
         if self.helps_out and not self._joined and await self._others_deliver():
             return False
-        was_cut_off = self._seen and self._is_old(self._said_at)
         is_new, self._joined = not self._seen, True
         await self.look()
         if is_new:
             log.info("one of the nodes that deliver", node=self.name, nodes=self.count())
-        if was_cut_off:
-            log.warning("was cut off from the other nodes", node=self.name)
-            self._begin_at = self._clock.monotonic() + SETTLE_SECONDS
         return self.is_held
 
     async def _others_deliver(self) -> bool:
@@ -130,8 +126,11 @@ class Membership:
                 await self._store.say(self.name)
         found = await self._store.all()
         now = self._clock.monotonic()
-        # What nobody looked at was perhaps there all the time.
-        before = {} if self._is_old(self._said_at) else self._seen
+        before = self._seen
+        if before and self._is_old(self._said_at):
+            log.warning("was cut off from the other nodes", node=self.name)
+            self._begin_at = now + SETTLE_SECONDS
+            before = {}  # what nobody looked at was perhaps there all the time
         self._said_at = asked_at
         self._seen = {
             name: before[name] if before.get(name, _NEVER)[0] == at else (at, now)
