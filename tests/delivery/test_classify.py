@@ -2,7 +2,8 @@
 
 import pytest
 
-from smarthost.delivery.classify import Fault, Lack, Situation, Verdict, classify
+from smarthost.delivery.classify import Fault, Situation, Verdict, classify
+from smarthost.delivery.lack import Lack
 from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.smtp.egress import (
     DestinationForbiddenError,

@@ -7,8 +7,8 @@ accepted; whatever happens later in the session cannot change that.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 
-from smarthost.delivery.classify import Lack
 from smarthost.delivery.fitting import fitted
+from smarthost.delivery.lack import Lack
 from smarthost.delivery.outcome import Outcome, Step, StepState
 from smarthost.delivery.pool import Session
 from smarthost.delivery.progress import EnoughError, Progress, StepNotes, StoppedError
