@@ -133,7 +133,7 @@ class Delivery:
         self._notices = notices(config, stores, queue, clock, ids, is_ours)
         self._failure_notices = failure_notices(config, stores, queue, clock, ids, is_ours)
         self._webhooks = webhook_delivery(
-            config, stores.webhooks, resolver, clock, is_ours, partial(count_call, metrics)
+            config, stores.webhook_events, resolver, clock, is_ours, partial(count_call, metrics)
         )
 
     async def run(self, *, quiet: bool = False) -> None:
