@@ -21,7 +21,8 @@ from smarthost.smtp.errors import (
     TimedOutError,
     TlsError,
 )
-from smarthost.smtp.replies import Reply, ReplyReader
+from smarthost.smtp.replies import ReplyReader
+from smarthost.smtp.reply import Reply
 
 CLEAR = Situation(
     helo_name="app.example.org", sender="from@example.org", recipient="to@example.net"

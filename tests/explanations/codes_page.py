@@ -33,7 +33,7 @@ from smarthost.smtp.errors import (
     TimedOutError,
     TlsError,
 )
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 from tests.explanations.page import ending_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "codes.md"

@@ -28,7 +28,7 @@ from smarthost.smtp.egress import (
     RelayNotFoundError,
 )
 from smarthost.smtp.errors import Reason, RefusedError, SmtpError
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 
 Fault = Reply | SmtpError | EgressError | Lack | NoTokenError
 """What an attempt can stumble over; a `Reply` is a negative one."""

@@ -17,7 +17,7 @@ from smarthost.mail.envelope import Envelope
 from smarthost.smtp.data import Content
 from smarthost.smtp.dialogue import SERVICE_CLOSING
 from smarthost.smtp.errors import ClosedError, ProtocolError, SmtpError
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 from smarthost.smtp.transaction import Transaction
 
 _LEAVE_SECONDS = 5.0

@@ -8,7 +8,7 @@ said elsewhere.
 
 import re
 
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 
 _TOO_MANY = (
     "submission quota exceeded",  # Exchange Online, with 5.2.2

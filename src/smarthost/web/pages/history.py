@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from smarthost.web.errors import Refusal
-from smarthost.web.pages.family import HISTORY
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
+from smarthost.web.pages.paths import HISTORY
 from smarthost.web.pages.settings_form import answered, closed, if_match_of
 
 _PAGE = "history"
