@@ -21,9 +21,9 @@ from smarthost.smtp_settings.importing.model import (
 _IMPLICIT, _STARTTLS, _REQUIRED = Encryption.IMPLICIT, Encryption.STARTTLS, Encryption.REQUIRED
 _IF_OFFERED, _NONE = Encryption.IF_OFFERED, Encryption.NONE
 
-ON = frozenset({"1", "true", "yes", "on", "t", "y"})
+_ON = frozenset({"1", "true", "yes", "on", "t", "y"})
 OFF = frozenset({"0", "false", "no", "off", "f", "n"})
-VERIFY_MODE = Unverified(frozenset({"none", "0"}))
+_VERIFY_MODE = Unverified(frozenset({"none", "0"}))
 # PHP programs say `tls` for STARTTLS and `ssl` for TLS from the first octet; programs made with
 # Nodemailer say true for the latter.
 KIND_OF_TLS = Words(
@@ -182,9 +182,9 @@ DIALECTS = (
                 "smtp_auth_mechanism": Field.MECHANISM,
                 "smtp_authentication": Field.MECHANISM,
                 "smtp_authtype": Field.MECHANISM,
-                "smtp_openssl_verify_mode": VERIFY_MODE,
-                "smtp_accept_invalid_certs": Unverified(ON),
-                "smtp_accept_invalid_hostnames": Unverified(ON),
+                "smtp_openssl_verify_mode": _VERIFY_MODE,
+                "smtp_accept_invalid_certs": Unverified(_ON),
+                "smtp_accept_invalid_hostnames": Unverified(_ON),
                 "smtp_ca_file": Left.AUTHORITY,
                 "smtp_domain": Left.EHLO,
                 "smtp_timeout": Left.TIMES,
@@ -208,7 +208,7 @@ DIALECTS = (
                 "discourse_smtp_authentication": Field.MECHANISM,
                 "discourse_smtp_enable_start_tls": Switch(_IF_OFFERED, _NONE),
                 "discourse_smtp_force_tls": Switch(_IMPLICIT),
-                "discourse_smtp_openssl_verify_mode": VERIFY_MODE,
+                "discourse_smtp_openssl_verify_mode": _VERIFY_MODE,
                 "discourse_smtp_domain": Left.EHLO,
                 "discourse_smtp_open_timeout": Left.TIMES,
                 "discourse_smtp_read_timeout": Left.TIMES,
@@ -265,7 +265,7 @@ DIALECTS = (
                         )
                     ),
                     f"{prefix}is_tls_enabled": Switch(_REQUIRED),
-                    f"{prefix}force_trust_server_cert": Unverified(ON),
+                    f"{prefix}force_trust_server_cert": Unverified(_ON),
                     f"{prefix}use_client_cert": Left.CERTIFICATE,
                     f"{prefix}client_cert_file": Left.CERTIFICATE,
                     f"{prefix}client_key_file": Left.CERTIFICATE,
