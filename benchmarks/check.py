@@ -38,7 +38,8 @@ from smarthost.explanations.patterns import Patterns
 from smarthost.portals.model import Portal
 from smarthost.secret import Secret
 from smarthost.smtp.errors import ProtocolError
-from smarthost.smtp.replies import Reply, ReplyReader
+from smarthost.smtp.replies import ReplyReader
+from smarthost.smtp.reply import Reply
 from smarthost.smtp_settings.model import SettingsInput
 from smarthost.web.api.smtp_check_dto import check_dto
 

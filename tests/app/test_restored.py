@@ -63,7 +63,7 @@ async def fill(parts: Parts, portal: Portal, messages: int = MESSAGES) -> None:
     await parts.webhooks.put(portal.id, URL, BY, renew_secret=False)
     for _ in range(messages):
         message_id = await submit_mail(parts.delivery.intake, portal.id)
-    await note(parts.database, parts.webhooks, portal.id, message_id, ended())
+    await note(parts.database, parts.webhook_events, portal.id, message_id, ended())
     await parts.database.transact(executing(NOTICE, portal.id, message_id, ANNA))
     user = await parts.portals.create_user(portal.id, "a@example.com", Role.USER, "hash", BY)
     await parts.sign_ins.create_session(user, BY)
@@ -102,7 +102,7 @@ async def test_nothing_that_was_under_way_goes_on(
             webhook = await parts.webhooks.of(portal.id)
             assert webhook is not None
             assert (webhook.dropped, webhook.waiting_since) == (1, None)
-            assert await parts.webhooks.due_portals(9) == []
+            assert await parts.webhook_events.due_portals(9) == []
 
 
 async def test_an_installation_that_is_no_back_up_is_left_alone(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ async def assert_all_open(parts: Parts, portal: Portal) -> None:
         assert revision.sealed_password is not None
         destination = revision.settings.destination(portal.id)
         assert parts.key_ring.open(revision.sealed_password, destination)
-    target = await parts.webhooks.target(portal.id)
+    target = await parts.webhook_events.target(portal.id)
     assert target is not None
     assert target.secret is not None
 
@@ -229,7 +229,7 @@ async def test_a_ring_that_cannot_be_changed_changes_nothing(tmp_path: Path) -> 
 async def test_a_password_is_in_no_file_after_a_rotation(tmp_path: Path) -> None:
     async with filled(tmp_path) as (config, parts, portal):
         await rotated(config)
-        webhook = await parts.webhooks.target(portal.id)
+        webhook = await parts.webhook_events.target(portal.id)
     assert webhook is not None
     assert webhook.secret is not None
     for path in config.data_dir.iterdir():

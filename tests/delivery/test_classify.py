@@ -2,7 +2,8 @@
 
 import pytest
 
-from smarthost.delivery.classify import Fault, Lack, Situation, Verdict, classify
+from smarthost.delivery.classify import Fault, Situation, Verdict, classify
+from smarthost.delivery.lack import Lack
 from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.smtp.egress import (
     DestinationForbiddenError,
@@ -20,7 +21,8 @@ from smarthost.smtp.errors import (
     TimedOutError,
     TlsError,
 )
-from smarthost.smtp.replies import Reply, ReplyReader
+from smarthost.smtp.replies import ReplyReader
+from smarthost.smtp.reply import Reply
 
 CLEAR = Situation(
     helo_name="app.example.org", sender="from@example.org", recipient="to@example.net"

@@ -5,8 +5,8 @@ from email.policy import default
 
 import pytest
 
-from smarthost.delivery.classify import Lack
 from smarthost.delivery.fitting import Fitted, fitted
+from smarthost.delivery.lack import Lack
 from smarthost.mail.envelope import Envelope
 from smarthost.smtp.extensions import Extensions
 

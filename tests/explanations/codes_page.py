@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from smarthost.delivery.bearer_token import NoToken, NoTokenError
-from smarthost.delivery.classify import Fault, Lack, Situation, classify
+from smarthost.delivery.classify import Fault, Situation, classify
+from smarthost.delivery.lack import Lack
 from smarthost.delivery.outcome import Code, Step
 from smarthost.explanations.catalogue import CATALOGUE, rule_of
 from smarthost.explanations.failure import Facts, Recommended, RelayShown
@@ -32,7 +33,7 @@ from smarthost.smtp.errors import (
     TimedOutError,
     TlsError,
 )
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 from tests.explanations.page import ending_in
 
 PAGE = Path(__file__).parents[2] / "docs" / "codes.md"

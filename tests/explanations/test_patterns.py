@@ -17,7 +17,8 @@ from smarthost.explanations.failure import Facts, RelayShown, Who
 from smarthost.explanations.patterns import Pattern, Patterns
 from smarthost.explanations.words import Words
 from smarthost.providers import Provider, Providers
-from smarthost.smtp.replies import TEXT_LIMIT, ReplyReader
+from smarthost.smtp.replies import ReplyReader
+from smarthost.smtp.reply import TEXT_LIMIT
 
 ALL = Patterns.load().all
 TAKEN_IN = json.loads(Path(__file__).with_name("taken_in.json").read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ from smarthost.database.engine import Database, Row, T, Transaction, Value, Work
 from tests.engines import open_database
 from tests.failure_notices.world import World
 from tests.mail_queue.clocks import HeldClock
+from tests.passing_on import PassingOn
 
 SOURCE = """
 import sys
@@ -22,24 +23,16 @@ main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
 POINTS = ("begin", "rows removed", "before the commit", "after the commit")
 
 
-class Mortal:
+class Mortal(PassingOn):
     """A store under which the process dies."""
 
     def __init__(self, database: Database, point: str) -> None:
-        self.dialect = database.dialect
-        self.in_order = database.in_order
-        self._database = database
+        super().__init__(database)
         self._point = point
 
     def _come_to(self, point: str) -> None:
         if point == self._point:
             os.kill(os.getpid(), signal.SIGKILL)
-
-    async def fetch(self, sql: str, *values: Value) -> list[Row]:
-        return await self._database.fetch(sql, *values)
-
-    async def execute(self, sql: str, *values: Value) -> int:
-        return await self._database.execute(sql, *values)
 
     async def transact(self, work: Work[T]) -> T:
         async def mortal_work(tx: Transaction) -> T:
@@ -51,21 +44,6 @@ class Mortal:
         result = await self._database.transact(mortal_work)
         self._come_to("after the commit")
         return result
-
-    async def transact_long(self, work: Work[T]) -> T:
-        return await self._database.transact_long(work)
-
-    def check_room(self, octets: int) -> None:
-        self._database.check_room(octets)
-
-    async def find_damage(self) -> str | None:
-        return await self._database.find_damage()
-
-    async def wait_failed(self) -> None:
-        await self._database.wait_failed()
-
-    async def close(self) -> None:
-        await self._database.close()
 
 
 class _MortalTransaction:

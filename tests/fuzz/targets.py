@@ -30,14 +30,8 @@ from smarthost.smtp.authentication import ROUNDS_LIMIT, Authentication
 from smarthost.smtp.data import Content
 from smarthost.smtp.errors import ProtocolError
 from smarthost.smtp.extensions import Extensions
-from smarthost.smtp.replies import (
-    LINE_LIMIT,
-    REPLY_LIMIT,
-    REPLY_LINES_LIMIT,
-    TEXT_LIMIT,
-    Reply,
-    ReplyReader,
-)
+from smarthost.smtp.replies import LINE_LIMIT, REPLY_LIMIT, REPLY_LINES_LIMIT, ReplyReader
+from smarthost.smtp.reply import TEXT_LIMIT, Reply
 from smarthost.smtp.sasl import Exchange, SaslError, Scram, choose
 from tests.fuzz.submission import SUBMISSION_TARGETS
 from tests.fuzz.target import GROWS, Target, at, cut

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from smarthost.database.engine import Database, Row, StoreUnavailableError, T, Value, Work
+from smarthost.database.engine import Database, StoreUnavailableError, T, Value, Work
 from smarthost.delivery.outcome import Outcome, Report, Step, StepState
 from smarthost.delivery.relay import RelaySettings
 from smarthost.mail.envelope import Envelope
 from tests.mail_queue.messages import outcome
+from tests.passing_on import PassingOn
 
 Condition = Callable[[], Awaitable[bool]]
 Script = Callable[[RelaySettings, Envelope, Report], Awaitable[Sequence[Outcome]]]
@@ -80,39 +81,19 @@ class Held:
         return await accept_all(settings, envelope, report)
 
 
-class Faltering:
+class Faltering(PassingOn):
     """A store that can be read but not changed while it is `full`."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self.dialect = database.dialect
-        self.in_order = database.in_order
+        super().__init__(database)
         self.full = False
-
-    async def fetch(self, sql: str, *values: Value) -> list[Row]:
-        return await self._database.fetch(sql, *values)
 
     async def execute(self, sql: str, *values: Value) -> int:
         if self.full:
             raise StoreUnavailableError("the disk is full")
-        return await self._database.execute(sql, *values)
+        return await super().execute(sql, *values)
 
     async def transact(self, work: Work[T]) -> T:
         if self.full:
             raise StoreUnavailableError("the disk is full")
-        return await self._database.transact(work)
-
-    async def transact_long(self, work: Work[T]) -> T:
-        return await self._database.transact_long(work)
-
-    def check_room(self, octets: int) -> None:
-        self._database.check_room(octets)
-
-    async def find_damage(self) -> str | None:
-        return await self._database.find_damage()
-
-    async def wait_failed(self) -> None:
-        await self._database.wait_failed()
-
-    async def close(self) -> None:
-        await self._database.close()
+        return await super().transact(work)

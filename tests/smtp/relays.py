@@ -12,7 +12,7 @@ import trustme
 
 from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 from smarthost.smtp.transaction import Transaction
 from tests.authority import showing
 

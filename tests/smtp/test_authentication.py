@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from smarthost.secret import Secret
 from smarthost.smtp.authentication import ROUNDS_LIMIT, Authentication
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 from smarthost.smtp.sasl import Login, Plain, SaslError
 
 PASSWORD = Secret("hunter2")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smarthost.smtp.extensions import Extensions
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 
 
 def offered(*lines: str) -> Extensions:

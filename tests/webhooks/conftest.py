@@ -12,6 +12,7 @@ from smarthost.ids import Ids
 from smarthost.mail_queue.arrivals.store import ArrivalStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 from tests.authority import showing
 from tests.engines import ENGINES, migrated_database
 from tests.http_servers import HOST
@@ -50,8 +51,12 @@ async def database(engine: str, tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def store(database: Database, clock: HeldClock) -> WebhookStore:
-    ids = Ids(clock)
-    return WebhookStore(database, AuditLog(clock, ids), clock, ids, RING)
+    return WebhookStore(database, AuditLog(clock, Ids(clock)), clock, RING)
+
+
+@pytest.fixture
+def waiting(database: Database, clock: HeldClock) -> WaitingEvents:
+    return WaitingEvents(database, clock, Ids(clock), RING)
 
 
 @pytest.fixture

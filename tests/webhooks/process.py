@@ -4,13 +4,12 @@ import asyncio
 import ssl
 from pathlib import Path
 
-from smarthost.audit.store import AuditLog
 from smarthost.clock import SystemClock
 from smarthost.ids import Ids
 from smarthost.smtp.egress import Policy
 from smarthost.webhooks.deliver import WebhookDelivery
 from smarthost.webhooks.post import Poster
-from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 from tests.engines import open_database
 from tests.names import Names
 from tests.webhooks.told import RING
@@ -31,13 +30,14 @@ def main(engine: str, folder: Path, ca_file: Path) -> None:
 
 async def _deliver(engine: str, folder: Path, ca_file: Path) -> None:
     clock = SystemClock()
-    ids = Ids(clock)
-    store = WebhookStore(open_database(engine, folder), AuditLog(clock, ids), clock, ids, RING)
-    await delivery(store, clock, ssl.create_default_context(cafile=ca_file)).run()
+    waiting = WaitingEvents(open_database(engine, folder), clock, Ids(clock), RING)
+    await delivery(waiting, clock, ssl.create_default_context(cafile=ca_file)).run()
 
 
-def delivery(store: WebhookStore, clock: SystemClock, context: ssl.SSLContext) -> WebhookDelivery:
+def delivery(
+    waiting: WaitingEvents, clock: SystemClock, context: ssl.SSLContext
+) -> WebhookDelivery:
     def opened() -> Poster:
         return Poster(Policy("any"), Names(["127.0.0.1"]), lambda: context, at_once=4)
 
-    return WebhookDelivery(store, opened, clock, lambda: 0.5, lambda: True)
+    return WebhookDelivery(waiting, opened, clock, lambda: 0.5, lambda: True)

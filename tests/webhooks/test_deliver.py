@@ -21,6 +21,7 @@ from smarthost.webhooks.model import NotTaken, Webhook
 from smarthost.webhooks.post import Poster
 from smarthost.webhooks.schedule import KEPT_SECONDS
 from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 from tests.authority import trusting
 from tests.http_servers import (
     NO_CONTENT,
@@ -50,6 +51,7 @@ class Bench:
 
     database: Database
     store: WebhookStore
+    waiting: WaitingEvents
     intake: Intake
     clock: HeldClock
     delivery: WebhookDelivery
@@ -65,7 +67,7 @@ class Bench:
     async def tell(self, portal: str, state: State = State.SENT) -> str:
         """Make an event, and return its message's id."""
         message = await accept(self.intake, self.clock, portal)
-        await note(self.database, self.store, portal, message, ended(state))
+        await note(self.database, self.waiting, portal, message, ended(state))
         self.clock.advance(0.001)
         return message
 
@@ -102,6 +104,7 @@ class Bench:
 def bench(
     database: Database,
     store: WebhookStore,
+    waiting: WaitingEvents,
     intake: Intake,
     clock: HeldClock,
     authority: trustme.CA,
@@ -125,10 +128,11 @@ def bench(
     return Bench(
         database=database,
         store=store,
+        waiting=waiting,
         intake=intake,
         clock=clock,
         delivery=WebhookDelivery(
-            store, open_post, clock, lambda: 0.5, lambda: ours[0], 0.1, called.append
+            waiting, open_post, clock, lambda: 0.5, lambda: ours[0], 0.1, called.append
         ),
         called=called,
         opened=opened,
@@ -305,7 +309,7 @@ async def test_a_stop_breaks_off_what_hangs_and_keeps_it(
         await bench.tell(portal, State.FAILED)
         async with bench.delivering():
             await bench.until(lambda: len(running.received) == 1)
-        assert len(await bench.store.due_events(portal, 10)) == 1
+        assert len(await bench.waiting.due_events(portal, 10)) == 1
 
 
 async def test_a_killed_process_delivers_nothing_twice_under_another_id(
@@ -340,7 +344,7 @@ async def test_two_recipients_that_end_apart_are_told_apart(
     async with http_server(tls=shown) as running, bench.delivering():
         await bench.set(portal, running)
         message = await bench.tell(portal)
-        await note(bench.database, bench.store, portal, message, ended(address=BORIS))
+        await note(bench.database, bench.waiting, portal, message, ended(address=BORIS))
         await bench.settled(portal)
     told = [msgspec.json.decode(one.body)["data"]["recipients"] for one in running.received]
     assert sorted(map(str, told)) == ["['anna@example.org']", "['boris@example.org']"]
@@ -349,7 +353,7 @@ async def test_two_recipients_that_end_apart_are_told_apart(
 async def test_nothing_of_a_suspended_portal_is_told_and_all_of_it_afterwards(
     bench: Bench, portal: str, neighbour: str, shown: ssl.SSLContext
 ) -> None:
-    suspending = Suspending(bench.database, bench.clock, bench.store.refresh)
+    suspending = Suspending(bench.database, bench.clock, bench.waiting.refresh)
     async with (
         http_server(tls=shown) as running,
         http_server(tls=shown) as others,
@@ -361,7 +365,7 @@ async def test_nothing_of_a_suspended_portal_is_told_and_all_of_it_afterwards(
         messages = [await bench.tell(portal) for _ in range(3)]
         await bench.tell(neighbour)
         await bench.settled(neighbour)
-        assert await bench.store.due_portals(9) == []
+        assert await bench.waiting.due_portals(9) == []
         assert running.received == []
         await suspending.resume(portal)
         await bench.settled(portal)
@@ -371,7 +375,7 @@ async def test_nothing_of_a_suspended_portal_is_told_and_all_of_it_afterwards(
 async def test_a_suspension_ends_what_is_told_one_after_the_other(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
-    suspending = Suspending(bench.database, bench.clock, bench.store.refresh)
+    suspending = Suspending(bench.database, bench.clock, bench.waiting.refresh)
 
     async def suspend(_request: Received, writer: asyncio.StreamWriter) -> None:
         if len(running.received) == 1:
@@ -393,7 +397,7 @@ async def test_a_suspension_ends_what_is_told_one_after_the_other(
 async def test_after_a_suspension_events_have_their_day_anew(
     bench: Bench, portal: str, shown: ssl.SSLContext
 ) -> None:
-    suspending = Suspending(bench.database, bench.clock, bench.store.refresh)
+    suspending = Suspending(bench.database, bench.clock, bench.waiting.refresh)
     async with http_server(status("500 No"), tls=shown) as running:
         await bench.set(portal, running)
         for _ in range(2):

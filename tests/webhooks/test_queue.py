@@ -15,6 +15,7 @@ from smarthost.mail_queue.model import Claim, Kind
 from smarthost.mail_queue.schedule import LEASE_SECONDS, Patience
 from smarthost.mail_queue.store import QueueStore
 from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.messages import ANNA, BORIS, attempted, submit_mail, submit_test
 from tests.webhooks.told import BY, URL
@@ -26,7 +27,7 @@ REFUSED: dict[str, Any] = {"result": Result.REFUSED, "code": Code.RECIPIENT_REFU
 
 @pytest.fixture
 async def queue(
-    database: Database, clock: HeldClock, store: WebhookStore, portal: str
+    database: Database, clock: HeldClock, store: WebhookStore, waiting: WaitingEvents, portal: str
 ) -> QueueStore:
     """A queue whose portal has a webhook."""
     await store.put(portal, URL, BY, renew_secret=False)
@@ -36,7 +37,7 @@ async def queue(
         Ids(clock),
         patience=Patience(expire_seconds=3600.0),
         luck=lambda: 0.5,
-        in_each_record=store.note,
+        in_each_record=waiting.note,
     )
 
 
@@ -85,14 +86,14 @@ async def test_a_claim_that_was_lost_tells_nothing(
     queue: QueueStore,
     intake: Intake,
     database: Database,
-    store: WebhookStore,
+    waiting: WaitingEvents,
     clock: HeldClock,
     portal: str,
 ) -> None:
     await submit_mail(intake, portal)
     lost = await claimed(queue, portal)
     await queue.record_step(lost, Step.DATA)
-    assert await LeaseStore(database, clock, store.note).take_over(Kind.MAIL) == 1
+    assert await LeaseStore(database, clock, waiting.note).take_over(Kind.MAIL) == 1
     assert await told(database) == [("email.delivery_delayed", [ANNA])]
     await queue.record(lost, attempted(lost))
     assert len(await told(database)) == 1

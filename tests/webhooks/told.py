@@ -11,7 +11,7 @@ from smarthost.mail_queue.accepted.model import Details, Submission, Tag
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Ended, State
 from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
-from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 from tests.mail_queue.messages import ANNA, BORIS, envelope
 
 BY = Actor(name="admin@example.com")
@@ -43,11 +43,11 @@ async def accept(intake: Intake, clock: Clock, portal: str, details: Details = D
 
 
 async def note(
-    database: Database, store: WebhookStore, portal: str, message_id: str, *of: Ended
+    database: Database, waiting: WaitingEvents, portal: str, message_id: str, *of: Ended
 ) -> None:
     """Write the events of a change, as the queue has it done."""
 
     async def work(tx: Transaction) -> None:
-        await store.note(tx, portal, message_id, of)
+        await waiting.note(tx, portal, message_id, of)
 
     await database.transact(work)

@@ -8,10 +8,11 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from smarthost.app.attempt_log import log_attempt
 from smarthost.app.counting import count_attempts, count_call
-from smarthost.app.nodes import nodes
+from smarthost.app.nodes import Nodes, nodes
 from smarthost.app.relays import Relays
 from smarthost.app.telling import Queue, Stores, failure_notices, notices, webhook_delivery
 from smarthost.clock import Clock
@@ -47,6 +48,19 @@ from smarthost.smtp.egress import Policy, Resolver
 _LOCK_FILE = "delivery.lock"
 # How long a connection is kept for the next messages of the same portal.
 _IDLE_SECONDS = 5.0
+
+
+class _Place(NamedTuple):
+    """Which part of all that is delivered is this process's."""
+
+    lock: Lock
+    pace: Pace
+    is_first: Callable[[], bool] | None
+    """Whether it comes first of several nodes; None: whoever has the lock delivers alone."""
+
+    def is_ours(self) -> bool:
+        """Tell whether this process does what one alone does."""
+        return self.lock.is_held if self.is_first is None else self.is_first()
 
 
 class Delivery:
@@ -89,33 +103,9 @@ class Delivery:
             node=None if self._nodes is None else self._nodes.membership.name,
         )
         self.holds = HoldStore(database, clock)
-        lock: Lock
-        if self._nodes is None:
-            lock, pace, is_first = file_lock(config), Pace(known_limits), None
-        else:
-            lock = member = self._nodes.membership
-            pace, is_first = Pace(known_limits, member.count), member.is_first
-        self._worker = Worker(
-            store=self.queue,
-            courier=Courier(
-                store=self.queue,
-                holds=self.holds,
-                relays={
-                    Kind.TEST: relays.of,
-                    Kind.MAIL: relays.of,
-                    Kind.NOTICE: relays.default_of,
-                },
-                attempt=self._attempt,
-                pace=pace,
-                clock=clock,
-                luck=random.random,
-                ended=self._ended,
-            ),
-            recovery=Recovery(leases, self.holds, jumps, is_first),
-            pace=pace,
-            lock=lock,
-            clock=clock,
-        )
+        place = _place(config, self._nodes)
+        recovery = Recovery(leases, self.holds, jumps, place.is_first)
+        self._worker = self._worker_in(place, recovery, relays)
         self.messages = MessageStore(database, stores.audit, clock)
         self.mail_log = MailLog(database)
         self._wake_elsewhere: Callable[[], None] | None = None
@@ -124,16 +114,37 @@ class Delivery:
         self.http_intake = intake(partial(metrics.accepted, Entrance.HTTP))
         self.smtp_intake = intake(partial(metrics.accepted, Entrance.SMTP))
         keep = Keep(sent=config.keep_sent_seconds, failed=config.keep_failed_seconds)
-
-        def is_ours() -> bool:
-            return lock.is_held if is_first is None else is_first()
-
+        is_ours = place.is_ours
         self._retention = Retention(database, keep, clock, is_ours)
         queue = Queue(holds=self.holds, messages=self.messages, intake=self.intake)
         self._notices = notices(config, stores, queue, clock, ids, is_ours)
         self._failure_notices = failure_notices(config, stores, queue, clock, ids, is_ours)
         self._webhooks = webhook_delivery(
-            config, stores.webhooks, resolver, clock, is_ours, partial(count_call, metrics)
+            config, stores.webhook_events, resolver, clock, is_ours, partial(count_call, metrics)
+        )
+
+    def _worker_in(self, place: _Place, recovery: Recovery, relays: Relays) -> Worker:
+        courier = Courier(
+            store=self.queue,
+            holds=self.holds,
+            relays={
+                Kind.TEST: relays.of,
+                Kind.MAIL: relays.of,
+                Kind.NOTICE: relays.default_of,
+            },
+            attempt=self._attempt,
+            pace=place.pace,
+            clock=self._clock,
+            luck=random.random,
+            ended=self._ended,
+        )
+        return Worker(
+            store=self.queue,
+            courier=courier,
+            recovery=recovery,
+            pace=place.pace,
+            lock=place.lock,
+            clock=self._clock,
         )
 
     async def run(self, *, quiet: bool = False) -> None:
@@ -207,6 +218,13 @@ class Delivery:
             fresh=fresh,
             deadline_seconds=deadline_seconds,
         )
+
+
+def _place(config: Config, nodes: Nodes | None) -> _Place:
+    if nodes is None:
+        return _Place(file_lock(config), Pace(known_limits), None)
+    member = nodes.membership
+    return _Place(member, Pace(known_limits, member.count), member.is_first)
 
 
 def file_lock(config: Config) -> DeliveryLock:

@@ -60,6 +60,7 @@ from smarthost.smtp_settings.live_key_ring import LiveKeyRing
 from smarthost.smtp_settings.model import SmtpSettings
 from smarthost.smtp_settings.store import SettingsStore, keys_in_use
 from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 
 log = structlog.get_logger("smarthost.app")
 
@@ -92,6 +93,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     trial: Trial
     check: Check
     webhooks: WebhookStore
+    webhook_events: WaitingEvents
     sending: Sending
 
 
@@ -194,7 +196,7 @@ def _build(
         portals=portals,
         settings=settings,
         notices=NoticeStore(database, clock),
-        webhooks=WebhookStore(database, audit, clock, ids, key_ring),
+        webhook_events=WaitingEvents(database, clock, ids, key_ring),
         failure_notices=FailureNoticeStore(database),
         access_tokens=access,
     )
@@ -244,7 +246,8 @@ def _build(
             clock=clock,
             ids=ids,
         ),
-        webhooks=stores.webhooks,
+        webhooks=WebhookStore(database, audit, clock, key_ring),
+        webhook_events=stores.webhook_events,
         sending=Sending(settings, default, clock, ids),
     )
 
@@ -268,6 +271,6 @@ def _first_opening(parts: Parts) -> FirstOpening:
         portals=parts.portals,
         sign_ins=parts.sign_ins,
         links=parts.links,
-        webhooks=parts.webhooks,
+        webhook_events=parts.webhook_events,
         notices=FailureNoticeStore(parts.database),
     )

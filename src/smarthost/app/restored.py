@@ -22,7 +22,7 @@ from smarthost.mail_queue.restored.store import hold_back
 from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.portals.sign_in.store import SignInStore
 from smarthost.portals.store import PortalStore
-from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 
 log = structlog.get_logger("smarthost.app")
 
@@ -79,7 +79,7 @@ class FirstOpening:
         portals: PortalStore,
         sign_ins: SignInStore,
         links: SignInLinks,
-        webhooks: WebhookStore,
+        webhook_events: WaitingEvents,
         notices: FailureNoticeStore,
     ) -> None:
         self._database = database
@@ -88,7 +88,7 @@ class FirstOpening:
         self._portals = portals
         self._sign_ins = sign_ins
         self._links = links
-        self._webhooks = webhooks
+        self._webhook_events = webhook_events
         self._notices = notices
 
     async def see_to(self) -> Restored | None:
@@ -143,7 +143,7 @@ class FirstOpening:
         if await self._audit.tells(tx, portal_id, "database.restored", subject):
             return 0, 0  # another process was first, or has died behind it
         held = await hold_back(tx, portal_id, self._clock.now())
-        given_up = await self._webhooks.give_up_all(tx, portal_id)
+        given_up = await self._webhook_events.give_up_all(tx, portal_id)
         await self._notices.give_up_all(tx, portal_id)
         await self._sign_ins.end_all(tx, portal_id)
         await self._links.end_all(tx, portal_id)

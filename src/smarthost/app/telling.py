@@ -35,7 +35,7 @@ from smarthost.smtp.egress import Policy, Resolver
 from smarthost.smtp_settings.store import SettingsStore
 from smarthost.webhooks.deliver import AT_ONCE, Called, Post, WebhookDelivery
 from smarthost.webhooks.rules import PUBLIC_PORTS
-from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 
 
 class Stores(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     portals: PortalStore
     settings: SettingsStore
     notices: NoticeStore
-    webhooks: WebhookStore
+    webhook_events: WaitingEvents
     failure_notices: FailureNoticeStore
     access_tokens: Tokens
 
@@ -53,13 +53,13 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
         self, tx: Transaction, portal_id: str, message_id: str, ended: Sequence[Ended]
     ) -> None:
         """Write in `tx` who is to be told that recipients of a mail stand otherwise."""
-        await self.webhooks.note(tx, portal_id, message_id, ended)
+        await self.webhook_events.note(tx, portal_id, message_id, ended)
         await self.failure_notices.note(tx, portal_id, message_id, ended)
 
     async def follow_suspension(self, tx: Transaction, portal_id: str) -> None:
         """Stop in `tx` what leaves a portal that is suspended, or let it go on."""
         await refresh_all(tx, portal_id)
-        await self.webhooks.refresh(tx, portal_id)
+        await self.webhook_events.refresh(tx, portal_id)
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ def webhook_policy(config: Config) -> Policy:
 
 def webhook_delivery(
     config: Config,
-    store: WebhookStore,
+    events: WaitingEvents,
     resolver: Resolver,
     clock: Clock,
     is_ours: Callable[[], bool],
@@ -100,7 +100,7 @@ def webhook_delivery(
 
         return Poster(policy, resolver, tls.verified, AT_ONCE)
 
-    return WebhookDelivery(store, open_post, clock, random.random, is_ours, called=called)
+    return WebhookDelivery(events, open_post, clock, random.random, is_ours, called=called)
 
 
 def notices(

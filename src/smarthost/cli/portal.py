@@ -10,9 +10,15 @@ from smarthost.cli.options import AsJson
 from smarthost.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from smarthost.app.parts import Parts
+    from smarthost.audit.model import Actor
     from smarthost.config import Config
     from smarthost.portals.model import Portal
+
+    Change = Callable[[Parts], Callable[[Portal, Actor], Awaitable[None]]]
+    """Finds what changes a portal."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The portal's name, one DNS label.")]
 
@@ -20,11 +26,12 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The portal's name, on
 def create(name: Name, *, as_json: AsJson = False) -> None:
     """Create a portal; it is reached at NAME under SMARTHOST_BASE_DOMAIN."""
     portal = run(lambda config, parts: _create(config, parts, name))
-    if as_json:
-        _print_json(portal)
-        return
-    typer.echo(f"Created the portal {portal.name}. Next, its administrator:")
-    typer.echo(f"  smarthost user create --portal {portal.name} --role administrator EMAIL")
+    _tell(
+        portal,
+        f"Created the portal {portal.name}. Next, its administrator:",
+        f"  smarthost user create --portal {portal.name} --role administrator EMAIL",
+        as_json=as_json,
+    )
 
 
 def list_portals(*, as_json: AsJson = False) -> None:
@@ -53,38 +60,33 @@ def list_portals(*, as_json: AsJson = False) -> None:
 
 def allow_settings(name: Name, *, as_json: AsJson = False) -> None:
     """Let a portal have SMTP settings of its own, which is how it starts."""
-    portal = run(lambda _, parts: _switch_settings(parts, name, allowed=True))
-    if as_json:
-        _print_json(portal)
-    else:
-        typer.echo(f"The portal {portal.name} may have SMTP settings of its own.")
+    portal = _changed(name, lambda parts: partial(parts.portals.allow_settings, allowed=True))
+    _tell(portal, f"The portal {portal.name} may have SMTP settings of its own.", as_json=as_json)
 
 
 def deny_settings(name: Name, *, as_json: AsJson = False) -> None:
     """Refuse a portal its SMTP settings: the API answers 402, and what is saved stays."""
-    portal = run(lambda _, parts: _switch_settings(parts, name, allowed=False))
-    if as_json:
-        _print_json(portal)
-    else:
-        typer.echo(f"The portal {portal.name} can no longer see or change its SMTP settings.")
+    portal = _changed(name, lambda parts: partial(parts.portals.allow_settings, allowed=False))
+    told = f"The portal {portal.name} can no longer see or change its SMTP settings."
+    _tell(portal, told, as_json=as_json)
 
 
 def allow_domain_senders(name: Name, *, as_json: AsJson = False) -> None:
     """Let mail of a portal come from every address of its sender's domain."""
-    portal = run(lambda _, parts: _switch_domain_senders(parts, name, allowed=True))
-    if as_json:
-        _print_json(portal)
-    else:
-        typer.echo(f"Mail of {portal.name} may come from any address of its sender's domain.")
+    portal = _changed(
+        name, lambda parts: partial(parts.portals.allow_domain_senders, allowed=True)
+    )
+    told = f"Mail of {portal.name} may come from any address of its sender's domain."
+    _tell(portal, told, as_json=as_json)
 
 
 def deny_domain_senders(name: Name, *, as_json: AsJson = False) -> None:
     """Let mail of a portal come from its sender address alone, which is how it starts."""
-    portal = run(lambda _, parts: _switch_domain_senders(parts, name, allowed=False))
-    if as_json:
-        _print_json(portal)
-    else:
-        typer.echo(f"Mail of {portal.name} may come from its sender address alone.")
+    portal = _changed(
+        name, lambda parts: partial(parts.portals.allow_domain_senders, allowed=False)
+    )
+    told = f"Mail of {portal.name} may come from its sender address alone."
+    _tell(portal, told, as_json=as_json)
 
 
 def suspend(name: Name, *, as_json: AsJson = False) -> None:
@@ -92,12 +94,13 @@ def suspend(name: Name, *, as_json: AsJson = False) -> None:
 
     A portal that is suspended already is left as it is; the exit code is 4.
     """
-    portal = run(lambda _, parts: _suspend(parts, name))
-    if as_json:
-        _print_json(portal)
-        return
-    typer.echo(f"The portal {portal.name} is suspended. Its mail is kept and waits.")
-    typer.echo(f"To let it go on: smarthost portal resume {portal.name}")
+    portal = _changed(name, lambda parts: parts.suspensions.suspend)
+    _tell(
+        portal,
+        f"The portal {portal.name} is suspended. Its mail is kept and waits.",
+        f"To let it go on: smarthost portal resume {portal.name}",
+        as_json=as_json,
+    )
 
 
 def resume(name: Name, *, as_json: AsJson = False) -> None:
@@ -105,11 +108,9 @@ def resume(name: Name, *, as_json: AsJson = False) -> None:
 
     One that is not suspended is left as it is; the exit code is 4.
     """
-    portal = run(lambda _, parts: _resume(parts, name))
-    if as_json:
-        _print_json(portal)
-    else:
-        typer.echo(f"The portal {portal.name} goes on, and so does its mail.")
+    portal = _changed(name, lambda parts: parts.suspensions.resume)
+    told = f"The portal {portal.name} goes on, and so does its mail."
+    _tell(portal, told, as_json=as_json)
 
 
 async def _create(config: "Config", parts: "Parts", name: str) -> "Portal":
@@ -120,37 +121,23 @@ async def _create(config: "Config", parts: "Parts", name: str) -> "Portal":
     return await parts.portals.create_portal(parse_portal_name(name), BY_OPERATOR, admit)
 
 
-async def _switch_settings(parts: "Parts", name: str, *, allowed: bool) -> "Portal":
-    from smarthost.cli.choices import BY_OPERATOR, named_portal
+def _changed(name: str, change: "Change") -> "Portal":
+    """Change a portal, and return it as it is then."""
 
-    portal = await named_portal(parts, name)
-    await parts.portals.allow_settings(portal, BY_OPERATOR, allowed=allowed)
-    return await named_portal(parts, name)
+    async def work(_config: "Config", parts: "Parts") -> "Portal":
+        from smarthost.cli.choices import BY_OPERATOR, named_portal
 
+        await change(parts)(await named_portal(parts, name), BY_OPERATOR)
+        return await named_portal(parts, name)
 
-async def _switch_domain_senders(parts: "Parts", name: str, *, allowed: bool) -> "Portal":
-    from smarthost.cli.choices import BY_OPERATOR, named_portal
-
-    portal = await named_portal(parts, name)
-    await parts.portals.allow_domain_senders(portal, BY_OPERATOR, allowed=allowed)
-    return await named_portal(parts, name)
+    return run(work)
 
 
-async def _suspend(parts: "Parts", name: str) -> "Portal":
-    from smarthost.cli.choices import BY_OPERATOR, named_portal
+def _tell(portal: "Portal", *lines: str, as_json: bool) -> None:
+    if as_json:
+        from smarthost.cli.rows import portal_row
 
-    await parts.suspensions.suspend(await named_portal(parts, name), BY_OPERATOR)
-    return await named_portal(parts, name)
-
-
-async def _resume(parts: "Parts", name: str) -> "Portal":
-    from smarthost.cli.choices import BY_OPERATOR, named_portal
-
-    await parts.suspensions.resume(await named_portal(parts, name), BY_OPERATOR)
-    return await named_portal(parts, name)
-
-
-def _print_json(portal: "Portal") -> None:
-    from smarthost.cli.rows import portal_row
-
-    print_json(portal_row(portal))
+        print_json(portal_row(portal))
+        return
+    for line in lines:
+        typer.echo(line)

@@ -7,11 +7,32 @@ to know what becomes of it follows it with `--wait`, or looks at it later.
 import sys
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from smarthost.cli.email_options import (
+    At,
+    Attach,
+    Bcc,
+    Cc,
+    Emails,
+    Header,
+    HtmlFile,
+    IdempotencyKey,
+    IgnoreDots,
+    Mime,
+    Owner,
+    ReadRecipients,
+    ReplyTo,
+    Sender,
+    SendmailOptions,
+    Subject,
+    Text,
+    TextFile,
+    To,
+    Wait,
+)
 from smarthost.cli.exit_codes import ExitCode, UsageError
 from smarthost.cli.installation import run
 from smarthost.cli.options import AsJson, PortalName
@@ -24,10 +45,6 @@ if TYPE_CHECKING:
     from smarthost.config import Config
 
 _LONGEST_KEY = 256
-_FEW_LETTERS = 'A "." alone on a line never ends the message here: taken for sendmail\'s sake.'
-
-Emails = Annotated[list[str] | None, typer.Argument(metavar="EMAIL", help="As --to.")]
-File = Annotated[Path | None, typer.Option(metavar="FILE")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,100 +59,26 @@ class _Asked:
 def send(  # noqa: PLR0913 - one option for each field
     recipients: Emails = None,
     *,
-    to: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--to", metavar="EMAIL", help="A recipient, with or without a name. Repeatable."
-        ),
-    ] = None,
-    cc: Annotated[
-        list[str] | None,
-        typer.Option("--cc", "-c", metavar="EMAIL", help="One who gets a copy. Repeatable."),
-    ] = None,
-    bcc: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--bcc", "-b", metavar="EMAIL", help="One whom the others do not see. Repeatable."
-        ),
-    ] = None,
-    sender: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            "-f",
-            metavar="EMAIL",
-            help="Whom it is from. [default: the sender of the portal's settings]",
-        ),
-    ] = None,
-    reply_to: Annotated[
-        list[str] | None,
-        typer.Option(metavar="EMAIL", help="Where answers go. Repeatable."),
-    ] = None,
-    subject: Annotated[str | None, typer.Option("--subject", "-s", metavar="TEXT")] = None,
-    text: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="The text. [default: standard input]"),
-    ] = None,
-    text_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The text is in this file; - as above.")
-    ] = None,
-    html_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The same as HTML, or only HTML.")
-    ] = None,
-    attach: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="A file to send along. Repeatable.")
-    ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option(metavar="'NAME: VALUE'", help="A further header. Repeatable."),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHEN",
-            help="Not before then: 'in 2 hours', or 2026-12-24T08:00+01:00 (without a zone: UTC).",
-        ),
-    ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            help="Send it once, however often the same line is typed with the same key.",
-        ),
-    ] = None,
-    mime: Annotated[
-        bool,
-        typer.Option(
-            "--mime", help="Standard input is a whole message with its header, as for sendmail."
-        ),
-    ] = False,
-    read_recipients: Annotated[
-        bool,
-        typer.Option(
-            "--read-recipients",
-            "-t",
-            help="The same, and it goes to those of its To, Cc and Bcc; Bcc is taken out.",
-        ),
-    ] = False,
-    _ignore_dots: Annotated[bool, typer.Option("-i", help=_FEW_LETTERS)] = False,
-    _sendmail_options: Annotated[
-        list[str] | None, typer.Option("-o", metavar="X", help="As -i: -oi, -oem.")
-    ] = None,
-    wait: Annotated[
-        bool,
-        typer.Option(
-            "--wait", help="Follow it to its end; exits with 1 if anybody does not get it."
-        ),
-    ] = False,
+    to: To = None,
+    cc: Cc = None,
+    bcc: Bcc = None,
+    sender: Sender = None,
+    reply_to: ReplyTo = None,
+    subject: Subject = None,
+    text: Text = None,
+    text_file: TextFile = None,
+    html_file: HtmlFile = None,
+    attach: Attach = None,
+    header: Header = None,
+    at: At = None,
+    idempotency_key: IdempotencyKey = None,
+    mime: Mime = False,
+    read_recipients: ReadRecipients = False,
+    _ignore_dots: IgnoreDots = False,
+    _sendmail_options: SendmailOptions = None,
+    wait: Wait = False,
     portal: PortalName = None,
-    as_user: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            metavar="EMAIL",
-            help="The user whose message it is, and who sees it then. [default: nobody's]",
-        ),
-    ] = None,
+    as_user: Owner = None,
     as_json: AsJson = False,
 ) -> None:
     """Send a message through the portal's settings, and print its id.

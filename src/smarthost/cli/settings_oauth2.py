@@ -6,18 +6,27 @@ Secrets come from files or standard input, never from an argument.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from smarthost.cli.exit_codes import UsageError
 from smarthost.cli.installation import run
+from smarthost.cli.oauth2_options import (
+    AuthorizationUrl,
+    ClientId,
+    ClientSecretFile,
+    GrantName,
+    Provider,
+    RefreshTokenFile,
+    Scope,
+    ServiceAccountFile,
+    Subject,
+    Tenant,
+    TokenUrl,
+)
 from smarthost.cli.options import AsJson, OnBehalf, PortalName
 from smarthost.cli.password_input import STDIN, secret_in
 from smarthost.cli.printing import print_json, print_table
-from smarthost.cli.typed_settings import IfRevision, only
-from smarthost.smtp_settings.oauth2 import Grant
+from smarthost.cli.typed_settings import IfRevision, UserName, only
 
 if TYPE_CHECKING:
     from smarthost.app.parts import Parts
@@ -46,8 +55,6 @@ _OPTIONS = {
 }
 """The fields of `BindingInput`, and of the settings in force, by the options that give them."""
 
-_SecretFile = partial(typer.Option, metavar="FILE")
-
 
 def show(*, portal: PortalName = None, as_json: AsJson = False) -> None:
     """Show how OAuth2 stands; a secret is never shown."""
@@ -62,44 +69,18 @@ def show(*, portal: PortalName = None, as_json: AsJson = False) -> None:
 
 def bind(  # noqa: PLR0913 - one option for each field
     *,
-    grant: Annotated[Grant | None, typer.Option(help="How tokens are asked for.")] = None,
-    provider: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="A known provider. [default: the relay's]"),
-    ] = None,
-    tenant: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The application's directory (Microsoft).")
-    ] = None,
-    client_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="The application's id.")
-    ] = None,
-    client_secret_file: Annotated[
-        Path | None, _SecretFile(help="Take the application's secret from this file.")
-    ] = None,
-    refresh_token_file: Annotated[
-        Path | None, _SecretFile(help="Take the refresh token from this file.")
-    ] = None,
-    service_account_file: Annotated[
-        Path | None, _SecretFile(help="Google's JSON file, or a private key in PEM.")
-    ] = None,
-    authorization_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where somebody consents.")
-    ] = None,
-    token_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where tokens are given out.")
-    ] = None,
-    scope: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="What a token is good for.")
-    ] = None,
-    user_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The login at the relay.")
-    ] = None,
-    subject: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Whom a service account acts as. [default: the user name]"
-        ),
-    ] = None,
+    grant: GrantName = None,
+    provider: Provider = None,
+    tenant: Tenant = None,
+    client_id: ClientId = None,
+    client_secret_file: ClientSecretFile = None,
+    refresh_token_file: RefreshTokenFile = None,
+    service_account_file: ServiceAccountFile = None,
+    authorization_url: AuthorizationUrl = None,
+    token_url: TokenUrl = None,
+    scope: Scope = None,
+    user_name: UserName = None,
+    subject: Subject = None,
     if_revision: IfRevision = None,
     portal: PortalName = None,
     as_user: OnBehalf = None,

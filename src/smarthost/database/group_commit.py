@@ -14,22 +14,14 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import apsw
 
-from smarthost.database.engine import (
-    OutcomeUnknownError,
-    Row,
-    StoreUnavailableError,
-    T,
-    Value,
-    Work,
-)
-from smarthost.database.parameters import numbered
+from smarthost.database.engine import OutcomeUnknownError, StoreUnavailableError, T, Work
 from smarthost.database.sqlite_errors import ENGINE_ERRORS
+from smarthost.database.sqlite_units import RaisedError, Runner, Unit
 
 MOST_TOGETHER = 256
 """How many units of work share a commit at the most."""
@@ -49,59 +41,11 @@ _UNITS_A_TURN = 16
 # taken for written, and a later try may succeed.
 _FSYNC_FAILED = frozenset({apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC})
 
-Run = Callable[["_Unit"], None]
+Run = Callable[[Unit], None]
 Translate = Callable[[Exception], StoreUnavailableError]
 
 Measured = Callable[[], contextlib.AbstractContextManager[object]]
 """Returns what is entered for the time of one commit."""
-
-
-class _Unit:
-    """One unit of work on its way: what to run, and who waits for it."""
-
-    __slots__ = ("error", "future", "result", "work")
-
-    def __init__(self, work: Work[Any], future: "asyncio.Future[Any]") -> None:
-        self.work = work
-        self.future = future
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def resolve(self) -> None:
-        """Tell the one who waits."""
-        if self.future.done():
-            return  # it was cancelled; the change stands all the same
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-
-
-class _RaisedError(Exception):
-    """A unit of work has raised, and its changes stand among those of others."""
-
-
-class _Transaction:
-    """The connection, as a unit of work sees it: its coroutines never really wait."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    async def fetch(self, sql: str, *values: Value) -> list[Row]:
-        return self._connection.execute(numbered(sql), values).fetchall()
-
-    async def fetch_each(self, sql: str, rows: Sequence[Sequence[Value]]) -> list[Row]:
-        return self._connection.executemany(numbered(sql), rows).fetchall()
-
-    async def execute(self, sql: str, *values: Value) -> int:
-        before = self._connection.total_changes()
-        self._connection.execute(numbered(sql), values or None)
-        # The total has the rows that a foreign key removed along with these; `changes` has not,
-        # but keeps the number of an earlier statement when this one changed none.
-        return self._connection.changes() if self._connection.total_changes() > before else 0
-
-    async def lock(self, subject: str) -> None:
-        """Do nothing: SQLite has one writer, in all processes together."""
 
 
 class GroupCommit:
@@ -118,10 +62,10 @@ class GroupCommit:
         self._translate = translate
         self._measured = measured
         self._busy_seconds = busy_seconds
-        self._transaction = _Transaction(connection)
+        self._runner = Runner(connection)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-commit")
-        self._waiting: deque[_Unit] = deque()
-        self._long: deque[_Unit] = deque()
+        self._waiting: deque[Unit] = deque()
+        self._long: deque[Unit] = deque()
         self._performing: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
         self._broken: apsw.Error | None = None
@@ -136,12 +80,12 @@ class GroupCommit:
         """Do the same with work that takes long, in the thread; cancelled, it is taken back."""
         return await self._submit(work, self._long)
 
-    async def _submit(self, work: Work[T], line: deque[_Unit]) -> T:
+    async def _submit(self, work: Work[T], line: deque[Unit]) -> T:
         if self._closed:
             raise self._translate(apsw.ConnectionClosedError())
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        line.append(_Unit(work, future))
+        line.append(Unit(work, future))
         if self._performing is None:
             self._performing = loop.create_task(self._perform_all())
         return await future
@@ -173,15 +117,15 @@ class GroupCommit:
                 unit.resolve()
         self._performing = None
 
-    async def _perform(self, units: list[_Unit]) -> None:
+    async def _perform(self, units: list[Unit]) -> None:
         try:
-            if not await self._begin(units) or await self._commit(units, self._run):
+            if not await self._begin(units) or await self._commit(units, self._runner.run):
                 return
-        except _RaisedError as raised:
+        except RaisedError as raised:
             if len(units) == 1:
                 units[0].error = raised.__cause__
                 return
-            if not await self._begin(units) or await self._commit(units, self._run_apart):
+            if not await self._begin(units) or await self._commit(units, self._runner.run_apart):
                 return
         if len(units) == 1:
             return
@@ -190,16 +134,16 @@ class GroupCommit:
             # for the same lock once more.
             if not await self._begin(units[position:]):
                 return
-            await self._commit([unit], self._run_apart)
+            await self._commit([unit], self._runner.run_apart)
 
-    async def _perform_long(self, unit: _Unit) -> None:
+    async def _perform_long(self, unit: Unit) -> None:
         """Run one unit while the loop goes on, which hears whether it is still wanted."""
         if not await self._begin([unit]):
             return
         try:
             self._connection.set_progress_handler(unit.future.cancelled, _INSTRUCTIONS_A_LOOK)
             try:
-                await self._in_thread(self._run_apart, unit)
+                await self._in_thread(self._runner.run_apart, unit)
             finally:
                 self._connection.set_progress_handler(None)
             with self._measured():
@@ -207,7 +151,7 @@ class GroupCommit:
         except apsw.Error as error:
             self._lost([unit], error)
 
-    async def _begin(self, units: list[_Unit]) -> bool:
+    async def _begin(self, units: list[Unit]) -> bool:
         """Start a transaction; False, with the error on each unit, if there is none to be had."""
         try:
             if self._broken is not None:
@@ -244,10 +188,10 @@ class GroupCommit:
             return False
         return True
 
-    async def _commit(self, units: list[_Unit], run: Run) -> bool:
+    async def _commit(self, units: list[Unit], run: Run) -> bool:
         """Run all and commit; False, with the error on each unit, if that was lost.
 
-        Raises `_RaisedError`, and nothing was changed, if `run` does.
+        Raises `RaisedError`, and nothing was changed, if `run` does.
         """
         try:
             for position, unit in enumerate(units, 1):
@@ -256,7 +200,7 @@ class GroupCommit:
                     await asyncio.sleep(0)
             with self._measured():
                 await self._in_thread(self._connection.execute, "COMMIT")
-        except _RaisedError:
+        except RaisedError:
             self._roll_back()
             raise
         except apsw.Error as error:
@@ -264,33 +208,12 @@ class GroupCommit:
             return False
         return True
 
-    def _run(self, unit: _Unit) -> None:
-        unit.error = None
-        try:
-            unit.result = _complete(unit.work, self._transaction)
-        except ENGINE_ERRORS:
-            raise
-        except BaseException as error:
-            raise _RaisedError from error
-
-    def _run_apart(self, unit: _Unit) -> None:
-        unit.error = None
-        self._connection.execute("SAVEPOINT unit")
-        try:
-            unit.result = _complete(unit.work, self._transaction)
-        except ENGINE_ERRORS:
-            raise  # SQLite may have ended the whole transaction by itself
-        except BaseException as error:  # noqa: BLE001 - it belongs to the one who waits
-            unit.error = error
-            self._connection.execute("ROLLBACK TO unit")
-        self._connection.execute("RELEASE unit")
-
     def _roll_back(self) -> None:
         with contextlib.suppress(apsw.Error):
             if not self._connection.getautocommit():
                 self._connection.execute("ROLLBACK")
 
-    def _lost(self, units: list[_Unit], error: apsw.Error) -> None:
+    def _lost(self, units: list[Unit], error: apsw.Error) -> None:
         self._roll_back()
         for unit in units:
             unit.error = self._translate(error) if isinstance(error, ENGINE_ERRORS) else error
@@ -310,15 +233,3 @@ def _fsync_failed(error: apsw.Error) -> bool:
     # apsw's type stubs leave the attribute out.
     code = getattr(error, "extendedresult", None)
     return isinstance(error, apsw.IOError) and code in _FSYNC_FAILED
-
-
-def _complete(work: Work[T], transaction: _Transaction) -> T:
-    """Run a coroutine that never waits to its end, without an event loop."""
-    coroutine = work(transaction).__await__()
-    try:
-        next(coroutine)
-    except StopIteration as done:
-        result: T = done.value
-        return result
-    coroutine.close()  # now, lest its `finally` change rows in somebody else's transaction
-    raise TypeError("a unit of work awaits nothing but its transaction")

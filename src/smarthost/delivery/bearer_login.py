@@ -6,7 +6,7 @@ it, it is renewed once and shown once more. Then the refusal stands.
 
 import msgspec
 
-from smarthost.delivery.classify import Lack
+from smarthost.delivery.lack import Lack
 from smarthost.delivery.outcome import Step
 from smarthost.delivery.progress import Progress, StepNotes, StoppedError
 from smarthost.delivery.relay import RelaySettings

@@ -6,35 +6,29 @@ What is not understood is temporary. A name that cannot be looked up is temporar
 servers fail in every way.
 """
 
-import re
 from collections.abc import Mapping
-from enum import StrEnum
 
 import msgspec
 
 from smarthost.delivery.bearer_token import NoToken, NoTokenError
+from smarthost.delivery.lack import Lack
 from smarthost.delivery.outcome import Code, Result, Step
+from smarthost.delivery.reply_words import (
+    is_about_sender,
+    is_about_this_machine,
+    names,
+    says_login_first,
+    says_no_relaying,
+    says_starttls,
+    says_too_many,
+)
 from smarthost.smtp.egress import (
     DestinationForbiddenError,
     EgressError,
     RelayNotFoundError,
 )
 from smarthost.smtp.errors import Reason, RefusedError, SmtpError
-from smarthost.smtp.replies import Reply
-
-
-class Lack(StrEnum):
-    """What this attempt needs and the relay, or the operator, does not give."""
-
-    STARTTLS = "starttls"
-    LOGIN = "login"
-    BEARER_LOGIN = "bearer_login"
-    """A login with a token (XOAUTH2, OAUTHBEARER)."""
-    NTLM_ALLOWED = "ntlm_allowed"
-    SIZE = "size"
-    SMTPUTF8 = "smtputf8"
-    EIGHT_BIT_MIME = "eight_bit_mime"
-
+from smarthost.smtp.reply import Reply
 
 Fault = Reply | SmtpError | EgressError | Lack | NoTokenError
 """What an attempt can stumble over; a `Reply` is a negative one."""
@@ -142,38 +136,15 @@ _WANTS_TLS_DETAILS = frozenset({"7.10", "7.11"})
 # RFC 3463 and its registry: congestion, and mail flood detected. With 5yz these are a day's quota,
 # which passes too.
 _TOO_MANY = frozenset({"4.5", "7.28"})
-# Words decide only towards keeping the mail: where they are wrong, it is tried in vain for some
-# days, and a refusal that was taken for final would have lost it. Each of these is what a widely
-# used server says when the fault is one of the account or of the settings.
-_SAYS_TOO_MANY = (
-    "submission quota exceeded",  # Exchange Online, with 5.2.2
-    "daily sending limit",  # iCloud, with 5.7.1
-    "daily message quota exceeded",  # Amazon SES
-    "sending rate exceeded",  # Amazon SES
-    "concurrent connections limit exceeded",  # Exchange Online, with 4.3.2
-    "mail send limit exceeded",  # IONOS
-    "unusual sending activity",  # Zoho, with 5.4.6
-)
-_SAYS_NO_RELAYING = (
-    "relay access denied",  # Postfix
-    "relay not permitted",  # Exim, without an enhanced code
-    "relaying denied",  # sendmail
-    "unable to relay",  # Exchange
-)
-_SAYS_LOGIN_FIRST = (
-    "authentication required",  # Exim
-    "authentication is required",  # NetEase, with 553
-    "auth first",  # qmail, with 503
-)
-_IN_BRACKETS = re.compile("<[^<>]*>")
-# Those codes say nothing closer than that; others name what the words would be guessed from.
+# Words are asked for with these alone: they say nothing closer, and others name what the words
+# would be guessed from.
 _MAY_MEAN_LOGIN = frozenset({"", "5.1", "7.0", "7.1"})
 # Exchange's own: no relaying, no connector for this machine, direct send is off.
 _NO_RELAYING = frozenset({"7.54", "7.64", "7.68"})
 
 
 def _of_reply(step: Step, reply: Reply, situation: Situation) -> Verdict:
-    if reply.code in _NO_SERVICE or _is_about_this_machine(reply):
+    if reply.code in _NO_SERVICE or is_about_this_machine(reply):
         return Verdict(Code.RELAY_UNAVAILABLE)
     match step:
         case Step.EHLO:
@@ -186,15 +157,6 @@ def _of_reply(step: Step, reply: Reply, situation: Situation) -> Verdict:
             return _of_message(step, reply, situation)
         case _:
             return Verdict(Code.RELAY_UNAVAILABLE)
-
-
-def _is_about_this_machine(reply: Reply) -> bool:
-    """Whether this machine's address is on a list, which is not the fault of any mail.
-
-    Postfix says so at every step, Exchange Online with 5.7.606.
-    """
-    words = _own_words(reply)
-    return ("client host [" in words and "] blocked" in words) or "banned sending ip" in words
 
 
 def _of_ehlo(reply: Reply) -> Verdict:
@@ -212,7 +174,7 @@ def _of_login(reply: Reply, situation: Situation) -> Verdict:
     # mailbox with too many connections as well, with 4.3.2.
     if reply.code == 432 and _detail(reply) in {"", "7.12"}:
         return _lasting(Code.LOGIN_REFUSED)
-    if _says(reply, _SAYS_TOO_MANY):
+    if says_too_many(reply):
         return Verdict(Code.RATE_LIMITED)
     if reply.code < 500:
         return Verdict(Code.TEMPORARILY_REFUSED)
@@ -227,7 +189,7 @@ def _of_message(step: Step, reply: Reply, situation: Situation) -> Verdict:
         return verdict
     if _is_relaying_denied(step, reply, situation):
         return Verdict(Code.RELAYING_DENIED, permanent=reply.code >= 500)
-    if _detail(reply) in _TOO_MANY or _says(reply, _SAYS_TOO_MANY):
+    if _detail(reply) in _TOO_MANY or says_too_many(reply):
         return Verdict(Code.RATE_LIMITED)
     # RFC 5321, section 4.5.3.1.10: too many recipients is to be taken for temporary always.
     if reply.code < 500 or (step is Step.RECIPIENT and _detail(reply) == "5.3"):
@@ -244,7 +206,7 @@ def _of_session(reply: Reply, situation: Situation) -> Verdict | None:
     if reply.code in _WANTS_LOGIN or _wants_login_in_words(reply, situation):
         # After a login, 530 contradicts the relay's own 235.
         return Verdict(Code.LOGIN_REQUIRED, permanent=not situation.logged_in)
-    if _names(reply, situation.helo_name):
+    if names(reply, situation.helo_name):
         return Verdict(Code.HELO_REFUSED, permanent=reply.code >= 500)
     if reply.code in _MISUNDERSTOOD:
         return Verdict(Code.PROTOCOL_ERROR)
@@ -256,9 +218,7 @@ def _wants_tls(reply: Reply, situation: Situation) -> bool:
         return False
     # RFC 3207, section 4, has 530 for "Must issue a STARTTLS command first"; others are met too.
     wanted = (
-        reply.code in _WANTS_TLS
-        or _detail(reply) in _WANTS_TLS_DETAILS
-        or "starttls" in _own_words(reply)
+        reply.code in _WANTS_TLS or _detail(reply) in _WANTS_TLS_DETAILS or says_starttls(reply)
     )
     return wanted and reply.code >= 500
 
@@ -268,7 +228,7 @@ def _wants_login_in_words(reply: Reply, situation: Situation) -> bool:
         not situation.logged_in
         and reply.code >= 500
         and _detail(reply) in _MAY_MEAN_LOGIN
-        and _says(reply, _SAYS_LOGIN_FIRST)
+        and says_login_first(reply)
     )
 
 
@@ -280,7 +240,7 @@ def _is_relaying_denied(step: Step, reply: Reply, situation: Situation) -> bool:
     """
     if step is not Step.RECIPIENT or (reply.code < 500 and reply.code != 454):
         return False
-    if _says(reply, _SAYS_NO_RELAYING) or _detail(reply) in _NO_RELAYING:
+    if says_no_relaying(reply) or _detail(reply) in _NO_RELAYING:
         return True
     return (
         not situation.logged_in
@@ -335,36 +295,7 @@ def _refused(step: Step, reply: Reply, situation: Situation) -> Code:
 
 
 def _is_about_sender(reply: Reply, situation: Situation) -> bool:
-    """Whether a reply to RCPT is about the sender: some relays wait for RCPT to say so."""
-    if not _names(reply, situation.sender):
-        return False
-    if situation.sender.casefold() == situation.recipient.casefold():
-        # Somebody tests with their own address: then the words alone can tell.
-        return "sender address" in _words(reply)
-    return not _names(reply, situation.recipient)
-
-
-def _names(reply: Reply, what: str) -> bool:
-    return bool(what) and f"<{what}>".casefold() in _words(reply)
-
-
-def _says(reply: Reply, phrases: tuple[str, ...]) -> bool:
-    words = _own_words(reply)
-    return any(phrase in words for phrase in phrases)
-
-
-def _own_words(reply: Reply) -> str:
-    """Return what the relay says for itself.
-
-    What it passes on of another server's answer ("said:") is between those two, and an address
-    is made of whatever words somebody liked.
-    """
-    own, _, _ = _words(reply).partition("said:")
-    return " ".join(word for word in _IN_BRACKETS.sub("", own).split(" ") if "@" not in word)
-
-
-def _words(reply: Reply) -> str:
-    return " ".join(reply.lines).casefold()
+    return is_about_sender(reply, sender=situation.sender, recipient=situation.recipient)
 
 
 def _detail(reply: Reply) -> str:

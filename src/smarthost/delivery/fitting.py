@@ -9,7 +9,7 @@ import asyncio
 
 import msgspec
 
-from smarthost.delivery.classify import Lack
+from smarthost.delivery.lack import Lack
 from smarthost.mail.downgrade import NotDowngradable, downgraded
 from smarthost.mail.envelope import Envelope
 from smarthost.smtp.data import Content

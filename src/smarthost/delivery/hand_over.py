@@ -7,8 +7,8 @@ accepted; whatever happens later in the session cannot change that.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 
-from smarthost.delivery.classify import Lack
 from smarthost.delivery.fitting import fitted
+from smarthost.delivery.lack import Lack
 from smarthost.delivery.outcome import Outcome, Step, StepState
 from smarthost.delivery.pool import Session
 from smarthost.delivery.progress import EnoughError, Progress, StepNotes, StoppedError
@@ -17,7 +17,7 @@ from smarthost.mail.envelope import Envelope
 from smarthost.smtp.data import Content
 from smarthost.smtp.dialogue import SERVICE_CLOSING
 from smarthost.smtp.errors import ClosedError, ProtocolError, SmtpError
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 from smarthost.smtp.transaction import Transaction
 
 _LEAVE_SECONDS = 5.0

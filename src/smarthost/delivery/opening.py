@@ -14,7 +14,7 @@ import msgspec
 
 from smarthost.delivery import certificates
 from smarthost.delivery.bearer_login import BearerLogin
-from smarthost.delivery.classify import Lack
+from smarthost.delivery.lack import Lack
 from smarthost.delivery.outcome import Code, Step
 from smarthost.delivery.progress import Progress, StepNotes, StoppedError
 from smarthost.delivery.relay import RelaySettings

@@ -19,7 +19,7 @@ from smarthost.secret import Secret
 from smarthost.smtp.bearer import spellings
 from smarthost.smtp.egress import EgressError
 from smarthost.smtp.errors import ProtocolError, RefusedError, SmtpError
-from smarthost.smtp.replies import Reply, hiding
+from smarthost.smtp.reply import Reply, hiding
 
 # From the greeting on at least what RFC 5321, section 4.5.3.2, asks for, since a shorter wait for
 # the reply to a message makes duplicates; the attempt's own deadline may come first.

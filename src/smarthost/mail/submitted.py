@@ -65,10 +65,6 @@ class Submitted:
     """For people, decoded, on one line; empty if there is none."""
     message_id: str
     """With its angle brackets if it is as it should be."""
-    added: tuple[str, ...]
-    """The names of headers that were missing and are added."""
-    line_ends_changed: bool
-    """It had a CR or LF that was not part of a CRLF."""
 
     @property
     def from_mailbox(self) -> Mailbox:
@@ -113,8 +109,6 @@ def submitted(
         bcc=read.mailboxes("bcc"),
         subject=shown(read.value("subject")),
         message_id=read.value("message-id") or message_id,
-        added=tuple(added),
-        line_ends_changed=changed,
     )
 
 

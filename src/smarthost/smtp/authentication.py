@@ -8,7 +8,7 @@ import base64
 import binascii
 
 from smarthost.smtp import commands
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 from smarthost.smtp.sasl import Exchange, SaslError
 
 ROUNDS_LIMIT = 3

@@ -12,7 +12,7 @@ from collections.abc import Collection
 import msgspec
 
 from smarthost.secret import Secret
-from smarthost.smtp.replies import hiding
+from smarthost.smtp.reply import hiding
 from smarthost.smtp.sasl import SaslError
 
 _SHOWN_LIMIT = 100

@@ -20,7 +20,7 @@ from smarthost.smtp.connection import Connection, open_connection
 from smarthost.smtp.dialogue import MAIL_DONE, Dialogue
 from smarthost.smtp.errors import Reason, RefusedError, SmtpError
 from smarthost.smtp.extensions import Extensions
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 from smarthost.smtp.sasl import Exchange, SaslError
 from smarthost.smtp.tls import Certificate, read_certificate, verifies
 from smarthost.smtp.transaction import Transaction

@@ -25,7 +25,8 @@ from smarthost.smtp.errors import (
     TimedOutError,
     TlsError,
 )
-from smarthost.smtp.replies import Reply, ReplyReader
+from smarthost.smtp.replies import ReplyReader
+from smarthost.smtp.reply import Reply
 from smarthost.smtp.tls import reason_of
 
 T = TypeVar("T")

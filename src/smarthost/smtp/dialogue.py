@@ -7,7 +7,7 @@ answer to something else. After a 421 nothing more is asked, since the relay clo
 
 from smarthost.smtp.connection import Connection
 from smarthost.smtp.errors import ClosedError, ProtocolError, Reason, RefusedError
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 
 # What section 4.2 of RFC 5321 calls the mail system's own codes.
 MAIL_DONE = range(250, 260)

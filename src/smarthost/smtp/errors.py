@@ -5,10 +5,8 @@ anything that was sent, since that may be a password.
 """
 
 from enum import StrEnum, unique
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from smarthost.smtp.replies import Reply  # which raises ProtocolError itself
+from smarthost.smtp.reply import Reply
 
 
 @unique
@@ -88,7 +86,7 @@ class ClosedError(SmtpError):
 class ProtocolError(SmtpError):
     """The relay broke the protocol; `reply` is what it said, where that could be read."""
 
-    def __init__(self, reason: Reason, reply: "Reply | None" = None) -> None:
+    def __init__(self, reason: Reason, reply: Reply | None = None) -> None:
         super().__init__(reason, f"The relay does not keep to SMTP: {reason}.")
         self.reply = reply
 
@@ -110,6 +108,6 @@ class StartTlsInjectionError(SmtpError):
 class RefusedError(SmtpError):
     """The relay answered a session command with 4yz or 5yz; `reply` is its answer."""
 
-    def __init__(self, reply: "Reply") -> None:
+    def __init__(self, reply: Reply) -> None:
         super().__init__(Reason.NEGATIVE_REPLY, f"The relay answered {reply.code}.")
         self.reply = reply

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*", re.ASCII)
 _SIZE = re.compile(r"[0-9]{1,20}", re.ASCII)  # RFC 1870, section 3

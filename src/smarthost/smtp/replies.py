@@ -6,65 +6,21 @@ so that no terminal, log or page has to.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
-import msgspec
-
 from smarthost.smtp.errors import ProtocolError, Reason
+from smarthost.smtp.reply import Reply
 
 LINE_LIMIT = 2_048
 """Octets of a line, CRLF included. RFC 5321 asks for 512; servers send more."""
 REPLY_LINES_LIMIT = 100
 REPLY_LIMIT = 16 * 1_024
 """Octets of all lines of a reply."""
-TEXT_LIMIT = 200
 
 _LINE = re.compile(rb"([2-5][0-5][0-9])(?:([ -])([^\r]*))?\r\n")
 # RFC 2034: the class is the code's first digit.
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |\Z)", re.ASCII)
-_HIDDEN = "[hidden]"
-_SHORTEST_HIDDEN = 4  # characters: less would turn up in any sentence
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """One reply: `code` 200-559, `lines` the text after the code of each line, at least one.
-
-    `lines` hold printable characters alone; others, and what is no UTF-8, are U+FFFD. `enhanced`
-    is the status code of RFC 3463 (`5.7.8`), if the first line starts with one.
-    """
-
-    code: int
-    enhanced: str | None
-    lines: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """The reply in one line of at most 200 characters: code, enhanced code, what it says."""
-        words = [str(self.code)]
-        if self.enhanced is not None:
-            words.append(self.enhanced)
-        for line in self.lines:
-            words += self._without_enhanced(line).split()
-        text = " ".join(words)
-        return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
-
-    @property
-    def positive(self) -> bool:
-        """Whether the command was carried out (2yz) or may go on (3yz)."""
-        return self.code < 400
-
-    def hiding(self, secrets: Iterable[str]) -> "Reply":
-        """Give the reply without these texts, for relays that repeat what they were sent."""
-        secrets = tuple(secrets)
-        if not secrets:
-            return self
-        return msgspec.structs.replace(
-            self, lines=tuple(hiding(line, secrets) for line in self.lines)
-        )
-
-    def _without_enhanced(self, line: str) -> str:
-        return line if self.enhanced is None else line.removeprefix(self.enhanced)
 
 
 class ReplyReader:
@@ -125,14 +81,6 @@ class ReplyReader:
             enhanced=enhanced[1] if enhanced and enhanced[1][0] == code[0] else None,
             lines=lines,
         )
-
-
-def hiding(text: str, secrets: Iterable[str]) -> str:
-    """Give a text without these others in it."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_HIDDEN:
-            text = text.replace(secret, _HIDDEN)
-    return text
 
 
 # A relay says the same to each message.

@@ -11,7 +11,7 @@ from smarthost.smtp import commands
 from smarthost.smtp.data import Content
 from smarthost.smtp.dialogue import MAIL_DONE, Dialogue
 from smarthost.smtp.errors import ClosedError, Reason
-from smarthost.smtp.replies import Reply
+from smarthost.smtp.reply import Reply
 
 RECIPIENTS_AT_ONCE = 100
 _GO_AHEAD = range(354, 355)

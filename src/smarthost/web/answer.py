@@ -1,27 +1,17 @@
-"""The answer to one request, and the answers that the server gives by itself.
+"""The answer to one request, and the transport as it sees it.
 
 uvicorn closes the transport under an answer that was the last one, which can reset the
-connection before the client has read it. Here the connection decides how to end; and what
-uvicorn would say in plain text is said in the contract's envelope.
+connection before the client has read it. Here the connection decides how to end.
 """
 
 import asyncio
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from smarthost.web.envelope import failure
-from smarthost.web.request_head import Refusal
-
-OWN_FAULT = Refusal(
-    status=HTTPStatus.INTERNAL_SERVER_ERROR, message="The server failed. Try again later."
-)
-
-Fields = list[tuple[bytes, bytes]]
-
-_RETRY_SECONDS = 5
+from smarthost.web.server_answers import OWN_FAULT, refusal_fields
 
 
 class Exit(asyncio.Transport):
@@ -96,27 +86,7 @@ class Answer(RequestResponseCycle):
     async def send_500_response(self) -> None:
         """Answer for an application that failed without answering."""
         body = failure(OWN_FAULT.status, OWN_FAULT.message)
-        fields = _fields(OWN_FAULT, body)
+        fields = refusal_fields(OWN_FAULT, body)
         start: Any = {"type": "http.response.start", "status": 500, "headers": fields}
         await self.send(start)
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def refusal_octets(refusal: Refusal, default_fields: Fields) -> bytes:
-    """Return a whole answer that says no and that the connection ends."""
-    body = failure(refusal.status, refusal.message)
-    fields = default_fields + _fields(refusal, body)
-    lines = [b"%b: %b\r\n" % field for field in fields]
-    return b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", body])
-
-
-def _fields(refusal: Refusal, body: bytes) -> Fields:
-    fields = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-    ]
-    if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        fields.append((b"retry-after", b"%d" % _RETRY_SECONDS))
-    return fields

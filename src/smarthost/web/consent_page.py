@@ -8,8 +8,8 @@ from html import escape
 
 from smarthost.explanations.words import Text, Words
 from smarthost.relay_check.consent import Ended
-from smarthost.web.pages.family import OAUTH2
 from smarthost.web.pages.field_names import without_names
+from smarthost.web.pages.paths import OAUTH2
 
 
 def consent_page(ended: Ended) -> str:

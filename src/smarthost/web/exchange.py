@@ -2,6 +2,7 @@
 
 import falcon.asgi
 
+from smarthost.audit.model import Actor
 from smarthost.portals.model import Caller
 from smarthost.web.event_stream import EventStream
 from smarthost.web.family import Family
@@ -42,6 +43,15 @@ class Exchange:
         self.quota: Quota | None = None
         self.stream: EventStream | None = None
         """The events that it is answered with."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who is told to have done it: whoever asked, as far as that is found by now."""
+        return Actor(
+            name="nobody" if self.caller is None else self.caller.user.email,
+            address=self.client.address,
+            request_id=self.request_id,
+        )
 
     @staticmethod
     def of(request: falcon.asgi.Request) -> "Exchange":

@@ -1,61 +1,31 @@
 """One HTTP/1.1 connection, bounded in bytes, time and number.
 
 uvicorn's protocol bounds neither a request's head nor the requests queued behind it. Here a head
-has a size and a deadline, the bytes that follow a request are not looked at before it is
-answered, and a sender who is refused or answered early may finish sending into nothing for a
-while, so that it gets to read the answer (RFC 9112 section 9.6).
+has a size and a deadline, and the bytes that follow a request are not looked at before it is
+answered. How a connection ends is `lingering.py`.
 """
 
 import asyncio
-import enum
-from collections.abc import Callable
-from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
 import httptools
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from smarthost.web.answer import OWN_FAULT, Answer, Exit, refusal_octets
-from smarthost.web.limits import Limits
-from smarthost.web.request_head import Refusal, RefusedError, check_head, has_body
-from smarthost.web.unread import UnreadWatch
-
-_MALFORMED = Refusal(
-    status=HTTPStatus.BAD_REQUEST, message="This is not a well-formed HTTP request."
+from smarthost.web.answer import Answer
+from smarthost.web.lingering import BoundedConfig, LingeringConnection, Part
+from smarthost.web.request_head import (
+    Refusal,
+    RefusedError,
+    check_head,
+    has_body,
+    head_octets,
 )
-_OVERDUE = Refusal(
-    status=HTTPStatus.REQUEST_TIMEOUT, message="The request took too long to arrive."
-)
-_CROWDED = Refusal(
-    status=HTTPStatus.SERVICE_UNAVAILABLE,
-    message="Too many connections are open. Try again in a few seconds.",
-)
-# What is read and dropped after a refusal: enough for a client that writes before it reads.
-_REFUSED_OCTETS = 1 << 20
+from smarthost.web.server_answers import CROWDED, MALFORMED, OVERDUE, OWN_FAULT, too_large
 
 
-class BoundedConfig(uvicorn.Config):
-    """uvicorn's configuration, which it hands to every connection, with our limits in it."""
-
-    def __init__(self, *, limits: Limits, **rest: Any) -> None:  # noqa: ANN401
-        super().__init__(**rest)
-        self.limits = limits
-
-
-class _Part(enum.Enum):
-    """What the next octet from the client belongs to."""
-
-    NOTHING = enum.auto()
-    HEAD = enum.auto()
-    BODY = enum.auto()
-    DROPPED = enum.auto()
-
-
-class Connection(HttpToolsProtocol):
+class Connection(LingeringConnection):
     """uvicorn's connection under `Limits`; a request at a time."""
 
     def __init__(
@@ -68,49 +38,35 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         # uvicorn lets the parser read on after `Connection: close`; here nobody would listen.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=False)
-        self._limits = config.limits
         self.timeout_keep_alive = config.limits.idle_seconds  # type: ignore[assignment]
         self._current: Answer | None = None
-        self._part = _Part.NOTHING
-        self._leaving = False
         self._upgrade_body = False
         # Octets since the last progress: a complete head, some content, the end of a message.
         self._octets = 0
-        self._patience = 0
         self._body_octets = 0
         self._body_until = 0.0
-        self._deadline: asyncio.TimerHandle | None = None
 
     # --- the transport's side
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the first request's time, or turn the connection away."""
         super().connection_made(transport)
-        self._exit = Exit(transport, finish=self._finish, left=self._left)
-        self._unread = UnreadWatch(transport, self._limits.unread_seconds)
         if len(self.connections) > 2 * self._limits.connections:
             transport.abort()
         elif len(self.connections) > self._limits.connections:
-            self._refuse(_CROWDED)
+            self._refuse(CROWDED)
         else:
             self._arm(self._limits.head_seconds, self._head_overdue)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of everything that waits for this connection."""
-        self._disarm()
-        self._unread.end()
-        self._unset_keepalive_if_required()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, then see what the octets have come to."""
         self._unset_keepalive_if_required()
-        if self._part is _Part.DROPPED or self._answered_early():
+        if self._part is Part.DROPPED or self._answered_early():
             self._patience -= len(data)
             if self._patience < 0:
                 self.transport.abort()
                 return
-        if self._part is not _Part.DROPPED:
+        if self._part is not Part.DROPPED:
             self._octets += len(data)
             self._feed(data)
 
@@ -122,30 +78,13 @@ class Connection(HttpToolsProtocol):
         """
         if self.scheme == "https":
             return False
-        whole = self._answering() and self._part is not _Part.BODY
+        whole = self._answering() and self._part is not Part.BODY
         if whole and self._current is not None:
             if self._current.response_started:
                 # An answer that is told bit by bit goes on for as long as somebody listens.
                 self.transport.abort()
             self._current.keep_alive = False
         return whole or self._leaving
-
-    def pause_writing(self) -> None:
-        """Give a client that does not read its answer some time to do so."""
-        super().pause_writing()
-        self._unread.begin()
-
-    def resume_writing(self) -> None:
-        """Go on: the client reads."""
-        super().resume_writing()
-        self._unread.end()
-
-    def shutdown(self) -> None:
-        """Close now, or after the answer in flight."""
-        if self._leaving:
-            self.transport.close()
-        else:
-            super().shutdown()
 
     # --- the parser's side
 
@@ -154,14 +93,14 @@ class Connection(HttpToolsProtocol):
         if self._answering():
             # Clients send such requests again when the connection closes (RFC 9112 section
             # 9.3.2); to a smuggler they are lost.
-            raise RefusedError(_MALFORMED)
+            raise RefusedError(MALFORMED)
         self._unset_keepalive_if_required()
-        self._part = _Part.HEAD
+        self._part = Part.HEAD
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field; trailer fields are dropped (RFC 9112 section 7.1.2)."""
-        if self._part is not _Part.HEAD:
+        if self._part is not Part.HEAD:
             return
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
@@ -173,9 +112,9 @@ class Connection(HttpToolsProtocol):
         """Check the head and start the answer."""
         self._disarm()
         if len(self.headers) > self._limits.head_fields:
-            raise RefusedError(self._too_large())
-        if self._octets > self._limits.head_octets < self._head_octets():
-            raise RefusedError(self._too_large())
+            raise RefusedError(too_large(self._limits))
+        if self._octets > self._limits.head_octets < head_octets(self.url, self.headers):
+            raise RefusedError(too_large(self._limits))
         method = self.parser.get_method().decode("ascii")
         version = self.parser.get_http_version()
         check_head(method=method, target=self.url, version=version, headers=self.headers)
@@ -183,7 +122,7 @@ class Connection(HttpToolsProtocol):
         bodied = has_body(self.headers)
         self._upgrade_body = upgrade and bodied
         self._octets = 0
-        self._part = _Part.BODY
+        self._part = Part.BODY
         self._fill_scope(method, version)
         keep_alive = version == "1.1" and self.parser.should_keep_alive() and not upgrade
         self.cycle = self._current = self._new_answer(keep_alive=keep_alive)
@@ -194,16 +133,16 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Hand content on, or drop it when the answer has gone out already."""
-        if self._part is _Part.BODY:
+        if self._part is Part.BODY:
             self._octets = 0
             self._body_octets += len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Be ready for the next request."""
-        if self._upgrade_body or self._part is not _Part.BODY:
+        if self._upgrade_body or self._part is not Part.BODY:
             return
-        self._part = _Part.NOTHING
+        self._part = Part.NOTHING
         self._octets = 0
         self._disarm()
         if self._answering():
@@ -216,7 +155,7 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if self._leaving:
             self._unset_keepalive_if_required()
-        elif self._part is _Part.BODY:
+        elif self._part is Part.BODY:
             self._unset_keepalive_if_required()
             self._patience = self._limits.drain_octets
             self._arm(self._limits.linger_seconds, self._finish)
@@ -238,30 +177,6 @@ class Connection(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
 
-    def _finish(self) -> None:
-        """Close after an answer that was the last one."""
-        self._exit.flush()
-        if self._part is _Part.NOTHING:
-            self.transport.close()
-        else:
-            self._leave(self._limits.drain_octets)
-
-    def _leave(self, patience: int) -> None:
-        """Send no more; drop up to `patience` octets, so that no reset eats the answer."""
-        if self._left():
-            return
-        self._leaving = True
-        self._drop(patience)
-        self._unset_keepalive_if_required()
-        self.flow.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._arm(self._limits.linger_seconds, self.transport.abort)
-
-    def _left(self) -> bool:
-        """Tell whether nothing may be written any more."""
-        return self._leaving or self.transport.is_closing()
-
     def _feed(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
@@ -278,7 +193,7 @@ class Connection(HttpToolsProtocol):
 
     def _look_at_limits(self) -> None:
         if self._octets > self._limits.head_octets:
-            self._fail(self._too_large())
+            self._fail(too_large(self._limits))
         elif self._octets and self._deadline is None and not self._answering():
             self._arm(self._limits.head_seconds, self._head_overdue)
 
@@ -309,16 +224,16 @@ class Connection(HttpToolsProtocol):
         if isinstance(fault, httptools.HttpParserCallbackError):
             self.logger.error("A request could not be taken", exc_info=cause)
             return OWN_FAULT
-        return _MALFORMED
+        return MALFORMED
 
     def _fail(self, refusal: Refusal) -> None:
         answer = self._current
         if answer is None or answer.response_complete:
-            if self._part is _Part.BODY:
+            if self._part is Part.BODY:
                 self._finish()
             else:
                 self._refuse(refusal)
-        elif self._part is not _Part.BODY:
+        elif self._part is not Part.BODY:
             # Whatever follows a request is no reason to withhold its answer.
             answer.keep_alive = False
             self._drop(self._limits.drain_octets)
@@ -329,20 +244,9 @@ class Connection(HttpToolsProtocol):
             else:
                 self._refuse(refusal)
 
-    def _refuse(self, refusal: Refusal) -> None:
-        self._exit.flush()
-        if not self._left():
-            default = self.server_state.default_headers
-            self.transport.write(refusal_octets(refusal, default))
-            self._leave(_REFUSED_OCTETS)
-
-    def _drop(self, patience: int) -> None:
-        self._part = _Part.DROPPED
-        self._patience = patience
-
     def _head_overdue(self) -> None:
         if self._octets:
-            self._refuse(_OVERDUE)
+            self._refuse(OVERDUE)
         else:
             self.transport.close()
 
@@ -355,39 +259,18 @@ class Connection(HttpToolsProtocol):
         if fast_enough and self.loop.time() < self._body_until:
             self._await_body()
         else:
-            self._fail(_OVERDUE)
+            self._fail(OVERDUE)
 
     def _await_next(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
 
-    def _arm(self, seconds: float, then: Callable[[], None]) -> None:
-        self._disarm()
-        self._deadline = self.loop.call_later(seconds, then)
-
-    def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
     def _answering(self) -> bool:
         return self._current is not None and not self._current.response_complete
 
     def _answered_early(self) -> bool:
-        return self._part is _Part.BODY and not self._answering()
-
-    def _head_octets(self) -> int:
-        # Four octets a field: colon, blank, CR and LF.
-        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
-        return len(self.url) + fields
-
-    def _too_large(self) -> Refusal:
-        return Refusal(
-            status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-            message=f"The request's header must not exceed {self._limits.head_octets} octets "
-            f"and {self._limits.head_fields} fields.",
-        )
+        return self._part is Part.BODY and not self._answering()
 
     def _fill_scope(self, method: str, version: str) -> None:
         raw_path, _, query = self.url.partition(b"?")

@@ -11,7 +11,6 @@ from typing import Any
 
 import falcon.asgi
 
-from smarthost.audit.model import Actor
 from smarthost.clock import Clock
 from smarthost.network import rate_key
 from smarthost.portals.access import authorize
@@ -80,7 +79,7 @@ class Pipeline:
             call = Call(
                 portal=portal,
                 caller=caller,
-                actor=_actor(caller, exchange),
+                actor=exchange.actor,
                 client=exchange.client,
                 body=body,
                 if_match=revisions_that_match(request.get_header("If-Match")),
@@ -169,11 +168,3 @@ def _answer_type(operation: Operation, accept: str) -> str:
 def _named(names: Iterable[str], find: Callable[[str], str | None]) -> dict[str, str]:
     found = ((name, find(name)) for name in names)
     return {name: value for name, value in found if value is not None}
-
-
-def _actor(caller: Caller | None, exchange: Exchange) -> Actor:
-    return Actor(
-        name="nobody" if caller is None else caller.user.email,
-        address=exchange.client.address,
-        request_id=exchange.request_id,
-    )

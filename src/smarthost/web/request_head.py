@@ -72,6 +72,12 @@ def has_body(headers: Headers) -> bool:
     )
 
 
+def head_octets(target: bytes, headers: Headers) -> int:
+    """Return about how long a head was, without its method, version and outer blanks."""
+    # Four octets a field: colon, blank, CR and LF.
+    return len(target) + sum(len(name) + len(value) + 4 for name, value in headers)
+
+
 def _framing_fields(headers: Headers) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Return the values of Host, Transfer-Encoding and Content-Length, in one pass."""
     hosts: list[bytes] = []

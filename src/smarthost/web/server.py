@@ -14,8 +14,9 @@ from typing import Any
 
 import uvicorn
 
-from smarthost.web.http_protocol import BoundedConfig, Connection
+from smarthost.web.http_protocol import Connection
 from smarthost.web.limits import Limits
+from smarthost.web.lingering import BoundedConfig
 from smarthost.web.tls import ContextOf, TlsListener
 
 __all__ = ["Application", "Limits", "ListenError", "Server", "bind", "make_server"]

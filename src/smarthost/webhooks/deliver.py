@@ -16,7 +16,7 @@ from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.webhooks.model import FailedTry, NoAnswerError, NotTaken, Target, Waiting
 from smarthost.webhooks.signing import signed_headers
-from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 
 log = structlog.get_logger("smarthost.webhooks")
 
@@ -55,7 +55,7 @@ class WebhookDelivery:
 
     def __init__(
         self,
-        store: WebhookStore,
+        events: WaitingEvents,
         open_post: Callable[[], Post],
         clock: Clock,
         random: Callable[[], float],
@@ -67,7 +67,7 @@ class WebhookDelivery:
 
         `is_ours` tells whether this process is the one that delivers.
         """
-        self._store = store
+        self._events = events
         self._open_post = open_post
         self._clock = clock
         self._random = random
@@ -97,7 +97,7 @@ class WebhookDelivery:
 
     async def _call_due(self) -> None:
         try:
-            portals = await self._store.due_portals(AT_ONCE + len(self._calls))
+            portals = await self._events.due_portals(AT_ONCE + len(self._calls))
         except StoreUnavailableError as error:
             log.warning("webhooks not read", reason=str(error))
             return
@@ -120,13 +120,13 @@ class WebhookDelivery:
 
     async def _call(self, portal_id: str) -> None:
         """Deliver some of a portal's events, up to the first that is not taken."""
-        target = await self._store.target(portal_id)
-        events = [] if target is None else await self._store.due_events(portal_id, _IN_A_ROW)
+        target = await self._events.target(portal_id)
+        events = [] if target is None else await self._events.due_events(portal_id, _IN_A_ROW)
         if target is None or not events:
-            await self._store.settle(portal_id)
+            await self._events.settle(portal_id)
             return
         for event in events:
-            if self._stopping or await self._store.is_suspended(portal_id):
+            if self._stopping or await self._events.is_suspended(portal_id):
                 return
             if not await self._deliver(target, event):
                 return
@@ -135,14 +135,14 @@ class WebhookDelivery:
         failed = await self._try(target, event)
         self._called(None if failed is None else failed.failure)
         if failed is None:
-            await self._store.taken(target, event)
+            await self._events.taken(target, event)
             return True
         names = {"portal_id": target.portal_id, "event_id": event.id, "reason": failed.failure}
         if failed.failure is NotTaken.GONE:
-            await self._store.switch_off(target, failed)
+            await self._events.switch_off(target, failed)
             log.warning("webhook switched off by its receiver", **names)
             return False
-        dropped = await self._store.put_off(target, event, failed, self._random())
+        dropped = await self._events.put_off(target, event, failed, self._random())
         log.info("webhook event not taken", status=failed.status, **names)
         if dropped:
             log.warning("webhook events given up after a day", count=dropped, **names)

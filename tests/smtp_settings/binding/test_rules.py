@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smarthost.secret import Secret
+from smarthost.smtp_settings.binding.kept import Stored
 from smarthost.smtp_settings.binding.model import BINDING_NAMES, BindingInput
 from smarthost.smtp_settings.binding.rules import (
     LONGEST_SCOPE,
     LONGEST_SECRET,
     Checked,
-    Stored,
     check_binding,
 )
 from smarthost.smtp_settings.binding.sealing import binding_in, to_be_sealed

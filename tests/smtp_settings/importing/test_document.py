@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
-from smarthost.smtp_settings.importing.dialects import DIALECTS, KEYCLOAK, URL_OPTIONS
+from smarthost.smtp_settings.importing.dialects import DIALECTS
+from smarthost.smtp_settings.importing.keycloak import KEYCLOAK
 from smarthost.smtp_settings.importing.model import Field, Left, Meaning, Unverified
+from smarthost.smtp_settings.importing.url import URL_OPTIONS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "importing.md"
 NAMED = {

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from smarthost.smtp_settings.importing.dialects import DIALECTS, KEYCLOAK, URL_OPTIONS
+from smarthost.smtp_settings.importing.dialects import DIALECTS
+from smarthost.smtp_settings.importing.keycloak import KEYCLOAK
 from smarthost.smtp_settings.importing.model import Given, NotImportableError
 from smarthost.smtp_settings.importing.reading import LARGEST_REALM, LARGEST_TEXT, read_settings
+from smarthost.smtp_settings.importing.url import URL_OPTIONS
 from smarthost.smtp_settings.model import InvalidSettingsError
 from smarthost.smtp_settings.rules import check
 from tests.smtp_settings.importing.files import imported, refusal

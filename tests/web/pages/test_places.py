@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from smarthost.web.pages.family import PLACES
+from smarthost.web.pages.paths import PLACES
 from smarthost.web.pages.places import place, place_of, sign_in_first
 
 OURS = [

@@ -6,6 +6,7 @@ from smarthost.smtp_settings.sealing import KEY_OCTETS, KeyRing, key_id
 from smarthost.smtp_settings.store import keys_in_use
 from smarthost.webhooks.resealing.store import SecretResealing
 from smarthost.webhooks.store import WebhookStore
+from smarthost.webhooks.waiting.store import WaitingEvents
 from tests.engines import executing
 from tests.mail_queue.clocks import HeldClock
 from tests.webhooks.told import BY, URL
@@ -27,8 +28,7 @@ async def test_a_secret_opens_with_the_new_key_alone(
     resealing = resealing_of(database, clock)
     assert await resealing.reseal(portal, BY) == Resealed(sealed=1)
     new = KeyRing({key_id(NEW): NEW}, key_id(NEW))
-    ids = Ids(clock)
-    renewed = WebhookStore(database, AuditLog(clock, ids), clock, ids, new)
+    renewed = WaitingEvents(database, clock, Ids(clock), new)
     target, theirs = await renewed.target(portal), await renewed.target(neighbour)
     assert target is not None
     assert theirs is not None
@@ -57,7 +57,6 @@ async def test_a_secret_that_does_not_open_stays(
 async def test_a_new_secret_writes_down_the_key_that_it_has_used(
     database: Database, clock: HeldClock, portal: str
 ) -> None:
-    ids = Ids(clock)
-    store = WebhookStore(database, AuditLog(clock, ids), clock, ids, BOTH)
+    store = WebhookStore(database, AuditLog(clock, Ids(clock)), clock, BOTH)
     await store.put(portal, URL, BY, renew_secret=False)
     assert await keys_in_use(database) == {key_id(NEW)}

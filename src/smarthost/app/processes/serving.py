@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -92,19 +93,10 @@ def serve_together(
         contextlib.closing(Inboxes(processes)) as inboxes,
         CaughtSignals(SIGNALS) as signals,
     ):
-
-        async def prepare() -> Begun | None:
-            create = config.admin_email is not None
-            async with contextlib.AsyncExitStack() as stack:
-                opening = open_parts(config, create=create, clock=clock)
-                with _asked_to_stop(signals) as stopped:
-                    parts = await unless(stopped, stack.enter_async_context(opening))
-                if parts is None or stopped.is_set():
-                    return None
-                return await begin(config, parts, listening, doors, roles, make_link=make_link)
-
         # Not on the workers' kind of loop, whose threads would outlive it.
-        begun = asyncio.run(prepare())
+        begun = asyncio.run(
+            _prepared(config, clock, listening, doors, roles, signals, make_link=make_link)
+        )
         if begun is None:
             log.info("stopped")
             return
@@ -118,36 +110,60 @@ def serve_together(
             tallies=SharedTallies(TALLIES),
         )
 
-        def work(seat: Seat) -> int:
-            try:
-                run(_work(shared, seat, clock))
-            except Exception as error:  # noqa: BLE001 - the caller knows which are expected
-                return failed(error)
-            return 0
-
         def ready() -> None:
             tell_of_start(config, begun, announce)
             manager.tell_serving(begun.serving.url)
-
-        def release() -> None:
-            for one in (listening, doors.clear, doors.tls):
-                if one is not None:
-                    one.close()
 
         # What the workers share stays shared: the collector writes into what it looks through.
         gc.collect()
         gc.freeze()
         Supervisor(
             processes,
-            work,
+            partial(_worked, shared, clock, run, failed),
             ready,
-            release,
+            partial(_let_go, listening, doors),
             signals,
             manager,
             clock,
             stop_seconds=config.drain_seconds + STOP_SECONDS,
         ).run()
     log.info("stopped")
+
+
+async def _prepared(
+    config: Config,
+    clock: Clock,
+    listening: socket.socket,
+    doors: Doors,
+    roles: Roles,
+    signals: CaughtSignals,
+    *,
+    make_link: bool,
+) -> Begun | None:
+    """See that the store can be served, and make what is missing; None: a stop came first."""
+    create = config.admin_email is not None
+    async with contextlib.AsyncExitStack() as stack:
+        opening = open_parts(config, create=create, clock=clock)
+        with _asked_to_stop(signals) as stopped:
+            parts = await unless(stopped, stack.enter_async_context(opening))
+        if parts is None or stopped.is_set():
+            return None
+        return await begin(config, parts, listening, doors, roles, make_link=make_link)
+
+
+def _let_go(listening: socket.socket, doors: Doors) -> None:
+    for one in (listening, doors.clear, doors.tls):
+        if one is not None:
+            one.close()
+
+
+def _worked(shared: _Shared, clock: Clock, run: Run, failed: Failed, seat: Seat) -> int:
+    """Be a worker to its end, and return the exit code of its process."""
+    try:
+        run(_work(shared, seat, clock))
+    except Exception as error:  # noqa: BLE001 - the caller knows which are expected
+        return failed(error)
+    return 0
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The rules of OAuth2 for a portal's relay, checked all at once.
 
 Nothing here touches a network or a store. Where tokens are given out is taken from the table of
-providers unless it is typed; a stored secret stays only where it would go to the very same place.
+providers unless it is typed; which stored secrets stay is decided in `kept.py`.
 """
 
 import re
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from smarthost.secret import Secret
+from smarthost.smtp_settings.binding.kept import Stored, keeps_tokens, kept_secrets
 from smarthost.smtp_settings.binding.model import (
     Binding,
     BindingInput,
@@ -17,7 +18,7 @@ from smarthost.smtp_settings.binding.model import (
 )
 from smarthost.smtp_settings.binding.service_account import ServiceAccount
 from smarthost.smtp_settings.binding.urls import LONGEST_URL, TENANT, https_url
-from smarthost.smtp_settings.model import InvalidSettingsError, SmtpSettings
+from smarthost.smtp_settings.model import InvalidSettingsError
 from smarthost.smtp_settings.oauth2 import Grant, OAuth2, OAuth2Secrets
 from smarthost.smtp_settings.rules import Collected, one_line
 
@@ -40,16 +41,7 @@ _ONLY_FOR: Mapping[str, frozenset[Grant]] = {
     "service_account": frozenset({Grant.SERVICE_ACCOUNT}),
     "subject": frozenset({Grant.SERVICE_ACCOUNT}),
 }
-_CONSENTED = frozenset({Grant.AUTHORIZATION_CODE, Grant.REFRESH_TOKEN})
 _NO_USER_NAME = "Who logs in to the relay is needed."
-
-
-class Stored(NamedTuple):
-    """What is in force."""
-
-    settings: SmtpSettings
-    binding: Binding | None
-    """With its secrets opened; None: there is none, or it does not open."""
 
 
 class Checked(NamedTuple):
@@ -109,7 +101,7 @@ class _Check:
         if self._faults.faults or self._unread:
             raise InvalidSettingsError(self._faults.faults)
         binding = Binding(oauth2=oauth2, secrets=secrets)
-        return Checked(user_name, binding, self._keeps_tokens(binding, user_name))
+        return Checked(user_name, binding, keeps_tokens(self._stored, binding, user_name))
 
     def _look_at_the_relay(self) -> None:
         if not self._stored.settings.enable_ssl:
@@ -218,9 +210,7 @@ class _Check:
         return email
 
     def _secrets(self, oauth2: OAuth2, user_name: str) -> OAuth2Secrets:
-        stored = OAuth2Secrets()
-        if self._stored.binding is not None and self._goes_to_the_same(oauth2, user_name):
-            stored = self._stored.binding.secrets
+        stored = kept_secrets(self._stored, oauth2, user_name)
         may = {field for field, grants in _ONLY_FOR.items() if oauth2.grant in grants}
         secrets = OAuth2Secrets(
             client_secret=self._secret("client_secret", stored.client_secret, may),
@@ -252,26 +242,6 @@ class _Check:
         if "service_account" not in may:
             return None
         return stored if self._account is None else self._account.private_key
-
-    def _goes_to_the_same(self, oauth2: OAuth2, user_name: str) -> bool:
-        """Whether what is stored would go where it was typed for, to log in as the same."""
-        before = self._stored.settings
-        return (
-            before.oauth2 is not None
-            and before.user_name == user_name
-            and before.oauth2.token_url == oauth2.token_url
-            and before.oauth2.client_id == oauth2.client_id
-        )
-
-    def _keeps_tokens(self, binding: Binding, user_name: str) -> bool:
-        before = self._stored.binding
-        return (
-            before is not None
-            and binding.oauth2.grant in _CONSENTED
-            and before.oauth2.grant is binding.oauth2.grant
-            and before.secrets.refresh_token == binding.secrets.refresh_token
-            and self._goes_to_the_same(binding.oauth2, user_name)
-        )
 
     def _needed_line(self, field: str, message: str) -> str:
         text: str = self._faults.parsed(field, getattr(self._typed, field) or "", one_line, "?")

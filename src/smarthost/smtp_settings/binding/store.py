@@ -12,13 +12,14 @@ from smarthost.audit.model import Actor
 from smarthost.audit.store import AuditLog
 from smarthost.clock import Clock
 from smarthost.database.engine import Database, Transaction
+from smarthost.smtp_settings.binding.kept import Stored
 from smarthost.smtp_settings.binding.model import (
     BindingInput,
     BindingStatus,
     KnownEndPoints,
     NoOwnSettingsError,
 )
-from smarthost.smtp_settings.binding.rules import Checked, Stored, check_binding
+from smarthost.smtp_settings.binding.rules import Checked, check_binding
 from smarthost.smtp_settings.binding.sealing import binding_in, to_be_sealed
 from smarthost.smtp_settings.binding.service_account import (
     ServiceAccount,

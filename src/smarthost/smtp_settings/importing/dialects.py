@@ -21,12 +21,12 @@ from smarthost.smtp_settings.importing.model import (
 _IMPLICIT, _STARTTLS, _REQUIRED = Encryption.IMPLICIT, Encryption.STARTTLS, Encryption.REQUIRED
 _IF_OFFERED, _NONE = Encryption.IF_OFFERED, Encryption.NONE
 
-ON = frozenset({"1", "true", "yes", "on", "t", "y"})
+_ON = frozenset({"1", "true", "yes", "on", "t", "y"})
 OFF = frozenset({"0", "false", "no", "off", "f", "n"})
-VERIFY_MODE = Unverified(frozenset({"none", "0"}))
+_VERIFY_MODE = Unverified(frozenset({"none", "0"}))
 # PHP programs say `tls` for STARTTLS and `ssl` for TLS from the first octet; programs made with
 # Nodemailer say true for the latter.
-_KIND_OF_TLS = Words(
+KIND_OF_TLS = Words(
     MappingProxyType(
         {
             "ssl": _IMPLICIT,
@@ -95,8 +95,8 @@ DIALECTS = (
                 "mail_password": Field.PASSWORD,
                 "mail_from_address": Field.SENDER,
                 "mail_from_name": Field.SENDER_NAME,
-                "mail_encryption": _KIND_OF_TLS,
-                "mail_scheme": _KIND_OF_TLS,
+                "mail_encryption": KIND_OF_TLS,
+                "mail_scheme": KIND_OF_TLS,
                 "mail_auto_tls": Switch(_IF_OFFERED, _NONE),
                 "mail_verify_peer": Unverified(OFF),
                 "mail_ehlo_domain": Left.EHLO,
@@ -171,9 +171,9 @@ DIALECTS = (
                 "mail_domain": Field.DOMAIN,
                 "smtp_from_name": Field.SENDER_NAME,
                 "smtp_delivery_method": Field.TRANSPORT,
-                "smtp_security": _KIND_OF_TLS,
-                "smtp_secure": _KIND_OF_TLS,
-                "smtp_encryption": _KIND_OF_TLS,
+                "smtp_security": KIND_OF_TLS,
+                "smtp_secure": KIND_OF_TLS,
+                "smtp_encryption": KIND_OF_TLS,
                 "smtp_tls": Switch(_REQUIRED),
                 "smtp_ssl": Switch(_REQUIRED),
                 "smtp_enable_starttls": _USES_STARTTLS,
@@ -182,9 +182,9 @@ DIALECTS = (
                 "smtp_auth_mechanism": Field.MECHANISM,
                 "smtp_authentication": Field.MECHANISM,
                 "smtp_authtype": Field.MECHANISM,
-                "smtp_openssl_verify_mode": VERIFY_MODE,
-                "smtp_accept_invalid_certs": Unverified(ON),
-                "smtp_accept_invalid_hostnames": Unverified(ON),
+                "smtp_openssl_verify_mode": _VERIFY_MODE,
+                "smtp_accept_invalid_certs": Unverified(_ON),
+                "smtp_accept_invalid_hostnames": Unverified(_ON),
                 "smtp_ca_file": Left.AUTHORITY,
                 "smtp_domain": Left.EHLO,
                 "smtp_timeout": Left.TIMES,
@@ -208,7 +208,7 @@ DIALECTS = (
                 "discourse_smtp_authentication": Field.MECHANISM,
                 "discourse_smtp_enable_start_tls": Switch(_IF_OFFERED, _NONE),
                 "discourse_smtp_force_tls": Switch(_IMPLICIT),
-                "discourse_smtp_openssl_verify_mode": VERIFY_MODE,
+                "discourse_smtp_openssl_verify_mode": _VERIFY_MODE,
                 "discourse_smtp_domain": Left.EHLO,
                 "discourse_smtp_open_timeout": Left.TIMES,
                 "discourse_smtp_read_timeout": Left.TIMES,
@@ -265,7 +265,7 @@ DIALECTS = (
                         )
                     ),
                     f"{prefix}is_tls_enabled": Switch(_REQUIRED),
-                    f"{prefix}force_trust_server_cert": Unverified(ON),
+                    f"{prefix}force_trust_server_cert": Unverified(_ON),
                     f"{prefix}use_client_cert": Left.CERTIFICATE,
                     f"{prefix}client_cert_file": Left.CERTIFICATE,
                     f"{prefix}client_key_file": Left.CERTIFICATE,
@@ -283,76 +283,4 @@ DIALECTS = (
         prefixes=(),
         meanings=MappingProxyType({"smarthost_default_relay_url": Field.URL}),
     ),
-)
-
-URL_OPTIONS: Meanings = MappingProxyType(
-    {
-        # Smarthost's own, as in docs/settings.md
-        "sender": Field.SENDER,
-        "starttls": Words(MappingProxyType({"required": _STARTTLS})),
-        "ca": Left.AUTHORITY,
-        # Symfony, and Laravel, whose `encryption` is that of its variable
-        "auto_tls": Switch(_IF_OFFERED, _NONE),
-        "require_tls": Switch(_STARTTLS),
-        "encryption": _KIND_OF_TLS,
-        "auth_mode": Field.MECHANISM,
-        "verify_peer": Unverified(OFF),
-        "peer_fingerprint": Left.AUTHORITY,
-        "local_domain": Left.EHLO,
-        "restart_threshold": Left.POOL,
-        "restart_threshold_sleep": Left.POOL,
-        "ping_threshold": Left.POOL,
-        "max_per_second": Left.POOL,
-        # Nodemailer
-        "from": Field.SENDER,
-        "secure": Switch(_IMPLICIT),
-        "requiretls": Switch(_STARTTLS),
-        "ignoretls": Switch(_NONE),
-        "authmethod": Field.MECHANISM,
-        "tls.rejectunauthorized": Unverified(OFF),
-        "pool": Left.POOL,
-        "maxconnections": Left.POOL,
-        "maxmessages": Left.POOL,
-        "ratedelta": Left.POOL,
-        "ratelimit": Left.POOL,
-        "connectiontimeout": Left.TIMES,
-        "greetingtimeout": Left.TIMES,
-        "sockettimeout": Left.TIMES,
-        "dnstimeout": Left.TIMES,
-        # dj-email-url
-        "ssl": Switch(_IMPLICIT),
-        "tls": Switch(_STARTTLS),
-        "timeout": Left.TIMES,
-    }
-)
-"""What stands behind a URL's question mark, by its name in lower case.
-
-`name` is not in it: it is the sender's name for Smarthost and the name for EHLO for Nodemailer.
-"""
-
-# https://www.keycloak.org/docs-api/latest/rest-api/index.html#RealmRepresentation, and the names
-# that org.keycloak.email.DefaultEmailSenderProvider reads.
-KEYCLOAK: Meanings = MappingProxyType(
-    {
-        "host": Field.HOST,
-        "port": Field.PORT,
-        "user": Field.USER_NAME,
-        "password": Field.PASSWORD,
-        "from": Field.SENDER,
-        "fromdisplayname": Field.SENDER_NAME,
-        "ssl": Switch(_IMPLICIT),
-        "starttls": Switch(_STARTTLS),
-        "auth": Field.LOGS_IN,
-        "authtype": Field.MECHANISM,
-        "authtokenurl": Left.OAUTH2,
-        "authtokenscope": Left.OAUTH2,
-        "authtokenclientid": Left.OAUTH2,
-        "authtokenclientsecret": Left.OAUTH2,
-        "replyto": Left.REPLY_TO,
-        "replytodisplayname": Left.REPLY_TO,
-        "envelopefrom": Left.ENVELOPE,
-        "timeout": Left.TIMES,
-        "connectiontimeout": Left.TIMES,
-        "writetimeout": Left.TIMES,
-    }
 )

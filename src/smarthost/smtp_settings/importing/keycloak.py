@@ -5,14 +5,48 @@ have references that are filled in when it is imported.
 """
 
 import json
+from types import MappingProxyType
 from typing import Any
 
-from smarthost.smtp_settings.importing.dialects import KEYCLOAK
 from smarthost.smtp_settings.importing.gathering import Gathering, is_true
-from smarthost.smtp_settings.importing.model import Field, Left, NotImportableError
+from smarthost.smtp_settings.importing.model import (
+    Encryption,
+    Field,
+    Left,
+    Meanings,
+    NotImportableError,
+    Switch,
+)
 
 _OBJECT = "smtpServer"
 _CUT_OUT = "Cut out the object smtpServer of the realm that you mean."
+
+# https://www.keycloak.org/docs-api/latest/rest-api/index.html#RealmRepresentation, and the names
+# that org.keycloak.email.DefaultEmailSenderProvider reads.
+KEYCLOAK: Meanings = MappingProxyType(
+    {
+        "host": Field.HOST,
+        "port": Field.PORT,
+        "user": Field.USER_NAME,
+        "password": Field.PASSWORD,
+        "from": Field.SENDER,
+        "fromdisplayname": Field.SENDER_NAME,
+        "ssl": Switch(Encryption.IMPLICIT),
+        "starttls": Switch(Encryption.STARTTLS),
+        "auth": Field.LOGS_IN,
+        "authtype": Field.MECHANISM,
+        "authtokenurl": Left.OAUTH2,
+        "authtokenscope": Left.OAUTH2,
+        "authtokenclientid": Left.OAUTH2,
+        "authtokenclientsecret": Left.OAUTH2,
+        "replyto": Left.REPLY_TO,
+        "replytodisplayname": Left.REPLY_TO,
+        "envelopefrom": Left.ENVELOPE,
+        "timeout": Left.TIMES,
+        "connectiontimeout": Left.TIMES,
+        "writetimeout": Left.TIMES,
+    }
+)
 
 
 def gather_realm(gathering: Gathering, text: str) -> str:

@@ -5,10 +5,20 @@ Django's STARTTLS. A mistake in the punctuation can make an option of a piece of
 options that are not known are not named.
 """
 
+from types import MappingProxyType
+
 from smarthost.mail.smtp_url import ENCODE, decoded, scheme_of, split_smtp_url
-from smarthost.smtp_settings.importing.dialects import URL_OPTIONS
+from smarthost.smtp_settings.importing.dialects import KIND_OF_TLS, OFF
 from smarthost.smtp_settings.importing.gathering import Gathering
-from smarthost.smtp_settings.importing.model import Encryption, Field, Left
+from smarthost.smtp_settings.importing.model import (
+    Encryption,
+    Field,
+    Left,
+    Meanings,
+    Switch,
+    Unverified,
+    Words,
+)
 
 _SCHEMES = {
     "smtp": (Encryption.IF_OFFERED, 25),
@@ -18,6 +28,51 @@ _SCHEMES = {
     "submission": (Encryption.STARTTLS, 587),
 }
 """What each scheme wants of TLS, and its port."""
+
+URL_OPTIONS: Meanings = MappingProxyType(
+    {
+        # Smarthost's own, as in docs/settings.md
+        "sender": Field.SENDER,
+        "starttls": Words(MappingProxyType({"required": Encryption.STARTTLS})),
+        "ca": Left.AUTHORITY,
+        # Symfony, and Laravel, whose `encryption` is that of its variable
+        "auto_tls": Switch(Encryption.IF_OFFERED, Encryption.NONE),
+        "require_tls": Switch(Encryption.STARTTLS),
+        "encryption": KIND_OF_TLS,
+        "auth_mode": Field.MECHANISM,
+        "verify_peer": Unverified(OFF),
+        "peer_fingerprint": Left.AUTHORITY,
+        "local_domain": Left.EHLO,
+        "restart_threshold": Left.POOL,
+        "restart_threshold_sleep": Left.POOL,
+        "ping_threshold": Left.POOL,
+        "max_per_second": Left.POOL,
+        # Nodemailer
+        "from": Field.SENDER,
+        "secure": Switch(Encryption.IMPLICIT),
+        "requiretls": Switch(Encryption.STARTTLS),
+        "ignoretls": Switch(Encryption.NONE),
+        "authmethod": Field.MECHANISM,
+        "tls.rejectunauthorized": Unverified(OFF),
+        "pool": Left.POOL,
+        "maxconnections": Left.POOL,
+        "maxmessages": Left.POOL,
+        "ratedelta": Left.POOL,
+        "ratelimit": Left.POOL,
+        "connectiontimeout": Left.TIMES,
+        "greetingtimeout": Left.TIMES,
+        "sockettimeout": Left.TIMES,
+        "dnstimeout": Left.TIMES,
+        # dj-email-url
+        "ssl": Switch(Encryption.IMPLICIT),
+        "tls": Switch(Encryption.STARTTLS),
+        "timeout": Left.TIMES,
+    }
+)
+"""What stands behind a URL's question mark, by its name in lower case.
+
+`name` is not in it: it is the sender's name for Smarthost and the name for EHLO for Nodemailer.
+"""
 
 # Symfony takes the server of a provider that it knows, or the machine's own, for this name.
 _NO_HOST = "default"

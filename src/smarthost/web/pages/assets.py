@@ -13,7 +13,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from smarthost.web.pages.family import ASSETS
+from smarthost.web.pages.paths import ASSETS
 from smarthost.web.resource import Resource
 
 _TYPES = {

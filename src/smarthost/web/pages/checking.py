@@ -4,8 +4,8 @@ With a script the page asks the API for the same as events, and shows them as th
 """
 
 from smarthost.web.pages.check_shown import check_shown, suspects
-from smarthost.web.pages.family import SETTINGS
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
+from smarthost.web.pages.paths import SETTINGS
 from smarthost.web.pages.settings_form import body_of, if_match_of, settings_page
 from smarthost.web.pages.trial_shown import followed
 

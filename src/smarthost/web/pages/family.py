@@ -10,22 +10,9 @@ from smarthost.web import errors
 from smarthost.web.errors import Refusal
 from smarthost.web.family import Family
 from smarthost.web.pages.form import LARGEST_FORM
-from smarthost.web.pages.page import AskedInVainError
+from smarthost.web.pages.page import REFUSAL, AskedInVainError
+from smarthost.web.pages.paths import ASSETS, HOME, PLACES, SIGN_IN
 from smarthost.web.rate_limit import Quota
-
-HOME = "/"
-SIGN_IN = "/sign-in"
-SETTINGS = "/settings"
-OAUTH2 = "/settings/oauth2"
-HISTORY = "/history"
-MAIL = "/mail"
-KEYS = "/keys"
-ASSETS = "/assets"
-PLACES = (SETTINGS, HISTORY, MAIL, KEYS)
-"""Where somebody who is signed in can be."""
-
-REFUSAL = "refusal"
-"""The page that says why there is none."""
 
 HTML = "text/html; charset=utf-8"
 

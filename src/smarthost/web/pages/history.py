@@ -12,28 +12,15 @@ from typing import Any
 import msgspec
 
 from smarthost.web.errors import Refusal
-from smarthost.web.pages.family import HISTORY
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
-from smarthost.web.pages.settings_form import answered, closed, if_match_of
+from smarthost.web.pages.paths import HISTORY
+from smarthost.web.pages.settings_form import ORDER, answered, closed, if_match_of
 
 _PAGE = "history"
 _SHOWN = 20
 """Revisions on a page."""
 _SECRETS = frozenset({"credentialsUserPassword", "oauth2"})
 """They are told to be others, and never what they are."""
-_ORDER = (
-    "senderAddress",
-    "senderDisplayName",
-    "host",
-    "port",
-    "enableSSL",
-    "enableAuth",
-    "credentialsUserName",
-    "credentialsUserPassword",
-    "oauth2",
-    "useNtlm",
-)
-"""In which the settings page has the fields."""
 
 Settings = Mapping[str, Any]
 
@@ -156,7 +143,7 @@ def _entry(
 
 
 def _restoring(now: Settings, then: Settings) -> Step | None:
-    step = _step(now, then, [name for name in _ORDER if now.get(name) != then.get(name)])
+    step = _step(now, then, [name for name in ORDER if now.get(name) != then.get(name)])
     if step.from_default and step.to_default:
         return None
     # With the same settings there may be another password.
@@ -169,9 +156,9 @@ def _step(before: Settings | None, after: Settings, changed: list[str]) -> Step:
     if to_default:
         names = []
     elif from_default:
-        names = [name for name in _ORDER if _is_said(name, after, changed)]
+        names = [name for name in ORDER if _is_said(name, after, changed)]
     else:
-        names = [name for name in _ORDER if name in changed]
+        names = [name for name in ORDER if name in changed]
     old = {} if from_default or before is None else before
     return Step(
         from_default=from_default,

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from smarthost.web.pages.family import KEYS
 from smarthost.web.pages.form import Form
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
+from smarthost.web.pages.paths import KEYS
 from smarthost.web.pages.settings_form import in_order
 from smarthost.web.pages.snippets import SubmissionDoor, snippets
 

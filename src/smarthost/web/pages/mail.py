@@ -13,10 +13,10 @@ from smarthost.clock import moment
 from smarthost.ids import made_at
 from smarthost.mail_queue.mail_log.model import Standing
 from smarthost.web.pages import mail_charts
-from smarthost.web.pages.family import MAIL
 from smarthost.web.pages.mail_query import AT_ONCE, FILTERS, LogQuery, Period
 from smarthost.web.pages.mail_rows import KINDS, rows_of
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
+from smarthost.web.pages.paths import MAIL
 
 _PAGE = "mail"
 _NOT_THEIRS = (HTTPStatus.FORBIDDEN, HTTPStatus.PAYMENT_REQUIRED)

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from smarthost.web.pages.family import MAIL
 from smarthost.web.pages.form import Form
+from smarthost.web.pages.paths import MAIL
 
 AT_ONCE = 50
 """Messages on a page."""

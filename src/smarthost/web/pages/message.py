@@ -14,7 +14,6 @@ from smarthost.clock import Clock, moment
 from smarthost.mail_queue.accepted.model import NoSuchMessageError
 from smarthost.web.emails.asked import INVALID_PARAMETER
 from smarthost.web.errors import RequestError
-from smarthost.web.pages.family import MAIL
 from smarthost.web.pages.mail_rows import KINDS, state_of
 from smarthost.web.pages.message_values import (
     FEW,
@@ -29,6 +28,7 @@ from smarthost.web.pages.message_values import (
     together,
 )
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect, Told
+from smarthost.web.pages.paths import MAIL
 
 _PAGE = "message"
 _PATH = f"{MAIL}/{{id}}"

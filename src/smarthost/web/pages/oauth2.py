@@ -3,9 +3,9 @@
 A consent is a plain link to the provider's page: no form of ours may be sent on to another site.
 """
 
-from smarthost.web.pages.family import OAUTH2
 from smarthost.web.pages.oauth2_form import body_of, oauth2_page
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
+from smarthost.web.pages.paths import OAUTH2
 from smarthost.web.pages.settings_form import if_match_of
 
 

@@ -16,6 +16,9 @@ from smarthost.web.errors import Refusal
 from smarthost.web.pages.form import Form
 from smarthost.web.proxies import Client
 
+REFUSAL = "refusal"
+"""The page that says why there is none."""
+
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What an operation answered."""

@@ -9,7 +9,6 @@ from http import HTTPStatus
 
 import falcon.asgi
 
-from smarthost.audit.model import Actor
 from smarthost.clock import Clock
 from smarthost.network import rate_key
 from smarthost.portals.access import refuse_suspended
@@ -144,11 +143,7 @@ class PagePipeline:
         path: dict[str, str],
     ) -> PageCall:
         exchange = Exchange.of(request)
-        actor = Actor(
-            name="nobody" if caller is None else caller.user.email,
-            address=exchange.client.address,
-            request_id=exchange.request_id,
-        )
+        actor = exchange.actor
         encoded = await read_form(request, LARGEST_FORM) if page.method == "POST" else b""
         return PageCall(
             portal=portal,

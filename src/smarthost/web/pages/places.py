@@ -6,7 +6,7 @@ What says where is written by others: an address that somebody was lured to, a f
 import re
 from urllib.parse import urlencode, urlsplit
 
-from smarthost.web.pages.family import HOME, PLACES, SIGN_IN
+from smarthost.web.pages.paths import HOME, PLACES, SIGN_IN
 
 _LONGEST = 1000
 """Characters; a longer address is not worth coming back to."""

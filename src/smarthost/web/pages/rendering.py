@@ -16,9 +16,8 @@ from markupsafe import Markup
 from smarthost.explanations.page_words import Entries, counted, filled, page_words
 from smarthost.web.errors import Refusal
 from smarthost.web.pages.assets import Assets
-from smarthost.web.pages.family import REFUSAL
 from smarthost.web.pages.field_names import without_names
-from smarthost.web.pages.page import Html, Reader
+from smarthost.web.pages.page import REFUSAL, Html, Reader
 from smarthost.web.pages.remote_text import remote, shortened, visible
 
 _FRAME = "frame"

@@ -5,8 +5,8 @@ is lost by a refusal, but for the password.
 """
 
 from smarthost.web.openapi.headers import NOTICE
-from smarthost.web.pages.family import SETTINGS
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
+from smarthost.web.pages.paths import SETTINGS
 from smarthost.web.pages.settings_form import (
     body_of,
     if_match_of,

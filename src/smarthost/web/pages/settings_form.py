@@ -30,7 +30,7 @@ BOXES = ("enableSSL", "enableAuth", "useNtlm")
 PASSWORD = "credentialsUserPassword"  # noqa: S105 - the name of a field
 REVISION = "revision"
 
-_ORDER = (
+ORDER = (
     "senderAddress",
     "senderDisplayName",
     "host",
@@ -39,6 +39,7 @@ _ORDER = (
     "enableAuth",
     "credentialsUserName",
     PASSWORD,
+    "oauth2",
     "useNtlm",
 )
 """In which the page has them."""
@@ -106,7 +107,7 @@ async def settings_page(
         "in_force": in_force,
         "stored": _stored(in_force, oauth2),
         "oauth2": oauth2,
-        "faults": in_order({**(faults or {}), **_fields(refusal)}, _ORDER),
+        "faults": in_order({**(faults or {}), **_fields(refusal)}, ORDER),
         "message": None if refusal is None or since or refusal.fields else refusal.message,
         "done": notice,
         "check": check,

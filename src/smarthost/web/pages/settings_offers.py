@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from smarthost.web.errors import RequestError
-from smarthost.web.pages.family import SETTINGS
 from smarthost.web.pages.form import Form
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall
+from smarthost.web.pages.paths import SETTINGS
 from smarthost.web.pages.settings_form import settings_page, values_of_form
 
 OFFERS = f"{SETTINGS}/offers"

@@ -9,8 +9,8 @@ from http import HTTPStatus
 from smarthost.secret import Secret
 from smarthost.web.errors import Refusal
 from smarthost.web.pages.cookie import no_cookie, session_cookie
-from smarthost.web.pages.family import HOME, MAIL, SETTINGS, SIGN_IN
 from smarthost.web.pages.page import AskedInVainError, Html, Page, PageCall, Redirect
+from smarthost.web.pages.paths import HOME, MAIL, SETTINGS, SIGN_IN
 from smarthost.web.pages.places import place, sign_in_first
 
 SIGN_OUT = "/sign-out"

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from smarthost.portals.sign_in.links.model import LINK_MINUTES
 from smarthost.portals.sign_in.links.store import SignInLinks
 from smarthost.secret import Secret
-from smarthost.web.pages.family import HOME
 from smarthost.web.pages.page import Html, Page, PageCall, Redirect
+from smarthost.web.pages.paths import HOME
 from smarthost.web.pages.signing_in import signed_in
 from smarthost.web.sign_in_link import SIGN_IN_LINK_PATH
 

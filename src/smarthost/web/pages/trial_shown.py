@@ -8,8 +8,8 @@ from smarthost.clock import moment
 from smarthost.delivery.outcome import Step
 from smarthost.ids import made_at
 from smarthost.relay_check.stages import stage_of
-from smarthost.web.pages.family import SETTINGS
 from smarthost.web.pages.page import Html, PageCall
+from smarthost.web.pages.paths import SETTINGS
 
 _FOLLOWED = "test"
 _JOINED = "joined"

@@ -1,0 +1,1 @@
+"""Events that a portal's receiver has not taken yet."""
