@@ -9,7 +9,8 @@ from servers.postgresql import USER
 from tests.journeys.sink import until
 from tests.postgresql_server import PostgresqlServer
 
-_WAIT_FOR_IT = "ALTER SYSTEM SET synchronous_standby_names = '*'"
+_WAIT_FOR = "ALTER SYSTEM SET synchronous_standby_names = '{names}'"
+_WAITS_FOR = "SELECT current_setting('synchronous_standby_names')"
 _RELOAD = "SELECT pg_reload_conf()"
 _SYNCHRONOUS = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
 
@@ -34,9 +35,14 @@ class Pair:
         free.unlink(missing_ok=True)
         free.symlink_to(standby.folder)
         # From here on, so that the standby waits for none when it has taken over.
-        self.primary.run_sql(_WAIT_FOR_IT, _RELOAD)
+        self.wait_for("*")
         until(lambda: self.primary.run_sql(_SYNCHRONOUS) == [(1,)])
         return standby
+
+    def wait_for(self, names: str) -> None:
+        """Have every session of the primary that is made from now on wait for these standbys."""
+        self.primary.run_sql(_WAIT_FOR.format(names=names), _RELOAD)
+        until(lambda: self.primary.run_sql(_WAITS_FOR) == [(names,)])
 
     def take_over(self) -> None:
         """Have the standby take over; the other one is none from then on."""
