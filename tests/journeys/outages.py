@@ -175,7 +175,7 @@ def _cut_one_off(
         linked.join(cut)
         back = asking.wait_back()
         cluster.still = None
-        assert cluster.nodes[cut].events("was cut off from the other nodes")
+        cluster.nodes[cut].wait_for("was cut off from the other nodes")
         assert not any(
             cluster.nodes[number].events("was cut off from the other nodes") for number in others
         ), "they were there all the time"
