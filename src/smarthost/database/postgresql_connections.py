@@ -168,7 +168,7 @@ class Connections:
             found = await self._find(anew=True)
         except NoPrimaryError as error:
             at = self._primary.host
-            return at is not None and isinstance(error.faults[at], asyncpg.PostgresError)
+            return at is not None and isinstance(error.faults.get(at), asyncpg.PostgresError)
         found.connection.terminate()
         return True
 
