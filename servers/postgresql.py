@@ -48,12 +48,17 @@ class Server:
     """Runs from its making to `stop`."""
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str], under: Sequence[str] = ()
+        self,
+        folder: Path,
+        settings: Mapping[str, str],
+        under: Sequence[str] = (),
+        *,
+        standby_of: "Server | None" = None,
     ) -> None:
         """Make its files in `folder`, which is there, empty and its own, and start it.
 
         `settings` are as in postgresql.conf; what they leave out is as PostgreSQL has it. `under`
-        is a command that starts it.
+        is a command that starts it. A standby streams what another one writes.
         """
         binaries = find_binaries()
         assert binaries is not None, "PostgreSQL is not installed"
@@ -69,8 +74,12 @@ class Server:
             self._as_user.extend(ids)
         private = {"listen_addresses": "", "unix_socket_directories": str(folder)}
         self._settings = {**private, **settings}
-        self._run("initdb", "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8",
-                  "--no-locale", "--no-sync", "--no-instructions")  # fmt: skip
+        if standby_of is None:
+            self._run("initdb", "-D", self._data, "-U", USER, "-A", "trust", "-E", "UTF8",
+                      "--no-locale", "--no-sync", "--no-instructions")  # fmt: skip
+        else:
+            self._run("pg_basebackup", "-D", self._data, "-d", standby_of.url("postgres"),
+                      "--write-recovery-conf", "--checkpoint=fast", "--no-sync")  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -103,6 +112,10 @@ class Server:
         if process is not None:
             process.send_signal(3 if crash else 2)
             process.wait(60)
+
+    def promote(self) -> None:
+        """Have a standby take over; return when it takes changes."""
+        self._run("pg_ctl", "promote", "-D", self._data, "-w")
 
     def remove(self) -> None:
         """End it for good."""

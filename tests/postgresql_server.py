@@ -33,25 +33,42 @@ _SETTINGS = {
 class PostgresqlServer(Server):
     """Runs from its making to `stop`."""
 
-    def __init__(self, under: Sequence[str] = (), **settings: str) -> None:
+    def __init__(
+        self,
+        under: Sequence[str] = (),
+        *,
+        standby_of: Server | None = None,
+        **settings: str,
+    ) -> None:
         """`settings` are added to those of tests; `under` is a command that starts it."""
         _remove_dead()
         folder = tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-", dir=_folder_for_files())
-        super().__init__(Path(folder), {**_SETTINGS, **settings}, under)
+        super().__init__(Path(folder), {**_SETTINGS, **settings}, under, standby_of=standby_of)
 
     @contextlib.contextmanager
     def still(self) -> Iterator[None]:
         """Have it stand still, with all that it was asked: nothing is answered, nothing closed."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        # It goes first and comes back last, so that it begins nothing else meanwhile.
-        processes = [self.pid, *map(int, children)]
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        processes = self._stand_still()
         try:
             yield
         finally:
             for process in reversed(processes):
                 os.kill(process, signal.SIGCONT)
+
+    def lose(self) -> None:
+        """Have it gone at once, with all its processes, as when its machine loses its power."""
+        for process in self._stand_still():
+            os.kill(process, signal.SIGKILL)
+        self.stop(crash=True)
+
+    def _stand_still(self) -> list[int]:
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        # It goes first and comes back last, so that it begins nothing else meanwhile.
+        processes = [self.pid, *map(int, children)]
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):  # a session that has just ended
+                os.kill(process, signal.SIGSTOP)
+        return processes
 
 
 def _folder_for_files() -> str | None:

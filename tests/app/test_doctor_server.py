@@ -81,6 +81,7 @@ async def test_a_sound_server_has_only_good_findings(
         "way to the server",
         "TLS to the server",
         "pooler",
+        "standbys",
         "rights",
         "order of text",
         "server's clock",

@@ -91,6 +91,15 @@ async def test_a_server_that_is_not_there_is_told_with_its_name_and_no_password(
     assert "c4n4ry" not in told
 
 
+async def test_of_several_servers_each_is_told_and_no_password() -> None:
+    told = await said("postgresql://me:c4n4ry@127.0.0.1:1,[::1]:2/mail?sslmode=require")
+    assert told.startswith(
+        "The database mail on 127.0.0.1:1,[::1]:2 has no primary: 127.0.0.1:1 c"
+    )
+    assert " [::1]:2 cannot be reached: " in told
+    assert "c4n4ry" not in told
+
+
 async def test_a_database_that_is_not_there_is_told(url: str) -> None:
     assert "is not there" in await said(url.replace("@/d", "@/no_d"))
 

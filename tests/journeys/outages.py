@@ -37,7 +37,7 @@ TAKE_OVER_SECONDS = 10.0
 """Within which other nodes have the mail of one that was cut off: 5 of them it may be silent."""
 RECOVERY_SECONDS = 15.0
 """Within which a node answers as ever, once its server is back."""
-_SOME = 30
+SOME = 30
 _MARKS = "abcde"
 """Of e-mails that are sent at once to one node."""
 _BETWEEN_SECONDS = 0.2
@@ -164,7 +164,7 @@ def stop_a_server_of_its_own(folder: Path, seconds: float) -> Told:
 def _cut_one_off(
     cluster: Cluster, linked: LinkedServer, relay: Postfix, seconds: float, *, wait: bool
 ) -> Told:
-    with _loaded(cluster, relay):
+    with loaded(cluster, relay):
         cut = _cut_in_the_middle(cluster, linked)
         others = [number for number in range(NODES) if number != cut]
         asking = Asking(cluster, [cut])
@@ -180,37 +180,39 @@ def _cut_one_off(
             cluster.nodes[number].events("was cut off from the other nodes") for number in others
         ), "they were there all the time"
         until(lambda: len(cluster.ask(PRESENT)) == NODES)
-        cluster.wait_for_more(_SOME)
-    return _ended(cluster, relay, asking, back)
+        cluster.wait_for_more(SOME)
+    return ended(cluster, relay, asking, back)
 
 
 def _stop_the_server(cluster: Cluster, relay: Postfix, seconds: float) -> Told:
-    with _loaded(cluster, relay):
+    with loaded(cluster, relay):
         asking = Asking(cluster, range(NODES))
         with cluster.server.still():
             asking.meanwhile(seconds)
         back = asking.wait_back()
-        cluster.wait_for_more(_SOME)
+        cluster.wait_for_more(SOME)
         cluster.server.stop(crash=True)
         asking.meanwhile(_CRASHED_SECONDS)
         cluster.server.start()
         back = max(back, asking.wait_back())
-        cluster.wait_for_more(_SOME)
-    return _ended(cluster, relay, asking, back)
+        cluster.wait_for_more(SOME)
+    return ended(cluster, relay, asking, back)
 
 
 @contextlib.contextmanager
-def _loaded(cluster: Cluster, relay: Postfix) -> Iterator[None]:
+def loaded(cluster: Cluster, relay: Postfix) -> Iterator[None]:
+    """Have all nodes run, and clients send through them."""
     for number in range(NODES):
         cluster.start(number)
     for _ in cluster.tenants:
         cluster.save(0, relay.services["clear"][1])
     with cluster.under_load():
-        cluster.wait_for_more(_SOME)
+        cluster.wait_for_more(SOME)
         yield
 
 
-def _ended(cluster: Cluster, relay: Postfix, asking: Asking, back: float) -> Told:
+def ended(cluster: Cluster, relay: Postfix, asking: Asking, back: float) -> Told:
+    """Wait for the end of all mail, check the account of it, and stop all nodes."""
     cluster.wait_drained(0)
     twice = cluster.account(relay)
     for node in cluster.nodes:
@@ -241,7 +243,7 @@ def _go_on_without(cluster: Cluster, cut: int, others: Sequence[int], *, wait: b
         lambda: any(cluster.nodes[number].events("a node is gone", **gone) for number in others),
         TAKE_OVER_SECONDS,
     )
-    cluster.wait_for_more(_SOME)
+    cluster.wait_for_more(SOME)
     until(lambda: len(cluster.ask(PRESENT)) == NODES - 1)
     for sql in () if wait else (END_LEASES, SHOW_TURNS):
         cluster.ask(sql)

@@ -2,7 +2,8 @@
 
 An upgrade of the first store is killed at every statement, on both engines. Then nodes on one
 PostgreSQL are killed, and cut off from it, 100 times; for a minute the network of one of them is
-cut, and for another their server stands still. It stops at the first account that does not close;
+cut, and for another their server stands still; and their server is lost, and replaced by its
+standby, ten times there and back. It stops at the first account that does not close;
 the seed of a service's kills is the last one told.
 """
 
@@ -20,6 +21,7 @@ from servers.postgresql import find_binaries
 from tests.database.dying import kill_upgrades
 from tests.engines import stop_server
 from tests.journeys.cluster import cluster_in, kill_stop_and_cut_off
+from tests.journeys.failover import lose_at_once, lose_servers, lose_silently
 from tests.journeys.killing import Account, kill_often
 from tests.journeys.outages import (
     cut_one_off_apart,
@@ -30,6 +32,7 @@ from tests.journeys.outages import (
 KILLS = 1_000
 KILLS_OF_NODES = 100
 OUTAGE_SECONDS = 60.0
+FAILOVERS = 20
 _OF_ONE_INSTALLATION = 50
 _SIDE_BY_SIDE = 2
 
@@ -40,6 +43,7 @@ def main() -> None:
     parser.add_argument("--kills-of-nodes", type=int, default=KILLS_OF_NODES)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--outage-seconds", type=float, default=OUTAGE_SECONDS)
+    parser.add_argument("--failovers", type=int, default=FAILOVERS)
     asked = parser.parse_args()
     if asked.kills:
         _kill_services(asked.kills, asked.seed)
@@ -49,6 +53,8 @@ def main() -> None:
     if asked.outage_seconds:
         _with_server("a cut network", partial(_cut_network, asked.outage_seconds))
         _with_server("a server that stands still", partial(_stop_server, asked.outage_seconds))
+    if asked.failovers:
+        _with_server("failovers", partial(_lose_servers, asked.failovers))
 
 
 def _kill_upgrades() -> None:
@@ -111,6 +117,13 @@ def _stop_server(seconds: float) -> str:
     with tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder:
         told = stop_a_server_of_its_own(Path(folder), seconds)
     return f"a server that stood still for {seconds} s, and crashed: {told}"
+
+
+def _lose_servers(times: int) -> str:
+    losses = [(lose_silently, lose_at_once)[number % 2] for number in range(times)]
+    with tempfile.TemporaryDirectory(prefix="smarthost-soak-") as folder:
+        told = lose_servers(Path(folder), losses, wait=True)
+    return f"{times} losses of the server: {told}"
 
 
 def _killed(seed: int) -> Account:

@@ -3,6 +3,7 @@
 from smarthost.app.doctor_nodes import check_nodes
 from smarthost.app.doctor_schema import check_schema
 from smarthost.app.doctor_session import check_session
+from smarthost.app.doctor_standbys import check_standbys
 from smarthost.app.doctor_vacuum import check_vacuum
 from smarthost.app.finding import Finding, bad, good
 from smarthost.app.opening import UNFINISHED_COPY
@@ -41,6 +42,7 @@ async def check_server(database: Database, url: Secret, clock: Clock) -> list[Fi
         _settings(standing),
         _way(took),
         *await check_session(database, url),
+        await check_standbys(database, url),
         _rights(await rights_of(database)),
         await check_collation(database, standing.major),
         _clocks(standing.now - (before + took // 2)),

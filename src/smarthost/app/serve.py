@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from smarthost.app.crew import Alone
+from smarthost.app.doctor_standbys import check_standbys
 from smarthost.app.first_start import FirstStart, initialise
 from smarthost.app.node import Node, live_certificate
 from smarthost.app.opening import NotInitialisedError
@@ -122,6 +123,7 @@ async def begin(
 
     Raises `NotInitialisedError`, `SeveralPortalsError`, `StoreUnavailableError`.
     """
+    await _warn_of_standbys(config, parts)
     first = await _first_start(config, parts)
     portal = first.portal if first else await _standalone_portal(config, parts)
     serving = Serving(
@@ -153,6 +155,14 @@ def service_url(config: Config, portal: Portal, port: int) -> str:
         host = f"{portal.name}.{config.base_domain}"
     scheme = "https" if config.tls is not None and config.http_tls else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+async def _warn_of_standbys(config: Config, parts: Parts) -> None:
+    if config.database_url is None:
+        return
+    found = await check_standbys(parts.database, config.database_url)
+    if not found.ok:
+        log.warning("the database's standbys are to be looked at", reason=found.message)
 
 
 async def _first_start(config: Config, parts: Parts) -> FirstStart | None:

@@ -27,6 +27,10 @@ _OPTIONS = (
     "target_session_attrs",
 )
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PRIMARY = "primary"
+# Without a word libpq takes the first that answers; here the primary is found all the same.
+_ALSO_PRIMARY = ("read-write", "any")
+_PORTS = re.compile(r"[0-9]{0,5}(,[0-9]{0,5})*")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]{1,5})?")
 _ENCODE = "In user name and password, write : / ? # @ % as %3A %2F %3F %23 %40 %25."
 
@@ -65,9 +69,7 @@ def _postgresql(text: str) -> Secret:
         raise InvalidValueError(f"this is not the URL of a server. {_ENCODE}") from None
     if "@" in parts.netloc.rpartition("@")[0] + parts.path:
         faults.append(f"there is an @ too many. {_ENCODE}")
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    if not all(map(_HOST.fullmatch, hosts)):
-        faults.append(f"what follows the : of a host is no port. {_ENCODE}")
+    faults += _host_faults(parts.netloc.rpartition("@")[2], dict(options))
     if not parts.path.strip("/") or "/" in parts.path[1:]:
         faults.append("the name of one database follows the host: postgresql://host/smarthost.")
     if unknown := {name for name, _ in options} - set(_OPTIONS):
@@ -77,6 +79,22 @@ def _postgresql(text: str) -> Secret:
     if faults:
         raise InvalidValueError(*faults)
     return Secret(text)
+
+
+def _host_faults(named: str, options: dict[str, str]) -> list[str]:
+    """Say what is wrong with the hosts before the database's name, or with those of `host=`."""
+    faults = []
+    hosts = (named or options.get("host", "")).split(",")
+    ports = "" if named else options.get("port", "")
+    if not all(map(_HOST.fullmatch, hosts)):
+        faults.append(f"what follows the : of a host is no port. {_ENCODE}")
+    if ports.count(",") not in (0, len(hosts) - 1) or not _PORTS.fullmatch(ports):
+        faults.append("port is one number, or one for each host.")
+    if len(hosts) > 1 and not all(hosts):
+        faults.append("there is a comma too many between hosts.")
+    if options.get("target_session_attrs", _PRIMARY) not in (_PRIMARY, *_ALSO_PRIMARY):
+        faults.append("only the server that takes changes will do: target_session_attrs=primary.")
+    return faults
 
 
 def _refuse() -> NoReturn:

@@ -15,7 +15,7 @@ import structlog
 from smarthost.clock import Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.database.postgresql import PostgresqlDatabase
-from smarthost.database.postgresql_connections import Connection
+from smarthost.database.postgresql_connection import Connection
 from smarthost.database.postgresql_errors import DRIVER_ERRORS
 
 TOGETHER_SECONDS = 0.05

@@ -23,12 +23,8 @@ from smarthost.database.engine import (
     Value,
     Work,
 )
-from smarthost.database.postgresql_connections import (
-    AT_ONCE,
-    LONG_SECONDS,
-    Connection,
-    Connections,
-)
+from smarthost.database.postgresql_connection import Connection
+from smarthost.database.postgresql_connections import AT_ONCE, LONG_SECONDS, Connections
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, AgainError, LostError, told
 from smarthost.database.postgresql_statements import Statements, UnitTransaction
 from smarthost.database.server_clock import ServerClock

@@ -5,95 +5,32 @@ again; the next one is made anew. So a server that was away is there again by it
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
+from smarthost.database.postgresql_connection import Connection
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, LostError, name_of, told
+from smarthost.database.postgresql_hosts import Host, hosts_of
+from smarthost.database.postgresql_primary import (
+    ASK_SECONDS,
+    Found,
+    NoPrimaryError,
+    Primary,
+    StandbyError,
+    Standing,
+    UnfitError,
+)
 from smarthost.database.postgresql_pulse import Pulse
 from smarthost.database.postgresql_tls import tls_fault
 from smarthost.database.server_clock import ServerClock
 from smarthost.secret import Secret
 
-
-class Connection(Protocol):
-    """What is used of asyncpg's connection, which has no types."""
-
-    async def fetch(
-        self,
-        sql: str,
-        *values: object,
-        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
-    ) -> list[tuple[object, ...]]:
-        """Run one statement and return all its rows."""
-        ...
-
-    async def fetchmany(
-        self,
-        sql: str,
-        values: Iterable[Sequence[object]],
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
-    ) -> list[tuple[object, ...]]:
-        """Run one statement for each sequence of values and return all their rows."""
-        ...
-
-    def cursor(
-        self, sql: str, *, prefetch: int, timeout: float | None = None
-    ) -> AsyncIterable[tuple[object, ...]]:
-        """Run one statement in the transaction under way, and give its rows as they are read."""
-        ...
-
-    async def copy_records_to_table(
-        self,
-        table_name: str,
-        *,
-        records: Iterable[tuple[object, ...]],
-        columns: Sequence[str],
-        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
-    ) -> str:
-        """Add rows to a table, by COPY."""
-        ...
-
-    async def execute(
-        self,
-        sql: str,
-        *values: object,
-        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
-    ) -> str:
-        """Run a statement, or a script without values; return the last command's tag."""
-        ...
-
-    async def add_listener(
-        self, channel: str, callback: Callable[[object, int, str, object], None]
-    ) -> None:
-        """Call `callback` with connection, sender's process, channel and words of each message."""
-        ...
-
-    def is_closed(self) -> bool:
-        """Tell whether it is of no use any more."""
-        ...
-
-    def is_in_transaction(self) -> bool:
-        """Tell whether a transaction was begun and not ended."""
-        ...
-
-    def terminate(self) -> None:
-        """Close it without a word."""
-        ...
-
-    async def close(self, *, timeout: float) -> None:  # noqa: ASYNC109 - the driver's own
-        """Close it orderly."""
-        ...
-
-
 AT_ONCE = 10
 """How many connections one process has at the most."""
 
-CONNECT_SECONDS = 5.0
 AWAY_SECONDS = 1.0
 """For so long after a server has not answered at all, whoever wants to connect is told so at once.
 
@@ -131,10 +68,6 @@ _SETTINGS = {
     # So does a second process of the server; starting it takes longer than a page of rows.
     "max_parallel_workers_per_gather": "0",
 }
-_STANDING = """
-SELECT CAST(current_setting('server_version_num') AS INTEGER) / 10000, current_setting('fsync'),
-       current_setting('synchronous_commit'), pg_is_in_recovery(),
-       current_setting('server_encoding')"""
 # Who waits for a lock reads nothing, so it would get the lock though its node is cut off, and then
 # keep it: several of one node one after the other. Some systems cannot look.
 _LOOK_WHETHER_WE_ARE_THERE = """
@@ -158,6 +91,8 @@ class Connections:
         self._url = url
         self._clock = clock
         self.name = name_of(url)
+        self._hosts = hosts_of(url)
+        self._primary = Primary(self._hosts, self._open)
         self._idle: list[Connection] = []
         self._free = asyncio.Semaphore(at_once)
         self._silent_at = float("-inf")
@@ -185,44 +120,56 @@ class Connections:
     async def connect(self) -> Connection:
         """Make a connection beside the others. Raises `StoreUnavailableError`."""
         if self._clock.monotonic() - self._silent_at < AWAY_SECONDS:
-            raise self._told(TimeoutError())
+            raise self._told(self.name, TimeoutError())
         try:
-            connection = await self._open()
-        except DRIVER_ERRORS as error:
-            raise self._told(error) from error
+            found = await self._find()
+        except NoPrimaryError as error:
+            raise self._none(error.faults) from error
+        connection = found.connection
         try:
-            await self._look_over(connection)
+            self._look_over(found.standing)
+            await self._have_it_look_whether_we_are_there(connection)
             await self._measure(connection)
         except BaseException:
             connection.terminate()
             raise
         return connection
 
-    async def _open(self) -> Connection:
+    async def _find(self, *, anew: bool = False) -> Found:
         try:
-            connection: Connection = await asyncpg.connect(
-                self._url.reveal(),
-                timeout=CONNECT_SECONDS,
-                command_timeout=ANSWER_SECONDS,
-                # Statements are constants, a few hundred: each is prepared once and stays so.
-                statement_cache_size=1024,
-                max_cached_statement_lifetime=0,
-                server_settings={**_SETTINGS, "application_name": self._application},
-            )
-        except TimeoutError:
-            self._silent_at = self._clock.monotonic()
+            return await self._primary.find(anew=anew)
+        except NoPrimaryError as error:
+            if any(isinstance(fault, TimeoutError) for fault in error.faults.values()):
+                self._silent_at = self._clock.monotonic()
             raise
+
+    async def _open(self, host: Host) -> Connection:
+        # Of one the driver may know more than the URL says.
+        where = {"host": host.name, "port": host.port} if len(self._hosts) > 1 else {}
+        connection: Connection = await asyncpg.connect(
+            self._url.reveal(),
+            **where,
+            target_session_attrs="any",
+            timeout=ASK_SECONDS,
+            command_timeout=ANSWER_SECONDS,
+            # Statements are constants, a few hundred: each is prepared once and stays so.
+            statement_cache_size=1024,
+            max_cached_statement_lifetime=0,
+            server_settings={**_SETTINGS, "application_name": self._application},
+        )
         return connection
 
     async def _is_there(self) -> bool:
-        """Ask whether the server takes connections, or says at least that it does not."""
+        """Ask whether the server takes connections, or says at least that it does not.
+
+        Where another one has taken over, the connections to the old one end by that.
+        """
         try:
-            connection = await self._open()
-        except asyncpg.PostgresError:
-            return True
-        except DRIVER_ERRORS:
-            return False
-        connection.terminate()
+            found = await self._find(anew=True)
+        except NoPrimaryError as error:
+            at = self._primary.host
+            return at is not None and isinstance(error.faults.get(at), asyncpg.PostgresError)
+        found.connection.terminate()
         return True
 
     def name_sessions(self, node: str) -> None:
@@ -271,35 +218,34 @@ class Connections:
         else:
             self._idle.append(connection)
 
-    async def _look_over(self, connection: Connection) -> None:
-        try:
-            rows = await connection.fetch(_STANDING, timeout=CONNECT_SECONDS)
-            await connection.fetch(_LOOK_WHETHER_WE_ARE_THERE, timeout=CONNECT_SECONDS)
-        except DRIVER_ERRORS as error:
-            raise self._told(error) from error
-        standing: tuple[int, str, str, bool, str] = tuple(rows[0])  # type: ignore[assignment]
-        version, fsync, synchronous_commit, is_standby, encoding = standing
+    def _look_over(self, standing: Standing) -> None:
         self._refuse_unless(
-            version >= OLDEST_SERVER,
-            f"is PostgreSQL {version}; Smarthost needs {OLDEST_SERVER} or newer.",
-        )
-        self._refuse_unless(not is_standby, "is a standby. Name the primary server.")
-        self._refuse_unless(
-            fsync == "on", "loses what it has confirmed when its machine fails: set fsync = on."
+            standing.version >= OLDEST_SERVER,
+            f"is PostgreSQL {standing.version}; Smarthost needs {OLDEST_SERVER} or newer.",
         )
         self._refuse_unless(
-            synchronous_commit != "off",
+            standing.fsync == "on",
+            "loses what it has confirmed when its machine fails: set fsync = on.",
+        )
+        self._refuse_unless(
+            standing.synchronous_commit != "off",
             "confirms what is not on its disk yet: set synchronous_commit = on.",
         )
         self._refuse_unless(
-            encoding == "UTF8",
-            f"has the encoding {encoding}. Make one with: createdb -T template0 -E UTF8",
+            standing.encoding == "UTF8",
+            f"has the encoding {standing.encoding}. Make one with: createdb -T template0 -E UTF8",
         )
+
+    async def _have_it_look_whether_we_are_there(self, connection: Connection) -> None:
+        try:
+            await connection.fetch(_LOOK_WHETHER_WE_ARE_THERE, timeout=ASK_SECONDS)
+        except DRIVER_ERRORS as error:
+            raise self._told(self.name, error) from error
 
     async def _measure(self, connection: Connection) -> None:
         asked_at = self._clock.monotonic()
         try:
-            rows = await connection.fetch(_NOW, timeout=CONNECT_SECONDS)
+            rows = await connection.fetch(_NOW, timeout=ASK_SECONDS)
         except DRIVER_ERRORS as error:
             connection.terminate()
             raise told(self.name, error) from error
@@ -311,13 +257,25 @@ class Connections:
         if not fine:
             raise StoreUnavailableError(f"{self.name} {words}")
 
-    def _told(self, error: Exception) -> StoreUnavailableError:
-        """Return what is to be raised where none could be made: nothing was lost by that."""
+    def _none(self, faults: Mapping[Host, Exception]) -> StoreUnavailableError:
+        """Return what is to be raised where no server can be used: nothing was lost by that."""
+        if len(faults) == 1:
+            (fault,) = faults.values()
+            found = self._told(self.name, fault)
+            is_standby = isinstance(fault, StandbyError)
+            return StoreUnavailableError(f"{found} Name the primary.") if is_standby else found
+        told_of_each = " ".join(str(self._told(str(host), faults[host])) for host in faults)
+        return StoreUnavailableError(f"{self.name} has no primary: {told_of_each}")
+
+    def _told(self, name: str, error: Exception) -> StoreUnavailableError:
+        """Return what is to be raised for one of `DRIVER_ERRORS` or an `UnfitError`."""
+        if isinstance(error, UnfitError):
+            return StoreUnavailableError(f"{name} {error}")
         if fault := tls_fault(self._url, error):
-            return StoreUnavailableError(f"{self.name} {fault}")
-        found = told(self.name, error)
+            return StoreUnavailableError(f"{name} {fault}")
+        found = told(name, error)
         if isinstance(found, LostError):
             return StoreUnavailableError(str(found))
         if isinstance(found, StoreUnavailableError):
             return found
-        return StoreUnavailableError(f"{self.name} cannot be connected to: {found}.")
+        return StoreUnavailableError(f"{name} cannot be connected to: {found}.")

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 
 from smarthost.database.engine import StoreBusyError, StoreFullError, StoreUnavailableError
+from smarthost.database.postgresql_hosts import hosts_of, names_of
 from smarthost.secret import Secret
 
 DRIVER_ERRORS = (
@@ -80,9 +81,8 @@ _MEANINGS = (
 
 def name_of(url: Secret) -> str:
     """Return what an operator knows the database by: its name and its hosts, and no more."""
-    parts = urlsplit(url.reveal())
-    hosts = parts.netloc.rpartition("@")[2] or "this machine"
-    return f"The database {unquote(parts.path.strip('/'))} on {hosts}"
+    name = unquote(urlsplit(url.reveal()).path.strip("/"))
+    return f"The database {name} on {names_of(hosts_of(url))}"
 
 
 def told(name: str, error: Exception) -> Exception:

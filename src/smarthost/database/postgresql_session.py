@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 import asyncpg
 
 from smarthost.database.engine import Database
-from smarthost.database.postgresql_connections import NEEDED_SETTINGS, Connection
+from smarthost.database.postgresql_connection import Connection
+from smarthost.database.postgresql_connections import NEEDED_SETTINGS
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, told
 
 _SESSION = """

@@ -6,7 +6,8 @@ The driver's errors leave here as ours, and a server that does not answer is fou
 from collections.abc import Sequence
 
 from smarthost.database.engine import Row, Value
-from smarthost.database.postgresql_connections import Connection, Connections
+from smarthost.database.postgresql_connection import Connection
+from smarthost.database.postgresql_connections import Connections
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, told
 
 # Advisory locks are the database's, and others may use them there too: these are ours.

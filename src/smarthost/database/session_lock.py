@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from smarthost.clock import Clock
 from smarthost.database.engine import StoreUnavailableError
 from smarthost.database.postgresql import PostgresqlDatabase
-from smarthost.database.postgresql_connections import Connection
+from smarthost.database.postgresql_connection import Connection
 from smarthost.database.postgresql_errors import DRIVER_ERRORS
 
 LONGEST_SECONDS = 60

@@ -14,8 +14,9 @@ from smarthost.database.copy.model import SourceNotReadyError, TargetTakenError
 from smarthost.database.copy.tables import Table, quoted
 from smarthost.database.engine import Row, Value
 from smarthost.database.postgresql import PostgresqlDatabase
-from smarthost.database.postgresql_connections import CONNECT_SECONDS, Connection
+from smarthost.database.postgresql_connection import Connection
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, told
+from smarthost.database.postgresql_primary import ASK_SECONDS
 
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('copy', 7250))"
 # A count of a hundred million rows takes its time, and so does a batch of large bodies.
@@ -121,4 +122,4 @@ async def opened_target(database: PostgresqlDatabase) -> AsyncIterator[Target]:
         connection.terminate()  # it may stand in the middle of something
         raise
     with contextlib.suppress(*DRIVER_ERRORS):
-        await connection.close(timeout=CONNECT_SECONDS)
+        await connection.close(timeout=ASK_SECONDS)

@@ -1,0 +1,248 @@
+"""Finds the one server of a database that takes changes, and holds on to what it has seen.
+
+A standby that takes over begins a timeline, whose number is higher than its primary's. So where a
+failed primary comes back as one, since nobody has told it of its successor, it is known by its
+number: of several the newest is used, and whoever has seen that never goes back. Two standbys
+that took over from the same one have the same number, and cannot be told apart so.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import NamedTuple
+from weakref import WeakSet
+
+import asyncpg
+import structlog
+
+from smarthost.database.postgresql_connection import Connection
+from smarthost.database.postgresql_errors import DRIVER_ERRORS
+from smarthost.database.postgresql_hosts import Host
+
+ASK_SECONDS = 5.0
+"""How long one server may take for an answer."""
+KNOWN_SECONDS = 1.0
+"""How long the one that was the primary may take before others are asked too."""
+OTHERS_SECONDS = 1.0
+"""How long the others are waited for when one was found, which may have been replaced."""
+
+_STANDING = """
+SELECT CAST(current_setting('server_version_num') AS INTEGER) / 10000, current_setting('fsync'),
+       current_setting('synchronous_commit'), pg_is_in_recovery(),
+       current_setting('transaction_read_only') = 'on', current_setting('server_encoding')"""
+# Every user may ask for both, unless somebody has taken the right away; a few services that speak
+# PostgreSQL's protocol have no such log.
+_HISTORY = """
+SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8)
+FROM pg_control_system()"""
+
+log = structlog.get_logger("smarthost.database")
+
+
+class Standing(NamedTuple):
+    """What a server says of itself."""
+
+    version: int
+    fsync: str
+    synchronous_commit: str
+    is_standby: bool
+    is_read_only: bool
+    encoding: str
+
+
+class History(NamedTuple):
+    """Whose changes a server has."""
+
+    system: int
+    """The same for a server and all that were copied from it."""
+    timeline: int
+    """Goes up whenever one of them takes over."""
+
+
+class Found(NamedTuple):
+    """A server that takes changes."""
+
+    connection: Connection
+    host: Host
+    standing: Standing
+    history: History | None
+    """None: it does not tell."""
+
+
+class UnfitError(Exception):
+    """A server that answers and is not to be used; the message goes on behind its name."""
+
+
+class StandbyError(UnfitError):
+    """A server that copies another one."""
+
+
+class NoPrimaryError(Exception):
+    """None of the servers is to be used, for the fault of each."""
+
+    def __init__(self, faults: Mapping[Host, Exception]) -> None:
+        super().__init__("no server takes changes")
+        self.faults = faults
+
+
+class Primary:
+    """Belongs to one event loop."""
+
+    def __init__(
+        self, hosts: tuple[Host, ...], open_at: Callable[[Host], Awaitable[Connection]]
+    ) -> None:
+        """`open_at` connects to a server within `ASK_SECONDS`."""
+        self._hosts = hosts
+        self._open_at = open_at
+        self._history: History | None = None
+        self._sessions: WeakSet[Connection] = WeakSet()
+        self.host: Host | None = None
+        """Where it was when it was last found."""
+
+    async def find(self, *, anew: bool = False) -> Found:
+        """Connect to it. Raises `NoPrimaryError`.
+
+        With `anew`, or if no session is left, all are asked, even where one is known.
+        """
+        found = None if anew else await self._ask_known()
+        if found is None:
+            found = await self._ask_all()
+        self._take(found)
+        return found
+
+    async def _ask_known(self) -> Found | None:
+        one_of_several = self.host is not None and len(self._hosts) > 1
+        if not one_of_several or all(session.is_closed() for session in self._sessions):
+            return None
+        assert self.host is not None  # noqa: S101 - as was just looked at
+        try:
+            async with asyncio.timeout(KNOWN_SECONDS):
+                return await self._ask(self.host)
+        except (*DRIVER_ERRORS, UnfitError):
+            return None
+
+    async def _ask_all(self) -> Found:
+        asking = {asyncio.create_task(self._ask(host)): host for host in self._hosts}
+        try:
+            await _wait_for_newest(set(asking))
+        except asyncio.CancelledError:
+            for one in await _end(asking):
+                one.connection.terminate()
+            raise
+        found = await _end(asking)
+        if not found:
+            raise NoPrimaryError({host: _fault(task) for task, host in asking.items()})
+        newest = max(found, key=self._rank)
+        for one in found:
+            if one is not newest:
+                one.connection.terminate()
+        return newest
+
+    async def _ask(self, host: Host) -> Found:
+        """Connect to one of them. Raises `DRIVER_ERRORS`, `UnfitError`."""
+        connection = await self._open_at(host)
+        try:
+            rows = await connection.fetch(_STANDING, timeout=ASK_SECONDS)
+            standing = Standing(*rows[0])  # type: ignore[arg-type]
+            _refuse_unless_it_takes_changes(standing)
+            history = await _history_of(connection)
+            self._refuse_if_replaced(history)
+        except BaseException:
+            connection.terminate()
+            raise
+        return Found(connection, host, standing, history)
+
+    def _refuse_if_replaced(self, history: History | None) -> None:
+        known = self._history
+        if known is None or history is None or history.system != known.system:
+            return
+        if history.timeline < known.timeline:
+            raise UnfitError(
+                f"was replaced by another server (its timeline is {history.timeline}, of the "
+                f"other {known.timeline}). Stop it, or make it a standby; if it was restored on "
+                "purpose, start Smarthost again."
+            )
+
+    def _rank(self, found: Found) -> tuple[bool, int]:
+        """Tell how much is to be said for one of several that take changes."""
+        if found.history is None:
+            return False, 0
+        is_ours = self._history is None or found.history.system == self._history.system
+        return is_ours, found.history.timeline
+
+    def _take(self, found: Found) -> None:
+        """Hold on to what was found. Raises `NoPrimaryError` if a newer one was meanwhile."""
+        try:
+            self._refuse_if_replaced(found.history)
+        except UnfitError as error:
+            found.connection.terminate()
+            raise NoPrimaryError({found.host: error}) from None
+        if self.host is not None and self._is_another(found):
+            log.warning(
+                "another server of the database has taken over",
+                server=str(found.host),
+                timeline=found.history.timeline if found.history else None,
+            )
+            # An old one that lives would keep for itself what they are told.
+            for session in list(self._sessions):
+                session.terminate()
+        self.host, self._history = found.host, found.history
+        self._sessions.add(found.connection)
+
+    def _is_another(self, found: Found) -> bool:
+        if found.history is None:
+            return found.host != self.host
+        return found.history != self._history
+
+
+def _refuse_unless_it_takes_changes(standing: Standing) -> None:
+    if standing.is_standby:
+        raise StandbyError("is a standby.")
+    if standing.is_read_only:
+        raise UnfitError("takes no changes: default_transaction_read_only is on there.")
+
+
+async def _history_of(connection: Connection) -> History | None:
+    try:
+        rows = await connection.fetch(_HISTORY, timeout=ASK_SECONDS)
+    except asyncpg.PostgresError:
+        if connection.is_closed():
+            raise
+        return None
+    system, timeline = rows[0]
+    return History(int(str(system)), int(str(timeline), 16))
+
+
+async def _wait_for_newest(asking: set[asyncio.Task[Found]]) -> None:
+    """Wait for all that are asked, and not for long once one is found."""
+    loop = asyncio.get_running_loop()
+    until: float | None = None
+    while asking:
+        left = None if until is None else max(0.0, until - loop.time())
+        done, asking = await asyncio.wait(
+            asking, timeout=left, return_when=asyncio.FIRST_COMPLETED
+        )
+        if not done:
+            return
+        if until is None and any(_has_found(task) for task in done):
+            until = loop.time() + OTHERS_SECONDS
+
+
+def _has_found(task: asyncio.Task[Found]) -> bool:
+    return not task.cancelled() and task.exception() is None
+
+
+async def _end(asking: Collection[asyncio.Task[Found]]) -> list[Found]:
+    """Wait for nobody any more; return those that were found."""
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+    return [task.result() for task in asking if _has_found(task)]
+
+
+def _fault(task: asyncio.Task[Found]) -> Exception:
+    """Return why a server that was asked is none to be used; a fault of ours is raised."""
+    error = task.exception()
+    assert error is not None  # noqa: S101 - none was found
+    if isinstance(error, (*DRIVER_ERRORS, UnfitError)):
+        return error
+    raise error

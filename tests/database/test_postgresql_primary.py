@@ -1,0 +1,254 @@
+"""Which of several servers is used: scripted ones here, two real ones at the end."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from smarthost.database.engine import OutcomeUnknownError, StoreUnavailableError
+from smarthost.database.postgresql import PostgresqlDatabase
+from smarthost.database.postgresql_hosts import Host
+from smarthost.database.postgresql_primary import (
+    NoPrimaryError,
+    Primary,
+    StandbyError,
+    UnfitError,
+)
+from smarthost.secret import Secret
+from tests.engines import executing
+from tests.postgresql_pair import Pair, pair_of_servers
+
+SOON = 15.0
+"""Long before a server that does not answer would be given up in line."""
+TAKEN_OVER = "another server of the database has taken over"
+
+
+class Session:
+    """A connection to a scripted server."""
+
+    def __init__(self, server: "Scripted") -> None:
+        self.server = server
+        self.closed = False
+
+    async def fetch(
+        self,
+        sql: str,
+        *_values: object,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own
+    ) -> list[tuple[object, ...]]:
+        assert timeout is not None
+        server = self.server
+        if "pg_is_in_recovery" in sql:
+            return [(15, "on", "on", server.is_standby, server.is_read_only, "UTF8")]
+        if server.timeline is None:
+            raise asyncpg.UndefinedFunctionError("none such")
+        return [(server.system, f"{server.timeline:08X}")]
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def terminate(self) -> None:
+        self.closed = True
+
+
+class Scripted:
+    """A server as it is told to be."""
+
+    def __init__(
+        self, *, timeline: int | None = 1, system: int = 7, is_standby: bool = False
+    ) -> None:
+        self.timeline = timeline
+        self.system = system
+        self.is_standby = is_standby
+        self.is_read_only = False
+        self.is_away = False
+        self.is_silent = False
+        self.sessions: list[Session] = []
+
+    @property
+    def is_left(self) -> bool:
+        return all(session.closed for session in self.sessions)
+
+
+class World:
+    """Servers, by their names, and who looks for the primary among them."""
+
+    def __init__(self, **servers: Scripted) -> None:
+        self.servers = servers
+        self.asked: list[str] = []
+        self.primary = Primary(tuple(Host(name, None) for name in servers), self.open_at)  # type: ignore[arg-type]
+
+    async def open_at(self, host: Host) -> Session:
+        self.asked.append(host.name)
+        server = self.servers[host.name]
+        await asyncio.sleep(0)
+        if server.is_silent:
+            await asyncio.Event().wait()
+        if server.is_away:
+            raise ConnectionRefusedError(111, "Connection refused")
+        server.sessions.append(Session(server))
+        return server.sessions[-1]
+
+    async def found(self, *, anew: bool = False) -> str:
+        return (await self.primary.find(anew=anew)).host.name
+
+    async def faults(self) -> dict[str, Exception]:
+        with pytest.raises(NoPrimaryError) as caught:
+            await self.primary.find()
+        return {host.name: fault for host, fault in caught.value.faults.items()}
+
+
+async def test_the_one_that_is_no_standby_is_found_and_the_other_left() -> None:
+    world = World(a=Scripted(is_standby=True), b=Scripted())
+    assert await world.found() == "b"
+    assert world.servers["a"].is_left
+    assert not world.servers["b"].is_left
+
+
+async def test_one_that_is_known_is_asked_alone_while_a_session_lives() -> None:
+    world = World(a=Scripted(is_standby=True), b=Scripted())
+    await world.found()
+    world.asked.clear()
+    assert await world.found() == "b"
+    assert world.asked == ["b"]
+    for session in world.servers["b"].sessions:
+        session.terminate()
+    await world.found()
+    assert world.asked == ["b", "a", "b"]
+
+
+async def test_of_several_the_newest_is_used() -> None:
+    world = World(a=Scripted(timeline=2), b=Scripted(timeline=0x10), c=Scripted(timeline=9))
+    assert await world.found() == "b"
+    assert world.servers["a"].is_left
+    assert world.servers["c"].is_left
+
+
+async def test_when_another_one_has_taken_over_no_session_with_the_old_one_is_left() -> None:
+    world = World(a=Scripted(), b=Scripted(is_standby=True))
+    await world.found()
+    await world.found()
+    world.servers["b"] = Scripted(timeline=2)
+    with capture_logs() as logs:
+        assert await world.found(anew=True) == "b"
+    assert [(line["event"], line["server"], line["timeline"]) for line in logs] == [
+        (TAKEN_OVER, "b", 2)
+    ]
+    assert world.servers["a"].is_left
+
+
+async def test_whoever_has_seen_the_new_one_never_goes_back() -> None:
+    world = World(a=Scripted(), b=Scripted(timeline=2))
+    await world.found()
+    world.servers["b"].is_away = True
+    faults = await world.faults()
+    assert "was replaced by another server (its timeline is 1, of the other 2)" in str(faults["a"])
+    assert isinstance(faults["a"], UnfitError)
+    assert isinstance(faults["b"], ConnectionRefusedError)
+    assert world.servers["a"].is_left
+
+
+async def test_the_same_server_after_a_restart_is_the_same() -> None:
+    world = World(a=Scripted())
+    with capture_logs() as logs:
+        await world.found()
+        session = world.servers["a"].sessions[0]
+        assert await world.found() == "a"
+    assert (logs, session.closed) == ([], False)
+
+
+async def test_a_server_of_another_origin_is_used_only_where_ours_is_not() -> None:
+    world = World(a=Scripted(), b=Scripted(system=8, timeline=5, is_standby=True))
+    await world.found()
+    world.servers["b"].is_standby = False
+    assert await world.found(anew=True) == "a"
+    world.servers["a"].is_away = True
+    assert await world.found() == "b"
+
+
+async def test_one_that_tells_no_timeline_is_known_by_its_place() -> None:
+    world = World(a=Scripted(timeline=None), b=Scripted(timeline=None, is_standby=True))
+    assert await world.found() == "a"
+    assert await world.found(anew=True) == "a"
+    assert len([one for one in world.servers["a"].sessions if not one.closed]) == 2
+    world.servers["a"].is_silent = True
+    world.servers["b"].is_standby = False
+    assert await world.found(anew=True) == "b"
+    assert world.servers["a"].is_left
+
+
+async def test_one_that_does_not_answer_is_not_waited_for() -> None:
+    world = World(a=Scripted(), b=Scripted())
+    world.servers["a"].is_silent = True
+    began = time.monotonic()
+    assert await world.found() == "b"
+    assert time.monotonic() - began < SOON
+
+
+async def test_where_none_takes_changes_each_is_told() -> None:
+    world = World(a=Scripted(is_standby=True), b=Scripted(), c=Scripted())
+    world.servers["b"].is_read_only = True
+    world.servers["c"].is_away = True
+    faults = await world.faults()
+    assert isinstance(faults["a"], StandbyError)
+    assert "default_transaction_read_only" in str(faults["b"])
+    assert isinstance(faults["c"], ConnectionRefusedError)
+    assert all(server.is_left for server in world.servers.values())
+
+
+async def test_a_search_that_is_given_up_leaves_nothing_open() -> None:
+    world = World(a=Scripted(), b=Scripted())
+    world.servers["b"].is_silent = True
+    searching = asyncio.create_task(world.primary.find())
+    while not world.servers["a"].sessions:  # noqa: ASYNC110 - bounded by the test's own time
+        await asyncio.sleep(0)
+    searching.cancel()
+    await asyncio.wait({searching})
+    assert searching.cancelled()
+    assert world.servers["a"].is_left
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    with pair_of_servers() as made:
+        made.primary.run_sql("CREATE TABLE notes (id TEXT NOT NULL PRIMARY KEY)")
+        yield made
+
+
+@pytest.fixture
+async def database(pair: Pair) -> AsyncIterator[PostgresqlDatabase]:
+    opened = PostgresqlDatabase(Secret(pair.url("postgres")))
+    yield opened
+    await opened.close()
+
+
+@pytest.mark.needs("postgres")
+async def test_a_standby_alone_is_refused(pair: Pair) -> None:
+    standby = PostgresqlDatabase(Secret(pair.standby.url("postgres")))
+    with pytest.raises(StoreUnavailableError, match=r"is a standby\. Name the primary\."):
+        await standby.fetch("SELECT 1")
+    await standby.close()
+
+
+@pytest.mark.needs("postgres")
+async def test_what_a_replaced_server_does_not_confirm_is_written_to_its_successor(
+    pair: Pair, database: PostgresqlDatabase
+) -> None:
+    insert = "INSERT INTO notes (id) VALUES ($1)"
+    await database.transact(executing(insert, "before"))
+    pair.take_over()
+    # The old one lives, and answers; but it waits for a standby that is none any more.
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknownError):
+        await database.transact(executing(insert, "behind"))
+    assert time.monotonic() - began < SOON
+    await database.transact(executing(insert, "behind"))
+    assert await database.fetch("SELECT id FROM notes ORDER BY id") == [("before",), ("behind",)]
+    pair.primary.stop()
+    with pytest.raises(StoreUnavailableError, match=r"no primary: .*was replaced by another serv"):
+        await database.fetch("SELECT 1")
+    pair.primary.start()
+    assert await database.fetch("SELECT count(*) FROM notes") == [(2,)]
