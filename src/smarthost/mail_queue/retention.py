@@ -1,11 +1,14 @@
 """Removes what has been kept for long enough, a little at a time.
 
 Contents go first, since they are large and private; the rows that tell what became of a message
-stay for a month. Mail that has not ended is never touched, however old it is.
+stay for a month. Mail that has not ended is never touched, however old it is. What may be old is
+asked for of many portals at once, and removed portal by portal.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 import structlog
@@ -13,10 +16,9 @@ import structlog
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.ids import before_ids_of
-from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.removal.store import Kept, RemovalStore
+from smarthost.mail_queue.rounds.store import Rounds, Some
 from smarthost.mail_queue.statistics.store import StatisticsStore
-from smarthost.mail_queue.turns.store import all_portals
 
 log = structlog.get_logger("smarthost.mail_queue")
 
@@ -57,7 +59,7 @@ class Retention:
         is_ours: Callable[[], bool],
     ) -> None:
         """`is_ours` tells whether this process is the one that delivers: one sweeps, not all."""
-        self._database = database
+        self._rounds = Rounds(database)
         self._store = RemovalStore(database)
         self._statistics = StatisticsStore(database)
         self._keep = keep
@@ -80,52 +82,72 @@ class Retention:
     async def sweep(self) -> None:
         """Remove all that has been kept for long enough. Raises `StoreUnavailableError`."""
         now = self._clock.now()
-        for kind in Kind:  # whoever has several is looked at again, and nothing is found
-            async for portal_id in all_portals(self._database, kind):
-                await self._drop_bodies(portal_id, now)
-                await self._remove_messages(portal_id, now)
-                await self._remove_keys(portal_id, now)
-                await self._remove_counts(portal_id, now)
+        async for some in self._rounds.portals():
+            await self._drop_bodies(some, now)
+            await self._remove_messages(some, now)
+            await self._remove_keys(some, now)
+            await self._remove_counts(some, now)
 
-    async def _drop_bodies(self, portal_id: str, now: int) -> None:
-        until, after = (
-            _after_ids_of(now - min(self._keep.sent, self._keep.failed) * MICROSECONDS),
-            "",
-        )
-        while page := await self._store.bodies(portal_id, after, until, PAGE):
-            after = page[-1].message_id
+    async def _drop_bodies(self, some: Some, now: int) -> None:
+        until = _after_ids_of(now - min(self._keep.sent, self._keep.failed) * MICROSECONDS)
+        found = _pages(self._rounds.bodies, self._store.bodies, some, until)
+        async for portal_id, page in found:
             old = [one.message_id for one in page if self._is_content_old(one, now)]
             if old:
                 await self._store.drop_bodies(portal_id, old)
-            await asyncio.sleep(0)
 
-    async def _remove_messages(self, portal_id: str, now: int) -> None:
+    async def _remove_messages(self, some: Some, now: int) -> None:
         last_kept = now - self._keep.rows * MICROSECONDS
-        until, after = _after_ids_of(last_kept), ""
-        while page := await self._store.messages(portal_id, after, until, PAGE):
-            after = page[-1].message_id
+        until = _after_ids_of(last_kept)
+        found = _pages(self._rounds.messages, self._store.messages, some, until)
+        async for portal_id, page in found:
             old = [one for one in page if one.ended and one.ended_at <= last_kept]
             for batch in _batches(old):
                 await self._store.remove_messages(portal_id, batch)
-            await asyncio.sleep(0)
 
-    async def _remove_keys(self, portal_id: str, now: int) -> None:
+    async def _remove_keys(self, some: Some, now: int) -> None:
         until = now - KEYS_SECONDS * MICROSECONDS
-        more = True
-        while more:
-            more = await self._store.remove_keys(portal_id, until, PAGE)
-            await asyncio.sleep(0)
+        for portal_id in await self._rounds.with_keys(some, until):
+            more = True
+            while more:
+                more = await self._store.remove_keys(portal_id, until, PAGE)
+                await asyncio.sleep(0)
 
-    async def _remove_counts(self, portal_id: str, now: int) -> None:
+    async def _remove_counts(self, some: Some, now: int) -> None:
         until = now - COUNTS_SECONDS * MICROSECONDS
-        more = True
-        while more:
-            more = await self._statistics.remove(portal_id, until, PAGE)
-            await asyncio.sleep(0)
+        for portal_id in await self._rounds.with_counts(some, until):
+            more = True
+            while more:
+                more = await self._statistics.remove(portal_id, until, PAGE)
+                await asyncio.sleep(0)
 
     def _is_content_old(self, one: Kept, now: int) -> bool:
         kept = self._keep.sent if one.sent else self._keep.failed
         return one.ended and one.ended_at + kept * MICROSECONDS <= now
+
+
+async def _pages(
+    of_some: Callable[[Some, str, int], Awaitable[list[tuple[str, Kept]]]],
+    of_one: Callable[[str, str, str, int], Awaitable[Sequence[Kept]]],
+    some: Some,
+    until: str,
+) -> AsyncIterator[tuple[str, Sequence[Kept]]]:
+    """Give the messages of ids before `until`, a page of one portal at a time.
+
+    They are asked for of all the portals together; of one that fills a page, the rest by itself.
+    """
+    while found := await of_some(some, until, PAGE):
+        for portal_id, page in groupby(found, key=itemgetter(0)):
+            yield portal_id, [kept for _, kept in page]
+        await asyncio.sleep(0)
+        if len(found) < PAGE:
+            return
+        portal_id, last = found[-1]
+        while rest := await of_one(portal_id, last.message_id, until, PAGE):
+            yield portal_id, rest
+            last = rest[-1]
+            await asyncio.sleep(0)
+        some = some._replace(after=portal_id)
 
 
 def _after_ids_of(at: int) -> str:

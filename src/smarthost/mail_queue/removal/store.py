@@ -78,14 +78,14 @@ class RemovalStore:
     async def bodies(self, portal_id: str, after: str, until: str, at_most: int) -> Sequence[Kept]:
         """Return messages whose content is there."""
         rows = await self._database.fetch(_ENDED_BODIES, portal_id, after, until, at_most)
-        return [_kept(row) for row in rows]
+        return [read_kept(row) for row in rows]
 
     async def messages(
         self, portal_id: str, after: str, until: str, at_most: int
     ) -> Sequence[Kept]:
         """Return messages, but for the portal's last test."""
         rows = await self._database.fetch(_ENDED_MESSAGES, portal_id, after, until, at_most)
-        return [_kept(row) for row in rows]
+        return [read_kept(row) for row in rows]
 
     async def drop_bodies(self, portal_id: str, message_ids: Sequence[str]) -> None:
         """Drop the contents of those of the messages that have ended."""
@@ -121,7 +121,8 @@ class RemovalStore:
         return True
 
 
-def _kept(row: Row) -> Kept:
+def read_kept(row: Row) -> Kept:
+    """Make it from the columns that `_ENDED_BODIES` has, in their order."""
     message_id, recipients, ended, ended_at, sent = row
     return Kept(
         message_id=message_id,
