@@ -6,9 +6,7 @@ asked for of many portals at once, and removed portal by portal.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -16,8 +14,8 @@ import structlog
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.ids import before_ids_of
-from smarthost.mail_queue.removal.store import Kept, RemovalStore
-from smarthost.mail_queue.rounds.store import Rounds, Some
+from smarthost.mail_queue.removal.store import RemovalStore
+from smarthost.mail_queue.rounds.store import Kept, Rounds, Some
 from smarthost.mail_queue.statistics.store import StatisticsStore
 
 log = structlog.get_logger("smarthost.mail_queue")
@@ -31,7 +29,7 @@ COUNTS_SECONDS = 400 * 24 * 60 * 60
 """What became of mail, in numbers: so that a month can be seen beside that of the year before."""
 
 PAGE = 500
-"""How many messages are looked at, and how many rows beside them go, in one turn."""
+"""How many rows go in one turn."""
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +88,7 @@ class Retention:
 
     async def _drop_bodies(self, some: Some, now: int) -> None:
         until = _after_ids_of(now - min(self._keep.sent, self._keep.failed) * MICROSECONDS)
-        found = _pages(self._rounds.bodies, self._store.bodies, some, until)
-        async for portal_id, page in found:
+        async for portal_id, page in self._rounds.bodies(some, until):
             old = [one.message_id for one in page if self._is_content_old(one, now)]
             if old:
                 await self._store.drop_bodies(portal_id, old)
@@ -99,8 +96,7 @@ class Retention:
     async def _remove_messages(self, some: Some, now: int) -> None:
         last_kept = now - self._keep.rows * MICROSECONDS
         until = _after_ids_of(last_kept)
-        found = _pages(self._rounds.messages, self._store.messages, some, until)
-        async for portal_id, page in found:
+        async for portal_id, page in self._rounds.messages(some, until):
             old = [one for one in page if one.ended and one.ended_at <= last_kept]
             for batch in _batches(old):
                 await self._store.remove_messages(portal_id, batch)
@@ -124,30 +120,6 @@ class Retention:
     def _is_content_old(self, one: Kept, now: int) -> bool:
         kept = self._keep.sent if one.sent else self._keep.failed
         return one.ended and one.ended_at + kept * MICROSECONDS <= now
-
-
-async def _pages(
-    of_some: Callable[[Some, str, int], Awaitable[list[tuple[str, Kept]]]],
-    of_one: Callable[[str, str, str, int], Awaitable[Sequence[Kept]]],
-    some: Some,
-    until: str,
-) -> AsyncIterator[tuple[str, Sequence[Kept]]]:
-    """Give the messages of ids before `until`, a page of one portal at a time.
-
-    They are asked for of all the portals together; of one that fills a page, the rest by itself.
-    """
-    while found := await of_some(some, until, PAGE):
-        for portal_id, page in groupby(found, key=itemgetter(0)):
-            yield portal_id, [kept for _, kept in page]
-        await asyncio.sleep(0)
-        if len(found) < PAGE:
-            return
-        portal_id, last = found[-1]
-        while rest := await of_one(portal_id, last.message_id, until, PAGE):
-            yield portal_id, rest
-            last = rest[-1]
-            await asyncio.sleep(0)
-        some = some._replace(after=portal_id)
 
 
 def _after_ids_of(at: int) -> str:

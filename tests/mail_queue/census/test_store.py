@@ -4,6 +4,7 @@ from itertools import count
 
 import pytest
 
+from benchmarks.many_portals import more_portals
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database, Transaction
 from smarthost.mail_queue.census.store import Census, CensusStore
@@ -11,7 +12,7 @@ from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.store import QueueStore
 from tests.mail_queue.clocks import HeldClock
-from tests.mail_queue.many import Asked, more_portals
+from tests.mail_queue.many import Asked
 from tests.mail_queue.messages import submit_mail, submit_test
 from tests.relay_health.held import hold, put_on_hold
 

@@ -1,5 +1,6 @@
 import pytest
 
+from benchmarks.many_portals import more_alike, more_portals
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database, Transaction
 from smarthost.delivery.outcome import Code, Result, Step
@@ -12,7 +13,7 @@ from smarthost.mail_queue.store import QueueStore
 from smarthost.mail_queue.turns.store import let_go
 from tests.clocks import START
 from tests.mail_queue.clocks import HeldClock
-from tests.mail_queue.many import Asked, more_alike, more_portals
+from tests.mail_queue.many import Asked
 from tests.mail_queue.messages import ANNA, BORIS, attempted, submit_mail, submit_test
 
 RECIPIENTS = """
@@ -238,7 +239,8 @@ async def test_a_node_leaves_hundreds_of_portals_at_once(
     node = QueueStore(database, clock, Ids(clock), node="node 1")
     await submit_mail(intake, portal)
     await node.claim(portal, Kind.MAIL, ())
-    await more_alike(database, portal, 1_200)
+    await more_portals(database, portal, 1_200)
+    await more_alike(database, portal)
     left = "SELECT count(*) FROM queue_turns WHERE node IS NOT NULL"
     assert await database.fetch(left) == [(1_201,)]
     asked = Asked(database)

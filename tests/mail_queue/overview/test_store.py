@@ -2,6 +2,7 @@
 
 import pytest
 
+from benchmarks.many_portals import more_alike, more_portals
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database
 from smarthost.mail_queue.intake import Intake
@@ -10,7 +11,7 @@ from smarthost.mail_queue.overview.store import Overview, Standing
 from smarthost.mail_queue.store import QueueStore
 from tests.clocks import START
 from tests.mail_queue.clocks import HeldClock
-from tests.mail_queue.many import Asked, more_alike, more_portals
+from tests.mail_queue.many import Asked
 from tests.mail_queue.messages import ANNA, BORIS, attempted, submit_mail, submit_test
 from tests.mail_queue.states import put
 from tests.relay_health.held import hold, put_on_hold
@@ -99,7 +100,8 @@ async def test_portals_with_mail_cost_a_question_for_a_page_of_it(
 ) -> None:
     await submit_mail(intake, portal)
     await put_on_hold(database, hold(portal, START))
-    await more_alike(database, portal, 1_000)
+    await more_portals(database, portal, 1_000)
+    await more_alike(database, portal)
     asked = Asked(database)
     found = await Overview(asked, 300).standings(clock.now())
     assert len(found) == 1_001

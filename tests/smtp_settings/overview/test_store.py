@@ -2,11 +2,12 @@
 
 import pytest
 
+from benchmarks.many_portals import more_portals
 from smarthost.database.engine import Database
 from smarthost.smtp_settings.model import no_revision
 from smarthost.smtp_settings.overview.store import in_force
 from smarthost.smtp_settings.store import SettingsStore
-from tests.mail_queue.many import Asked, more_portals
+from tests.mail_queue.many import Asked
 from tests.smtp_settings.conftest import ADMIN
 from tests.smtp_settings.relays import draft
 

@@ -18,35 +18,46 @@ from smarthost.mail_queue.holds.store import read_hold
 from smarthost.mail_queue.model import State
 
 PAGE = 5_000
-"""Rows that one statement looks at, and more where a message has many recipients."""
+"""Rows that one statement looks at."""
 
 _PAGE_END = """
-SELECT portal_id, message_id FROM recipients WHERE (portal_id, message_id) > ($1, $2)
-ORDER BY portal_id, message_id LIMIT 1 OFFSET $3"""
-# One row for each portal and state of the page. A message is found in its portal alone.
+SELECT portal_id, message_id, address FROM recipients
+WHERE (portal_id, message_id, address) > ($1, $2, $3)
+ORDER BY portal_id, message_id, address LIMIT 1 OFFSET $4"""
+# One row for each portal and state of the page. The page is cut out by its size: with an upper end
+# PostgreSQL reads half the index for a page in its middle. A message is found in its portal alone,
+# and by a question of its own: of a join it may make a read through all messages.
 _IN_PAGE = """
-SELECT c.portal_id, c.state, c.recipients, c.scheduled, c.restored, m.accepted_at
+SELECT c.portal_id, c.state, c.recipients, c.scheduled, c.restored, (
+    SELECT m.accepted_at FROM messages m WHERE m.portal_id = c.portal_id AND m.id = c.oldest
+)
 FROM (
-    SELECT portal_id, state, count(*) AS recipients,
-           count(CASE WHEN due_at IS NOT NULL AND scheduled_at > $5 THEN 1 END) AS scheduled,
-           count(CASE WHEN held_for = 'restored' THEN 1 END) AS restored,
-           min(CASE WHEN due_at IS NOT NULL AND coalesce(scheduled_at, $5) <= $5
-                    THEN message_id END) AS oldest
-    FROM recipients
-    WHERE (portal_id, message_id) > ($1, $2) AND (portal_id, message_id) <= ($3, $4)
-      AND kind = 'mail'
-    GROUP BY portal_id, state
-) c
-LEFT JOIN messages m ON m.portal_id = c.portal_id AND m.id = c.oldest"""
+    SELECT r.portal_id, r.state, count(*) AS recipients,
+           count(CASE WHEN r.due_at IS NOT NULL AND r.scheduled_at > $8 THEN 1 END) AS scheduled,
+           count(CASE WHEN r.held_for = 'restored' THEN 1 END) AS restored,
+           min(CASE WHEN r.due_at IS NOT NULL AND coalesce(r.scheduled_at, $8) <= $8
+                    THEN r.message_id END) AS oldest
+    FROM (
+        SELECT portal_id, message_id, address, kind, state, due_at, scheduled_at, held_for
+        FROM recipients WHERE (portal_id, message_id, address) > ($1, $2, $3)
+        ORDER BY portal_id, message_id, address LIMIT $7
+    ) r
+    WHERE (r.portal_id, r.message_id, r.address) <= ($4, $5, $6) AND r.kind = 'mail'
+    GROUP BY r.portal_id, r.state
+) c"""
 _HELD_PAGE_END = """
-SELECT portal_id, message_id FROM recipients
-WHERE state = 'held' AND (portal_id, message_id) > ($1, $2)
-ORDER BY portal_id, message_id LIMIT 1 OFFSET $3"""
+SELECT portal_id, message_id, address FROM recipients
+WHERE state = 'held' AND (portal_id, message_id, address) > ($1, $2, $3)
+ORDER BY portal_id, message_id, address LIMIT 1 OFFSET $4"""
 _RESTORED_IN_PAGE = """
-SELECT portal_id, count(*) FROM recipients
-WHERE state = 'held' AND (portal_id, message_id) > ($1, $2)
-  AND (portal_id, message_id) <= ($3, $4) AND held_for = 'restored'
-GROUP BY portal_id"""
+SELECT r.portal_id, count(*)
+FROM (
+    SELECT portal_id, message_id, address, held_for FROM recipients
+    WHERE state = 'held' AND (portal_id, message_id, address) > ($1, $2, $3)
+    ORDER BY portal_id, message_id, address LIMIT $7
+) r
+WHERE (r.portal_id, r.message_id, r.address) <= ($4, $5, $6) AND r.held_for = 'restored'
+GROUP BY r.portal_id"""
 _LAST_SENT = """
 SELECT portal_id, last_sent_at FROM queue_turns WHERE portal_id > $1 AND kind = 'mail'
 ORDER BY portal_id LIMIT $2"""
@@ -55,10 +66,10 @@ SELECT portal_id, revision, default_relay, relay_host, relay_port, since, step, 
        reply, tls, failures, tried_at, probe_at, told_at
 FROM relay_holds WHERE portal_id > $1 ORDER BY portal_id LIMIT $2"""
 
-_Place = tuple[str, str]
-"""A portal and a message of it, as their ids stand in the indexes."""
+_Place = tuple[str, str, str]
+"""A portal, a message of it and a recipient of that, as they stand in the table's key."""
 
-_FIRST, _LAST = ("", ""), ("~", "~")
+_FIRST, _LAST = ("", "", ""), ("~", "", "")
 
 
 class Standing(msgspec.Struct):
@@ -93,7 +104,8 @@ class Overview:
         """
         found: dict[str, Standing] = defaultdict(Standing)
         async for after, until in self._pages(self._page_end):
-            for row in await self._database.fetch(_IN_PAGE, *after, *until, now):
+            page = (*after, *until, self._page)
+            for row in await self._database.fetch(_IN_PAGE, *page, now):
                 _add(found[row[0]], row)
         async for row in self._each(self._holds):
             found[row[0]].hold = read_hold(row)
@@ -106,7 +118,8 @@ class Overview:
         """Return by portal how many recipients are held since they come out of a back-up."""
         found: dict[str, int] = defaultdict(int)
         async for after, until in self._pages(self._held_page_end):
-            for portal_id, count in await self._database.fetch(_RESTORED_IN_PAGE, *after, *until):
+            page = (*after, *until, self._page)
+            for portal_id, count in await self._database.fetch(_RESTORED_IN_PAGE, *page):
                 found[portal_id] += count
         return dict(found)
 
@@ -117,10 +130,10 @@ class Overview:
         return await self._database.fetch(_LAST_SENT, after, self._page)
 
     async def _page_end(self, after: _Place) -> list[Row]:
-        return await self._database.fetch(_PAGE_END, *after, self._page)
+        return await self._database.fetch(_PAGE_END, *after, self._page - 1)
 
     async def _held_page_end(self, after: _Place) -> list[Row]:
-        return await self._database.fetch(_HELD_PAGE_END, *after, self._page)
+        return await self._database.fetch(_HELD_PAGE_END, *after, self._page - 1)
 
     async def _each(self, page: Callable[[str], Awaitable[list[Row]]]) -> AsyncIterator[Row]:
         """Give the rows of a table that has one for a portal."""
@@ -138,7 +151,7 @@ class Overview:
         after: _Place = _FIRST
         while after != _LAST:
             ends = await page_end(after)
-            until = (ends[0][0], ends[0][1]) if ends else _LAST
+            until = (ends[0][0], ends[0][1], ends[0][2]) if ends else _LAST
             yield after, until
             after = until
             await asyncio.sleep(0)

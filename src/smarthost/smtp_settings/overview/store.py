@@ -16,11 +16,14 @@ _IN_FORCE = """
 SELECT p.id, p.name, p.suspended_at, s.portal_id, s.revision, s.action, s.saved_at, s.saved_by,
        s.host, s.port, s.sender_address, s.sender_display_name, s.user_name, s.enable_ssl,
        s.enable_auth, s.use_ntlm, s.oauth2, s.oauth2_revision, s.sealed_password
-FROM portals p
-LEFT JOIN smtp_settings_revisions s ON s.portal_id = p.id AND s.revision = (
-    SELECT max(n.revision) FROM smtp_settings_revisions n WHERE n.portal_id = p.id
-)
-WHERE p.id >= $1 AND p.id <= $2 ORDER BY p.id LIMIT $3"""
+FROM (
+    SELECT i.id, i.name, i.suspended_at, (
+        SELECT max(n.revision) FROM smtp_settings_revisions n WHERE n.portal_id = i.id
+    ) AS newest
+    FROM portals i WHERE i.id >= $1 AND i.id <= $2 ORDER BY i.id LIMIT $3
+) p
+LEFT JOIN smtp_settings_revisions s ON s.portal_id = p.id AND s.revision = p.newest
+ORDER BY p.id"""
 
 PAGE = 500
 """Portals that one statement looks at."""
