@@ -1,9 +1,9 @@
 """How the mail of all portals stands, read by pages of rows, whosever they are.
 
 It is the operator's, and so reads all portals: commands alone use it. A page is a stretch of an
-index from one message to another, whosever they are: with a question for each portal a server of
-20,000 portals was asked for half a minute, with none of them having any mail. What changes
-meanwhile is read or not.
+index from one message to another, whosever they are: with questions for each portal 20,000 of them
+took a server of the same machine nine seconds, with no mail in any. What changes meanwhile is read
+or not.
 """
 
 import asyncio
