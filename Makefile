@@ -45,3 +45,4 @@ bench: ## measures reads, saves, the queue, the SMTP client, a check, the pages,
 	.venv/bin/python -m benchmarks.pages
 	.venv/bin/python -m benchmarks.relay
 	.venv/bin/python -m benchmarks.nodes
+	.venv/bin/python -m benchmarks.portals

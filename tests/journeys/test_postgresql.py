@@ -1,14 +1,18 @@
 """One node on PostgreSQL, as an operator runs it: from the first start to a kill and a restart."""
 
 import asyncio
+import re
+from collections import Counter
+from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from smarthost.database.backup_mark import MAKE_MARK, MARK_NOW
 from tests.cli.program import ADMIN, Program
-from tests.engines import make_database
+from tests.engines import make_database, server
 from tests.journeys.application import Application
 from tests.journeys.served import serving
 from tests.journeys.sink import running_sink
@@ -16,6 +20,19 @@ from tests.journeys.sink import running_sink
 pytestmark = pytest.mark.needs("postgres")
 
 MESSAGES = 60
+STATEMENT = re.compile(r"LOG:  (?:execute [^:]*|statement):\s+(.*)")
+LOOK = "SELECT portal_id, due_at FROM queue_turns"
+BESIDE = (
+    LOOK,
+    "SELECT portal_id FROM",  # what else may be due
+    "INSERT INTO delivering_nodes",
+    "SELECT name, seen_at FROM delivering_nodes",
+    "SELECT count(pg_terminate_backend",
+    "SELECT CAST(",
+    "SELECT set_config",
+    "SELECT 1",
+)
+"""What is asked whether there is a message or not, and of new connections."""
 CONNECTIONS = 5
 """To one relay, at the most."""
 
@@ -66,6 +83,34 @@ def test_back_ups_are_the_servers_and_a_restored_one_holds_its_mail(
     assert "This is a back-up of 2" in program("doctor", **on_server).out
     assert "this database comes out of a back-up" in program("queue", **on_server).err
     assert "This is a back-up" not in program("doctor", **on_server).out
+
+
+def test_a_message_asks_the_server_thirty_to_forty_times(program: Program, url: str) -> None:
+    """As `doctor` says. One that comes alone asks 28 times, and some ten times what is due."""
+    on_server = {"SMARTHOST_DATABASE_URL": url}
+    key = program.init(**on_server)
+    name = urlsplit(url).path.removeprefix("/")
+    asyncio.run(run_statements(url, f"ALTER DATABASE {name} SET log_statement = 'all'"))
+    log = server().folder / "log"
+    sent = count(1)
+    with running_sink() as sink, serving(program, **on_server) as service:
+        application = Application(process=service.client(key))
+        application.save(sink.port, ADMIN)
+
+        def send() -> None:
+            application.send(to="anna@example.org", subject="one of few")
+            sink.wait_for(next(sent))
+
+        for _ in range(3):  # until all connections are there that one message needs
+            send()
+        begin = log.stat().st_size
+        for _ in range(MESSAGES):
+            send()
+    asked = STATEMENT.findall(log.read_bytes()[begin:].decode())
+    own = [sql for sql in asked if not sql.startswith(BESIDE)]
+    due = [sql for sql in asked if sql.startswith(LOOK)]
+    assert 25 * MESSAGES < len(own) < 31 * MESSAGES, Counter(own)
+    assert len(due) > 3 * MESSAGES
 
 
 async def run_statements(url: str, *statements: str) -> None:

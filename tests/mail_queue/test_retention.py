@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from benchmarks.many_portals import more_alike, more_portals
 from smarthost.clock import MICROSECONDS
 from smarthost.database.engine import Database
 from smarthost.delivery.outcome import Code
@@ -14,6 +15,7 @@ from smarthost.mail_queue.retention import SWEEP_SECONDS, Keep, Retention
 from smarthost.mail_queue.store import QueueStore
 from tests.engines import executing
 from tests.mail_queue.clocks import HeldClock
+from tests.mail_queue.many import Asked
 from tests.mail_queue.messages import (
     ANNA,
     BORIS,
@@ -248,7 +250,6 @@ async def test_a_try_that_begins_meanwhile_keeps_what_it_needs(
     await end(database, portal, message_id, State.FAILED, clock)
     clock.advance(365 * DAY)
     old = retention(database, clock)._store
-    assert [one.message_id for one in await old.bodies(portal, "", "~", 9)] == [message_id]
     await put(database, (portal, message_id), State.QUEUED, at=clock.now())
     await old.drop_bodies(portal, [message_id])
     await old.remove_messages(portal, [message_id])
@@ -305,3 +306,49 @@ def test_rows_stay_a_month_or_as_long_as_a_content() -> None:
     assert Keep(sent=0, failed=0).rows == 30 * DAY
     assert Keep(sent=40 * DAY, failed=0).rows == 40 * DAY
     assert Keep(sent=0, failed=50 * DAY).rows == 50 * DAY
+
+
+async def test_a_portal_that_fills_a_page_hides_no_other(
+    intake: Intake, database: Database, portal: str, neighbour: str, clock: HeldClock
+) -> None:
+    for whose, count in ((portal, 1_100), (neighbour, 3)):
+        await intake.submit(
+            whose, [submission(intake, ANNA) for _ in range(count)], by=BY, owner=None
+        )
+    ended = "UPDATE recipients SET state = 'sent', due_at = NULL, ended_at = $1"
+    await database.transact(executing(ended, clock.now()))
+    clock.advance(30 * DAY)
+    await retention(database, clock).sweep()
+    assert await counts(database) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.HELD])
+async def test_a_sweep_asks_once_for_hundreds_of_portals(
+    intake: Intake, database: Database, portal: str, clock: HeldClock, state: State
+) -> None:
+    """Whether they have nothing, or mail whose time is not over."""
+    for _ in range(2):
+        await end(database, portal, await submit_mail(intake, portal), state, clock)
+    clock.advance(HOUR)
+    few, many, full = Asked(database), Asked(database), Asked(database)
+    await Retention(few, KEEP, clock, lambda: True).sweep()
+    await more_portals(database, portal, 400)
+    await Retention(many, KEEP, clock, lambda: True).sweep()
+    assert many.asked == few.asked
+    await database.transact(executing("DELETE FROM portals WHERE id > $1", portal))
+    await more_portals(database, portal, 200)
+    await more_alike(database, portal)
+    await Retention(full, KEEP, clock, lambda: True).sweep()
+    assert full.asked == few.asked
+    assert (await counts(database))[1] == 402
+
+
+async def test_what_is_old_goes_from_each_of_a_thousand_portals(
+    intake: Intake, database: Database, portal: str, clock: HeldClock
+) -> None:
+    await end(database, portal, await submit_mail(intake, portal), State.SENT, clock)
+    await more_portals(database, portal, 1_000)
+    await more_alike(database, portal)
+    clock.advance(HOUR)
+    await retention(database, clock).sweep()
+    assert await counts(database) == [1_001, 0, 1_001, 1]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from benchmarks.many_portals import more_alike, more_portals
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.ids import Ids
 from smarthost.mail.mailbox import parse_mailbox
@@ -22,6 +23,7 @@ from smarthost.relay_health.writer import NoticeWriter
 from smarthost.smtp_settings.store import SettingsStore
 from tests.mail_queue.clocks import HeldClock
 from tests.mail_queue.listed import every_message
+from tests.mail_queue.many import Asked
 from tests.mail_queue.messages import ANNA, BY
 from tests.relay_health.held import SAVED, accept, hold, let_go, put_on_hold
 from tests.suspending import Suspending
@@ -162,6 +164,26 @@ async def test_a_portal_without_administrators_disturbs_nobody(
     await bench.hold(portal)
     await bench.after(120.0)
     assert [len(await bench.told(one)) for one in (neighbour, portal)] == [0, 1]
+
+
+async def test_who_cannot_be_told_is_not_asked_about_again_and_again(
+    bench: Bench, database: Database, portal: Portal, neighbour: Portal
+) -> None:
+    """No administrator, told today already, suspended: it is one question for all of them."""
+    await bench.hold(portal)
+    await bench.hold(neighbour)
+    await more_portals(database, neighbour.id, 300)
+    await more_alike(database, neighbour.id)
+    await bench.after(120.0)
+    assert len(await bench.told(portal)) == 1
+    await let_go(bench.database, portal.id)
+    await bench.hold(portal)
+    bench.clock.advance(120.0)
+    asked, store = Asked(database), bench.notices._store
+    store._database = asked
+    assert await store.to_tell(since=bench.clock.now(), told_by=0, after="", at_most=500) == []
+    await bench.notices.tell_all()
+    assert asked.asked == 2
 
 
 class Faltering(NoticeStore):

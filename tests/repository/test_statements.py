@@ -55,8 +55,27 @@ COUNTED_AT_LARGE = re.compile(
     r".* LIMIT \$3\s+\) counted",
     re.DOTALL,
 )
-# The audit as the operator reads it, of all portals: for commands alone, as a test below proves.
-OF_THE_OPERATOR = "smarthost.audit.reading"
+# What the operator reads of all portals, and the tables that it is read from: for commands alone,
+# as a test below proves.
+OF_THE_OPERATOR = {
+    "smarthost.audit.reading": {"audit_events", "portals"},
+    "smarthost.mail_queue.overview": {"recipients", "messages", "queue_turns", "relay_holds"},
+    "smarthost.smtp_settings.overview": {"portals", "smtp_settings_revisions"},
+}
+OVERVIEWS = ("smarthost.mail_queue.overview", "smarthost.smtp_settings.overview")
+# What is asked of many portals at once before their turn comes, one after the other: which of them
+# have something to be done. Each row says first whose it is, and whatever else is read is of that
+# portal, which stands in the statement and in the way that SQLite goes.
+OF_MANY = ("smarthost.mail_queue.rounds.store.", "smarthost.relay_health.store._TO_TELL")
+# A page of them, from one message to another, each with its own recipients.
+WALKED = re.compile(
+    r"\s*SELECT b\.portal_id, b\.message_id, [^;]*?\s"
+    r"FROM \(\s+SELECT [^;]*? WHERE (?:\(portal_id, message_id\)|\(m\.portal_id, m\.id\))"
+    r" > \(\$1, \$2\) ORDER BY \S+ \S+ LIMIT \$3\s+\) b\s+"
+    r"JOIN recipients r ON r\.portal_id = b\.portal_id AND r\.message_id = b\.message_id\s+"
+    r"GROUP BY b\.portal_id, b\.message_id ORDER BY b\.portal_id, b\.message_id"
+)
+MANY_FROM = re.compile(r"\s*SELECT (\w\.)?(?:id|portal_id)\b.*?\bFROM \w+(?: (\w))?\s", re.DOTALL)
 # Whose a key is that was shown by SMTP, where there is no host name to tell. It tells the portal
 # alone; whether the key is valid is asked in that portal.
 WHOSE_KEY = "SELECT portal_id FROM api_keys WHERE id = $1"
@@ -132,6 +151,39 @@ def texts(tree: ast.AST) -> Iterator[ast.Constant]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and id(node) not in docstrings:
             yield node
+
+
+def of_the_operator(name: str) -> set[str] | None:
+    """The tables that a statement of the operator's may read, None if it is none of those."""
+    return next((may for room, may in OF_THE_OPERATOR.items() if name.startswith(room)), None)
+
+
+def is_of_many(sql: str) -> bool:
+    """Whether each row names its portal first, and whatever else is read is of that one."""
+    found = MANY_FROM.match(sql)
+    if found is None or found[1] != (found[2] and f"{found[2]}.") or " OR " in sql:
+        return False
+    more = re.findall(r"\b(?:FROM|JOIN) (\w+)(?: (\w))?\s", sql)[1:]
+    whose = rf"(?:{found[2]}\.(?:id|portal_id))"
+    return all(
+        re.search(rf"\b{alias}\.(?:id|portal_id) = {whose}", sql) is not None for _, alias in more
+    )
+
+
+def assert_searched(steps: list[str]) -> None:
+    """Every table is searched by its portals, a stretch of an index, and none is read through."""
+    made = {f"SCAN {step.split()[1]}" for step in steps if step.startswith("CO-ROUTINE ")}
+    for step in steps:
+        if step.startswith(("SCAN", "SEARCH")) and step not in made:
+            assert re.search(r"\(\(?(portal_)?id[,=>]", step), step
+
+
+def assert_one_after_the_other(steps: list[str]) -> None:
+    """From one portal on in the order of the index, and for each what is its own."""
+    assert re.match(r"SEARCH \w+ USING .*\((portal_)?id>\?", steps[0]), steps
+    assert not any("TEMP B-TREE" in step for step in steps), steps
+    for step in steps[1:]:
+        assert not step.startswith("S") or "id=?" in step, step
 
 
 def sql_in(found: Iterator[ast.Constant]) -> list[str]:
@@ -245,8 +297,11 @@ def test_it_names_its_portal(name: str, portal_tables: frozenset[str]) -> None:
     assert touched, "a statement without a table that this test can see"
     unknown = touched - portal_tables - OF_THE_INSTALLATION - {"portals"}
     assert not unknown, f"the tables {unknown} have no portal_id: whose are they?"
-    if name.startswith(OF_THE_OPERATOR):
-        assert touched <= {"audit_events", "portals"}
+    if (readable := of_the_operator(name)) is not None:
+        assert touched <= readable
+        return
+    if name.startswith(OF_MANY):
+        assert is_of_many(sql) or WALKED.fullmatch(sql), sql
         return
     if touched <= OF_THE_INSTALLATION or (touched == {"portals"} and PORTALS_AT_LARGE.match(sql)):
         return
@@ -271,7 +326,11 @@ def test_every_row_of_a_portal_is_found_through_the_portal(
     aliases = dict(re.findall(r"\b(?:FROM|JOIN)\s+([a-z0-9_]+)\s+([a-z])\b", sql))
     theirs = portal_tables | {aliases[table] for table in portal_tables & aliases.keys()}
     steps = [str(row[-1]) for row in plan]
-    if name.startswith(OF_THE_OPERATOR) and "portal_id = $" not in STATEMENTS[name]:
+    if name.startswith((*OVERVIEWS, *OF_MANY)):
+        by_pages = name.startswith(OVERVIEWS) or WALKED.fullmatch(STATEMENTS[name])
+        (assert_searched if by_pages else assert_one_after_the_other)(steps)
+        return
+    if of_the_operator(name) is not None and "portal_id = $" not in STATEMENTS[name]:
         # By an event's number or id; of the whole table there is nothing but its last row.
         assert "SEARCH" in steps[0] or sql.endswith("ORDER BY number DESC LIMIT 1"), steps
         assert not any("TEMP B-TREE" in step for step in steps), steps
@@ -300,7 +359,7 @@ def test_what_is_read_of_all_portals_is_read_by_commands_alone() -> None:
     readers = {
         file.relative_to(SOURCE).as_posix()
         for file in SOURCE.rglob("*.py")
-        if OF_THE_OPERATOR in file.read_text(encoding="utf-8")
+        if any(room in file.read_text(encoding="utf-8") for room in OF_THE_OPERATOR)
     }
     outside = {
         name
@@ -309,6 +368,29 @@ def test_what_is_read_of_all_portals_is_read_by_commands_alone() -> None:
     }
     assert readers
     assert outside == set()
+
+
+def test_only_the_queue_goes_round_all_portals() -> None:
+    readers = {
+        file.relative_to(SOURCE).parts[0]
+        for file in SOURCE.rglob("*.py")
+        if "smarthost.mail_queue.rounds" in file.read_text(encoding="utf-8")
+    }
+    assert readers == {"mail_queue"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT r.address FROM portals p JOIN recipients r ON r.portal_id = p.id WHERE p.id > $1",
+        "SELECT p.id FROM portals p JOIN users u ON u.role = 'user' WHERE p.id > $1",
+        "SELECT p.id FROM portals p WHERE EXISTS (SELECT 1 FROM users WHERE id = $1)",
+        "SELECT p.id FROM portals p JOIN users u ON u.portal_id = p.id OR u.id = $1",
+        "SELECT u.portal_id FROM portals p JOIN users u ON u.portal_id = p.id WHERE p.id > $1",
+    ],
+)
+def test_a_look_at_many_portals_that_mixes_them_would_be_seen(sql: str) -> None:
+    assert not is_of_many(sql)
 
 
 @pytest.mark.parametrize(

@@ -15,22 +15,19 @@ from smarthost.app.identity import issuer_client
 from smarthost.app.opening import open_database
 from smarthost.app.restored import CANCEL, RELEASE
 from smarthost.audit.reading.store import AuditReader
-from smarthost.audit.store import AuditLog
 from smarthost.clock import MICROSECONDS, Clock, moment
 from smarthost.config import Config, ConfigError
 from smarthost.database.backup_mark import marked_at
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.identity.key_cache import fetch_keys
 from smarthost.identity.keys import BadIssuerError
-from smarthost.ids import Ids
-from smarthost.mail_queue.accepted.store import MessageStore
-from smarthost.portals.model import Portal
-from smarthost.portals.store import PortalStore
+from smarthost.mail_queue.overview.store import Overview
 from smarthost.smtp.egress import SystemResolver
 from smarthost.smtp_settings.binding.sealing import opened
 from smarthost.smtp_settings.key_ring_file import KeyRingError, load_key_ring
+from smarthost.smtp_settings.overview.store import in_force
 from smarthost.smtp_settings.sealing import KeyRing, SealBrokenError
-from smarthost.smtp_settings.store import SettingsStore, keys_in_use
+from smarthost.smtp_settings.store import keys_in_use
 
 _FIRST_RELEASE = 1_793_491_200 * MICROSECONDS
 """2026-11-01; a clock before this was never set."""
@@ -95,9 +92,8 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
         if findings[0].ok:
             if config.database_url is not None:
                 findings += await check_use(database)
-            portals = await _portals(database, clock)
-            findings.append(await check_restored_mail(database, portals, clock))
-            findings += await check_key_ring(config, database, portals, clock)
+            findings.append(await check_restored_mail(database))
+            findings += await check_key_ring(config, database)
             findings.append(await check_clock(database, clock))
     except StoreUnavailableError as error:
         return [bad("database", str(error))]
@@ -106,7 +102,7 @@ async def check_store(config: Config, clock: Clock) -> list[Finding]:
     return findings
 
 
-async def check_restored_mail(database: Database, portals: list[Portal], clock: Clock) -> Finding:
+async def check_restored_mail(database: Database) -> Finding:
     """Look whether the database is a back-up, or mail waits for a person since it was one."""
     taken_at = await marked_at(database)
     if taken_at is not None:
@@ -115,8 +111,7 @@ async def check_restored_mail(database: Database, portals: list[Portal], clock: 
             f"This is a back-up of {moment(taken_at):%Y-%m-%d %H:%M} UTC, not opened yet: the "
             "first start holds all mail that waited then.",
         )
-    messages = MessageStore(database, AuditLog(clock, Ids(clock)), clock)
-    held = sum([await messages.restored(portal.id) for portal in portals])
+    held = sum((await Overview(database).restored()).values())
     if held:
         return bad(
             "restored mail",
@@ -126,9 +121,7 @@ async def check_restored_mail(database: Database, portals: list[Portal], clock: 
     return good("restored mail", "No mail is held that comes out of a back-up.")
 
 
-async def check_key_ring(
-    config: Config, database: Database, portals: list[Portal], clock: Clock
-) -> list[Finding]:
+async def check_key_ring(config: Config, database: Database) -> list[Finding]:
     """Look whether the ring loads, has every key that was used, and opens every password."""
     path = config.keyring_file
     try:
@@ -140,31 +133,27 @@ async def check_key_ring(
         return [bad("key ring", f"{words} Restore the file that has them.")]
     return [
         good("key ring", f"{path} has every key that this database needs."),
-        await check_stored_passwords(database, portals, ring, clock),
+        await check_stored_passwords(database, ring),
     ]
 
 
-async def check_stored_passwords(
-    database: Database, portals: list[Portal], ring: KeyRing, clock: Clock
-) -> Finding:
+async def check_stored_passwords(database: Database, ring: KeyRing) -> Finding:
     """Open the password of every portal's settings in force."""
-    audit = AuditLog(clock, Ids(clock))
-    settings = SettingsStore(database, audit, clock, ring)
     whole, broken = 0, []
-    for portal in portals:
-        revision = await settings.current(portal.id)
+    async for one in in_force(database):
+        revision = one.revision
         if revision.settings is None or revision.sealed_password is None:
             continue
         try:
-            opened(ring, revision.sealed_password, revision.settings, portal.id)
+            opened(ring, revision.sealed_password, revision.settings, revision.portal_id)
             whole += 1
         except SealBrokenError:
-            broken.append(portal.name)
+            broken.append(one.portal_name)
     if broken:
         words = f"{len(broken)} of {whole + len(broken)} stored passwords do not open"
         return bad(
             "stored passwords",
-            f"{words} (the first: portal {broken[0]}). Save those portals' passwords again.",
+            f"{words} (the first: portal {min(broken)}). Save those portals' passwords again.",
         )
     return good("stored passwords", f"All that are in force open: {whole}.")
 
@@ -207,8 +196,3 @@ def check_helo_name(config: Config) -> Finding:
             "DNS has for its address, or relays may refuse its mail.",
         )
     return good("EHLO name", f"Relays are told {config.helo_name}.")
-
-
-async def _portals(database: Database, clock: Clock) -> list[Portal]:
-    ids = Ids(clock)
-    return await PortalStore(database, AuditLog(clock, ids), clock, ids).portals()

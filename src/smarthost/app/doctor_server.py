@@ -69,7 +69,8 @@ def _settings(standing: Standing) -> Finding:
 def _way(took: int) -> Finding:
     words = f"A question is answered after {took / 1000:.1f} ms."
     if took > _SLOW_MICROSECONDS:
-        return bad("way to the server", f"{words} Each message asks some thirty: bring it nearer.")
+        words = f"{words} A message asks thirty to forty on its way: bring the server nearer."
+        return bad("way to the server", words)
     return good("way to the server", words)
 
 

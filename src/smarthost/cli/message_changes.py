@@ -201,9 +201,11 @@ async def _portals(
 ) -> "Sequence[Portal]":
     """Return whose messages are meant: a back-up brings back those of all portals."""
     from smarthost.cli.choices import chosen_portal
+    from smarthost.mail_queue.overview.store import Overview
 
     if change.held_for is HeldFor.RESTORED and asked.portal is None and asked.as_user is None:
-        return await parts.portals.portals()
+        held = await Overview(parts.database).restored()
+        return [portal for portal in await parts.portals.portals() if portal.id in held]
     return [await chosen_portal(config, parts, asked.portal)]
 
 

@@ -1,6 +1,7 @@
 """How the whole queue stands: for each portal its relay, its counts, and why its mail waits.
 
-It is read row by row from what is stored, so it is right whichever process delivers.
+It is read from what is stored, so it is right whichever process delivers, and by pages of rows,
+whosever they are: a thousand portals take no more questions than one.
 """
 
 from datetime import datetime
@@ -8,12 +9,15 @@ from datetime import datetime
 import msgspec
 
 from smarthost.app.parts import Parts
-from smarthost.cli.message_values import failure_of_hold, hold_of
+from smarthost.cli.message_values import failure_of_hold
 from smarthost.clock import moment
+from smarthost.explanations.relay_shown import relay_shown
 from smarthost.mail_queue.holds.model import Hold
 from smarthost.mail_queue.model import State
-from smarthost.portals.model import Portal
-from smarthost.smtp_settings.model import SmtpSettings
+from smarthost.mail_queue.overview.store import Overview, Standing
+from smarthost.relay_health.health import failure_of
+from smarthost.smtp_settings.model import Revision, SmtpSettings
+from smarthost.smtp_settings.overview.store import InForce, in_force
 from smarthost.web.failure_dto import FailureDto, failure_dto
 
 _WAITING = (State.QUEUED, State.SENDING, State.HELD)
@@ -57,36 +61,47 @@ class QueueRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 async def queue_value(parts: Parts) -> list[QueueRow]:
     """Return the portals that have mail, or a relay that takes none, most of it first."""
-    rows = [await _row(parts, portal) for portal in await parts.portals.portals()]
-    shown = [row for row in rows if row.hold is not None or any(row.recipients.values())]
-    return sorted(shown, key=lambda row: (-row.waiting, row.portal))
+    standings = await Overview(parts.database).standings(parts.clock.now())
+    if not standings:
+        return []
+    of_all = in_force(parts.database, first=min(standings), last=max(standings))
+    rows = [
+        await _row(parts, one, standing)
+        async for one in of_all
+        if (standing := standings.get(one.revision.portal_id)) is not None
+    ]
+    return sorted(rows, key=lambda row: (-row.waiting, row.portal))
 
 
-async def _row(parts: Parts, portal: Portal) -> QueueRow:
-    messages = parts.delivery.messages
-    counts = await messages.counts(portal.id)
-    hold = await hold_of(parts, portal.id)
-    own = (await parts.settings.current(portal.id)).settings
+async def _row(parts: Parts, one: InForce, standing: Standing) -> QueueRow:
+    own, hold = one.revision.settings, standing.hold
     return QueueRow(
-        portal=portal.name,
+        portal=one.portal_name,
         relay=_relay(own or parts.default_relay),
         default_relay=own is None and parts.default_relay is not None,
-        recipients=dict(await messages.queue_counts(portal.id)),
-        scheduled=counts.scheduled,
-        restored=await messages.restored(portal.id),
-        oldest_queued_at=_moment(counts.oldest_queued_at),
-        last_sent_at=_moment(counts.last_sent_at),
-        hold=None if hold is None else await _hold(parts, hold),
-        suspended_at=_moment(portal.suspended_at),
+        recipients=standing.recipients,
+        scheduled=standing.scheduled,
+        restored=standing.restored,
+        oldest_queued_at=_moment(standing.oldest_queued_at),
+        last_sent_at=_moment(standing.last_sent_at),
+        hold=None if hold is None else await _hold(parts, hold, one.revision),
+        suspended_at=_moment(one.suspended_at),
     )
 
 
-async def _hold(parts: Parts, hold: Hold) -> HoldRow:
+async def _hold(parts: Parts, hold: Hold, current: Revision) -> HoldRow:
+    # A hold ends with the settings that it is of: other ones were saved this moment.
+    is_of_these = hold.revision == current.number
+    failure = (
+        failure_of(hold, relay_shown(current, parts.default_relay))
+        if is_of_these
+        else await failure_of_hold(parts, hold)
+    )
     return HoldRow(
         since=moment(hold.since),
         next_try_at=moment(hold.probe_at),
         failures=hold.failures,
-        failure=failure_dto(await failure_of_hold(parts, hold)),
+        failure=failure_dto(failure),
     )
 
 

@@ -1,7 +1,8 @@
 """Removes what has been kept for long enough, a little at a time.
 
 Contents go first, since they are large and private; the rows that tell what became of a message
-stay for a month. Mail that has not ended is never touched, however old it is.
+stay for a month. Mail that has not ended is never touched, however old it is. What may be old is
+asked for of many portals at once, and removed portal by portal.
 """
 
 import asyncio
@@ -13,10 +14,9 @@ import structlog
 from smarthost.clock import MICROSECONDS, Clock
 from smarthost.database.engine import Database, StoreUnavailableError
 from smarthost.ids import before_ids_of
-from smarthost.mail_queue.model import Kind
-from smarthost.mail_queue.removal.store import Kept, RemovalStore
+from smarthost.mail_queue.removal.store import RemovalStore
+from smarthost.mail_queue.rounds.store import Kept, Rounds, Some
 from smarthost.mail_queue.statistics.store import StatisticsStore
-from smarthost.mail_queue.turns.store import all_portals
 
 log = structlog.get_logger("smarthost.mail_queue")
 
@@ -29,7 +29,7 @@ COUNTS_SECONDS = 400 * 24 * 60 * 60
 """What became of mail, in numbers: so that a month can be seen beside that of the year before."""
 
 PAGE = 500
-"""How many messages are looked at, and how many rows beside them go, in one turn."""
+"""How many rows go in one turn."""
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class Retention:
         is_ours: Callable[[], bool],
     ) -> None:
         """`is_ours` tells whether this process is the one that delivers: one sweeps, not all."""
-        self._database = database
+        self._rounds = Rounds(database)
         self._store = RemovalStore(database)
         self._statistics = StatisticsStore(database)
         self._keep = keep
@@ -80,48 +80,42 @@ class Retention:
     async def sweep(self) -> None:
         """Remove all that has been kept for long enough. Raises `StoreUnavailableError`."""
         now = self._clock.now()
-        for kind in Kind:  # whoever has several is looked at again, and nothing is found
-            async for portal_id in all_portals(self._database, kind):
-                await self._drop_bodies(portal_id, now)
-                await self._remove_messages(portal_id, now)
-                await self._remove_keys(portal_id, now)
-                await self._remove_counts(portal_id, now)
+        async for some in self._rounds.portals():
+            await self._drop_bodies(some, now)
+            await self._remove_messages(some, now)
+            await self._remove_keys(some, now)
+            await self._remove_counts(some, now)
 
-    async def _drop_bodies(self, portal_id: str, now: int) -> None:
-        until, after = (
-            _after_ids_of(now - min(self._keep.sent, self._keep.failed) * MICROSECONDS),
-            "",
-        )
-        while page := await self._store.bodies(portal_id, after, until, PAGE):
-            after = page[-1].message_id
+    async def _drop_bodies(self, some: Some, now: int) -> None:
+        until = _after_ids_of(now - min(self._keep.sent, self._keep.failed) * MICROSECONDS)
+        async for portal_id, page in self._rounds.bodies(some, until):
             old = [one.message_id for one in page if self._is_content_old(one, now)]
             if old:
                 await self._store.drop_bodies(portal_id, old)
-            await asyncio.sleep(0)
 
-    async def _remove_messages(self, portal_id: str, now: int) -> None:
+    async def _remove_messages(self, some: Some, now: int) -> None:
         last_kept = now - self._keep.rows * MICROSECONDS
-        until, after = _after_ids_of(last_kept), ""
-        while page := await self._store.messages(portal_id, after, until, PAGE):
-            after = page[-1].message_id
+        until = _after_ids_of(last_kept)
+        async for portal_id, page in self._rounds.messages(some, until):
             old = [one for one in page if one.ended and one.ended_at <= last_kept]
             for batch in _batches(old):
                 await self._store.remove_messages(portal_id, batch)
-            await asyncio.sleep(0)
 
-    async def _remove_keys(self, portal_id: str, now: int) -> None:
+    async def _remove_keys(self, some: Some, now: int) -> None:
         until = now - KEYS_SECONDS * MICROSECONDS
-        more = True
-        while more:
-            more = await self._store.remove_keys(portal_id, until, PAGE)
-            await asyncio.sleep(0)
+        for portal_id in await self._rounds.with_keys(some, until):
+            more = True
+            while more:
+                more = await self._store.remove_keys(portal_id, until, PAGE)
+                await asyncio.sleep(0)
 
-    async def _remove_counts(self, portal_id: str, now: int) -> None:
+    async def _remove_counts(self, some: Some, now: int) -> None:
         until = now - COUNTS_SECONDS * MICROSECONDS
-        more = True
-        while more:
-            more = await self._statistics.remove(portal_id, until, PAGE)
-            await asyncio.sleep(0)
+        for portal_id in await self._rounds.with_counts(some, until):
+            more = True
+            while more:
+                more = await self._statistics.remove(portal_id, until, PAGE)
+                await asyncio.sleep(0)
 
     def _is_content_old(self, one: Kept, now: int) -> bool:
         kept = self._keep.sent if one.sent else self._keep.failed

@@ -68,16 +68,16 @@ class Notices:
         Raises `StoreUnavailableError`; what was not told then is told the next time.
         """
         began = self._clock.now() - BLIP_SECONDS * MICROSECONDS
+        told_by = self._clock.now() - DAY_SECONDS * MICROSECONDS
         after = ""
-        while holds := await self._holds.untold(since=began, after=after, at_most=_TOGETHER):
-            for hold in holds:
-                if await self._is_time(hold.portal_id):
+        while portals := await self._store.to_tell(
+            since=began, told_by=told_by, after=after, at_most=_TOGETHER
+        ):
+            for portal_id in portals:
+                hold = await self._holds.current(portal_id)
+                if hold is not None and hold.told_at is None:
                     await self._tell(hold)
-            after = holds[-1].portal_id
-
-    async def _is_time(self, portal_id: str) -> bool:
-        last = await self._store.last(portal_id)
-        return last is None or self._clock.now() - last >= DAY_SECONDS * MICROSECONDS
+            after = portals[-1]
 
     async def _tell(self, hold: Hold) -> None:
         submission = await self._writer.write(hold)

@@ -4,31 +4,24 @@ from itertools import count
 
 import pytest
 
+from benchmarks.many_portals import more_portals
 from smarthost.clock import MICROSECONDS
-from smarthost.database.engine import Database, Row, Transaction, Value
+from smarthost.database.engine import Database, Transaction
 from smarthost.mail_queue.census.store import Census, CensusStore
 from smarthost.mail_queue.intake import Intake
 from smarthost.mail_queue.model import Kind
 from smarthost.mail_queue.store import QueueStore
 from tests.mail_queue.clocks import HeldClock
+from tests.mail_queue.many import Asked
 from tests.mail_queue.messages import submit_mail, submit_test
-from tests.mail_queue.scripted import Faltering
 from tests.relay_health.held import hold, put_on_hold
 
 NOTHING = Census(
     queued=0, sending=0, held=0, oldest_due_seconds=0.0, holds_of_own=0, holds_of_default=0
 )
-
-MANY_PORTALS = (
-    """
-WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 998)
-INSERT INTO portals (id, name, created_at, settings_allowed, domain_senders_allowed)
-SELECT id || n, name || n, created_at, settings_allowed, domain_senders_allowed
-FROM portals, numbers WHERE id = $1""",
-    """
+OPEN_TURNS = """
 INSERT INTO queue_turns (portal_id, kind)
-SELECT id, 'mail' FROM portals WHERE id > $1 ON CONFLICT DO NOTHING""",
-)
+SELECT id, 'mail' FROM portals WHERE id > $1 ON CONFLICT DO NOTHING"""
 
 
 async def execute(database: Database, sql: str, *values: str) -> None:
@@ -94,23 +87,13 @@ async def test_portals_on_hold_are_counted_by_whose_relay_it_is(
     assert (census.holds_of_own, census.holds_of_default) == (1, 1)
 
 
-class Asked(Faltering):
-    """Counts what is asked of a store."""
-
-    asked = 0
-
-    async def fetch(self, sql: str, *values: Value) -> list[Row]:
-        self.asked += 1
-        return await super().fetch(sql, *values)
-
-
 async def test_a_thousand_portals_are_counted_with_a_few_questions(
     database: Database, clock: HeldClock, intake: Intake, portal: str, neighbour: str
 ) -> None:
     await submit_mail(intake, portal, "p@example.org")
     await submit_mail(intake, neighbour, "p@example.org")
-    for sql in MANY_PORTALS:
-        await execute(database, sql, portal)
+    await more_portals(database, portal, 998)
+    await execute(database, OPEN_TURNS, portal)
     asked = Asked(database)
     assert (await CensusStore(asked, clock).take()).queued == 2
     assert asked.asked < 12

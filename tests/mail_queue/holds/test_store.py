@@ -298,45 +298,6 @@ async def test_a_hold_is_brought_nearer_with_the_mail(
     assert (await claimed(store, portal)).probe
 
 
-async def untold(holds: HoldStore, clock: HeldClock, after: str = "") -> list[str]:
-    found = await holds.untold(since=clock.now() - MINUTE, after=after, at_most=9)
-    return [one.portal_id for one in found]
-
-
-async def test_who_waits_for_a_minute_and_has_not_been_told_is_listed(
-    store: QueueStore,
-    holds: HoldStore,
-    intake: Intake,
-    portal: str,
-    neighbour: str,
-    clock: HeldClock,
-) -> None:
-    both = sorted([portal, neighbour])
-    for each in both:
-        await submit_mail(intake, each)
-        await hold(store, each)
-    assert await untold(holds, clock) == []
-    clock.advance(60)
-    assert await untold(holds, clock) == both
-    assert await untold(holds, clock, after=both[0]) == both[1:]
-    await holds.mark_told(both[0])
-    assert await untold(holds, clock) == both[1:]
-    told = await holds.current(both[0])
-    assert told is not None
-    assert told.told_at == clock.now()
-    await hold(store, both[0])
-    assert await untold(holds, clock) == both[1:], "once is enough"
-
-
-async def test_of_the_default_relay_no_portal_is_told(
-    store: QueueStore, holds: HoldStore, intake: Intake, portal: str, clock: HeldClock
-) -> None:
-    await submit_mail(intake, portal)
-    await hold(store, portal, **DEFAULT)
-    clock.advance(60)
-    assert await untold(holds, clock) == []
-
-
 async def test_the_default_relay_that_failed_one_portal_holds_the_others_untried(
     store: QueueStore,
     holds: HoldStore,

@@ -1,7 +1,8 @@
 import pytest
 
+from benchmarks.many_portals import more_alike, more_portals
 from smarthost.clock import MICROSECONDS
-from smarthost.database.engine import Database
+from smarthost.database.engine import Database, Transaction
 from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.ids import Ids
 from smarthost.mail_queue.intake import Intake
@@ -9,8 +10,10 @@ from smarthost.mail_queue.leases.store import LeaseStore
 from smarthost.mail_queue.model import Claim, Kind
 from smarthost.mail_queue.schedule import LEASE_SECONDS, MOST_DEATHS
 from smarthost.mail_queue.store import QueueStore
+from smarthost.mail_queue.turns.store import let_go
 from tests.clocks import START
 from tests.mail_queue.clocks import HeldClock
+from tests.mail_queue.many import Asked
 from tests.mail_queue.messages import ANNA, BORIS, attempted, submit_mail, submit_test
 
 RECIPIENTS = """
@@ -205,3 +208,58 @@ async def test_more_than_a_page_is_brought_nearer(
     await leases.shift(60 * MICROSECONDS)
     after = await database.fetch("SELECT message_id, due_at FROM recipients ORDER BY 1")
     assert after == [(key, due_at - 60 * MICROSECONDS) for key, due_at in before]
+
+
+async def test_portals_with_nothing_cost_who_takes_over_no_question(
+    database: Database, store: QueueStore, intake: Intake, portal: str, clock: HeldClock
+) -> None:
+    await submit_mail(intake, portal)
+    await claimed(store, portal)
+    await more_portals(database, portal, 400)
+    for kind, at_most in ((Kind.MAIL, 20), (Kind.NOTICE, 1)):
+        asked = Asked(database)
+        await LeaseStore(asked, clock).take_over(kind)
+        assert asked.asked <= at_most
+
+
+async def test_portals_where_nothing_waits_cost_a_set_clock_no_question(
+    database: Database, intake: Intake, portal: str, clock: HeldClock
+) -> None:
+    await submit_mail(intake, portal)
+    await more_portals(database, portal, 400)
+    clock.advance(60)
+    asked = Asked(database)
+    await LeaseStore(asked, clock).shift(60 * MICROSECONDS)
+    assert asked.asked <= 5
+
+
+async def test_a_node_leaves_hundreds_of_portals_at_once(
+    database: Database, intake: Intake, portal: str, clock: HeldClock
+) -> None:
+    node = QueueStore(database, clock, Ids(clock), node="node 1")
+    await submit_mail(intake, portal)
+    await node.claim(portal, Kind.MAIL, ())
+    await more_portals(database, portal, 1_200)
+    await more_alike(database, portal)
+    left = "SELECT count(*) FROM queue_turns WHERE node IS NOT NULL"
+    assert await database.fetch(left) == [(1_201,)]
+    asked = Asked(database)
+    await LeaseStore(asked, clock).leave("node 2")
+    await LeaseStore(asked, clock).leave("node 1")
+    assert await database.fetch(left) == [(0,)]
+    assert asked.asked <= 2 + 2 * 3
+
+
+async def test_a_node_that_leaves_takes_nothing_from_who_has_it_by_now(
+    database: Database, intake: Intake, portal: str, neighbour: str, clock: HeldClock
+) -> None:
+    for whose, name in ((portal, "node 1"), (neighbour, "node 2")):
+        await submit_mail(intake, whose)
+        await QueueStore(database, clock, Ids(clock), node=name).claim(whose, Kind.MAIL, ())
+
+    async def late(tx: Transaction) -> None:
+        await let_go(tx, portals=[portal, neighbour], node="node 1")
+
+    await database.transact(late)
+    rows = await database.fetch("SELECT portal_id, node FROM queue_turns ORDER BY node IS NULL")
+    assert rows == [(neighbour, "node 2"), (portal, None)]

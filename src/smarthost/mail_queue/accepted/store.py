@@ -5,7 +5,7 @@ the transaction against what stands there at that moment, and leaves an audit ev
 worker holds just now is left alone.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from smarthost.audit.model import Actor, Event
@@ -53,12 +53,7 @@ LEFT JOIN attempts a ON a.portal_id = l.portal_id AND a.message_id = l.message_i
                     AND a.address = r.address
 WHERE l.portal_id = $1"""
 _ACCEPTED_AT = "SELECT accepted_at FROM messages WHERE portal_id = $1 AND id = $2"
-_RESTORED = """
-SELECT count(*) FROM recipients
-WHERE portal_id = $1 AND state = 'held' AND held_for = 'restored'"""
 _LAST_SENT = "SELECT last_sent_at FROM queue_turns WHERE portal_id = $1 AND kind = 'mail'"
-_STATES = """
-SELECT state, count(*) FROM recipients WHERE portal_id = $1 AND kind = 'mail' GROUP BY state"""
 _SITUATION = """
 SELECT m.owner, m.kind, m.expires_at, CASE WHEN b.message_id IS NULL THEN 0 ELSE 1 END
 FROM messages m
@@ -145,16 +140,6 @@ class MessageStore:
             oldest_queued_at=accepted[0][0] if accepted else None,
             last_sent_at=sent[0][0] if sent else None,
         )
-
-    async def restored(self, portal_id: str) -> int:
-        """Count the portal's recipients that are held since they come out of a back-up."""
-        return int((await self._database.fetch(_RESTORED, portal_id))[0][0])
-
-    async def queue_counts(self, portal_id: str) -> Mapping[State, int]:
-        """Count the recipients of the portal's mail by state, ended ones too, as long as kept."""
-        rows = await self._database.fetch(_STATES, portal_id)
-        counted = {State(state): count for state, count in rows}
-        return {state: counted.get(state, 0) for state in State}
 
     async def reschedule(
         self, portal_id: str, message_id: str, at: int, *, by: Actor, owner: str | None = None

@@ -5,6 +5,8 @@ revision of the settings, together with the portal's turn: from whichever proces
 is what is tried next. The default relay is everybody's: one portal tries it for all.
 """
 
+from collections.abc import AsyncIterator
+
 from smarthost.clock import Clock
 from smarthost.database.engine import Database, Row, Transaction
 from smarthost.delivery.outcome import Code, Step
@@ -37,10 +39,6 @@ _SHIFT = """
 UPDATE relay_holds SET probe_at = probe_at - $2, tried_at = tried_at - $2 WHERE portal_id = $1"""
 _MARK_TOLD = "UPDATE relay_holds SET told_at = $2 WHERE portal_id = $1 AND told_at IS NULL"
 _PORTALS = "SELECT portal_id FROM relay_holds WHERE portal_id > $1 ORDER BY portal_id LIMIT $2"
-_UNTOLD = """
-SELECT portal_id FROM relay_holds
-WHERE portal_id > $1 AND told_at IS NULL AND default_relay = 0 AND since <= $2
-ORDER BY portal_id LIMIT $3"""
 _OF_DEFAULT = """
 SELECT portal_id FROM relay_holds WHERE default_relay = 1 ORDER BY tried_at DESC LIMIT $1"""
 _OTHER_OF_DEFAULT = """
@@ -55,7 +53,7 @@ _TOGETHER = 500
 async def current(tx: Transaction | Database, portal_id: str) -> Hold | None:
     """Return the portal's hold, None if there is none."""
     rows = await tx.fetch(_HOLD, portal_id)
-    return _read(rows[0]) if rows else None
+    return read_hold(rows[0]) if rows else None
 
 
 async def put(tx: Transaction, hold: Hold) -> bool:
@@ -125,6 +123,15 @@ async def shift(tx: Transaction, portal_id: str, microseconds: int) -> None:
     await tx.execute(_SHIFT, portal_id, microseconds)
 
 
+async def on_hold(database: Database) -> AsyncIterator[str]:
+    """Give the portals on hold, whatever happens to their holds meanwhile."""
+    last = ""
+    while rows := await database.fetch(_PORTALS, last, _TOGETHER):
+        for (portal_id,) in rows:
+            yield portal_id
+        last = rows[-1][0]
+
+
 class HoldStore:
     """Reads holds, and changes those that follow from no attempt of the portal's own."""
 
@@ -135,16 +142,6 @@ class HoldStore:
     async def current(self, portal_id: str) -> Hold | None:
         """Return the portal's hold, None if its mail does not wait for its relay."""
         return await current(self._database, portal_id)
-
-    async def untold(self, *, since: int, after: str, at_most: int) -> list[Hold]:
-        """Return holds of which the administrators have not been written to, by portal.
-
-        Those that began at `since` or before, of portals after the one of that id; none of the
-        default relay, which is not the administrators' to mend.
-        """
-        portals = await self._database.fetch(_UNTOLD, after, since, at_most)
-        found = [await self.current(row[0]) for row in portals]
-        return [hold for hold in found if hold is not None and hold.told_at is None]
 
     async def mark_told(self, portal_id: str) -> None:
         """Write down that the administrators were written to now."""
@@ -206,7 +203,8 @@ def _row(hold: Hold) -> tuple[str | int | None, ...]:
     )
 
 
-def _read(row: Row) -> Hold:
+def read_hold(row: Row) -> Hold:
+    """Make a hold from its columns in the order of `_HOLD`."""
     return Hold(
         portal_id=row[0],
         revision=row[1],

@@ -14,12 +14,14 @@ from smarthost.clock import Clock
 from smarthost.database.engine import Database, Row, Transaction
 from smarthost.delivery.outcome import Code, Result, Step
 from smarthost.mail_queue import schedule
+from smarthost.mail_queue.holds.store import on_hold
 from smarthost.mail_queue.holds.store import shift as shift_hold
 from smarthost.mail_queue.model import Attempted, Ended, Kind
 from smarthost.mail_queue.outcomes import store as outcomes
 from smarthost.mail_queue.outcomes.store import Ending, InEachRecord, nothing_more
+from smarthost.mail_queue.rounds.store import Rounds
 from smarthost.mail_queue.statistics.store import count
-from smarthost.mail_queue.turns.store import NEVER, all_portals, kept_by, let_go, refresh
+from smarthost.mail_queue.turns.store import NEVER, kept_by, let_go, refresh
 
 # Whoever holds an ended lease may be writing this moment that its message leaves: it has done so
 # before this, and what is read behind it shows the step, or it finds its claim gone.
@@ -137,13 +139,14 @@ class LeaseStore:
         self, database: Database, clock: Clock, in_each_record: InEachRecord = nothing_more
     ) -> None:
         self._database = database
+        self._rounds = Rounds(database)
         self._clock = clock
         self._in_each_record = in_each_record
 
     async def take_over(self, kind: Kind) -> int:
         """End all leases of messages of `kind`, whoever had them; return how many there were."""
         count = 0
-        async for portal_id in all_portals(self._database, kind):
+        async for portal_id in self._rounds.with_claims(kind):
             values = (portal_id, kind.value, _TOGETHER)
             while rows := await self._database.fetch(_ABANDONED, *values):
                 await self._database.transact(partial(self._end_all, portal_id, kind, rows))
@@ -157,20 +160,18 @@ class LeaseStore:
         to the end of its lease. Returns how many recipients there were.
         """
         count = 0
-        async for portal_id in kept_by(self._database, node):
+        async for portal_id in self._rounds.with_claims_of(*_names_of(node)):
             values = (portal_id, Kind.MAIL.value, _TOGETHER, *_names_of(node))
-            rows = await self._database.fetch(_NOT_LEAVING, *values)
-            while rows:
+            while rows := await self._database.fetch(_NOT_LEAVING, *values):
                 seize = partial(self._seize_all, portal_id, Kind.MAIL, rows)
                 count += await self._database.transact(seize)
-                rows = await self._database.fetch(_NOT_LEAVING, *values)
-            await self._database.transact(partial(_let_go, portal_id, node))
+        await self.leave(node)
         return count
 
     async def leave(self, node: str) -> None:
         """Leave the mail of a node that stops to the others."""
-        async for portal_id in kept_by(self._database, node):
-            await self._database.transact(partial(_let_go, portal_id, node))
+        async for portals in kept_by(self._database, node):
+            await self._database.transact(partial(let_go, portals=portals, node=node))
 
     async def _seize_all(
         self, portal_id: str, kind: Kind, rows: list[Row], tx: Transaction
@@ -206,32 +207,28 @@ class LeaseStore:
 
     async def shift(self, microseconds: int) -> None:
         """Bring all that waits nearer, since the clock was set back by that much."""
-        for kind in Kind:
-            async for portal_id in all_portals(self._database, kind):
-                await self._shift(portal_id, kind, microseconds)
+        async for some in self._rounds.portals():
+            for kind in Kind:
+                for portal_id in await self._rounds.with_due(some, kind, self._clock.now()):
+                    await self._shift(portal_id, kind, microseconds)
+        async for portal_id in on_hold(self._database):
+            await self._database.transact(partial(_shift_hold, portal_id, microseconds))
 
     async def _shift(self, portal_id: str, kind: Kind, by: int) -> None:
-        # Page after page by due time: what is moved comes to lie behind the pages to come.
         begin = self._clock.now()
+        # Page after page by due time: what is moved comes to lie behind the pages to come.
         while begin < NEVER:
             rows = await self._database.fetch(_LAST_OF_PAGE, portal_id, kind.value, begin)
             end = rows[0][0] if rows else NEVER
             page = (portal_id, kind.value, begin, end, by)
             await self._database.transact(partial(_shift_page, kind, page))
             begin = end
-        if kind is Kind.MAIL:
-            await self._database.transact(partial(_shift_hold, portal_id, by))
 
 
 def _names_of(node: str) -> tuple[str, str]:
     """Return what lies before and behind all claims of a node."""
     begin = beginning_of_claims(node)
     return begin, begin + "~"
-
-
-async def _let_go(portal_id: str, node: str, tx: Transaction) -> None:
-    await tx.lock(portal_id)
-    await let_go(tx, portal_id, node)
 
 
 def _seized(claim: str) -> str:

@@ -7,7 +7,7 @@ to one of them at a time: what that one counts of a relay is right, and nobody w
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from smarthost.clock import MICROSECONDS
@@ -54,6 +54,8 @@ SELECT portal_id FROM queue_turns WHERE portal_id > $1 AND kind = $2
 ORDER BY portal_id LIMIT $3"""
 
 _PAGE = 1_000
+_TOGETHER = 500
+"""How many portals a transaction lets go at the most."""
 
 KEPT_SECONDS = 15
 """How long a portal is left to a node that has claimed of its mail, and not again since."""
@@ -139,29 +141,28 @@ async def keep_on(tx: Transaction, portal_id: str, node: str, now: int) -> None:
     await tx.execute(_KEEP_ON, portal_id, node, now + KEPT_SECONDS * MICROSECONDS)
 
 
-async def let_go(tx: Transaction, portal_id: str, node: str) -> None:
-    """Leave the portal's mail to `node` no more."""
-    await tx.execute(_LET_GO, portal_id, node)
+async def let_go(tx: Transaction, *, portals: Sequence[str], node: str) -> None:
+    """Leave the mail of portals to `node` no more, where it still is.
+
+    That is one statement for each, which waits for nobody's lock of the portal: what it depends on
+    stands in the row that it changes.
+    """
+    await tx.fetch_each(_LET_GO, [(portal_id, node) for portal_id in portals])
 
 
-async def kept_by(database: Database, node: str) -> AsyncIterator[str]:
-    """Give the portals whose mail is left to `node`, or was last."""
+async def kept_by(database: Database, node: str) -> AsyncIterator[list[str]]:
+    """Give the portals whose mail is left to `node`, or was last, in their order, by the page."""
     last = ""
-    while rows := await database.fetch(_KEPT, node, last, _PAGE):
-        for (portal_id,) in rows:
-            yield portal_id
+    while rows := await database.fetch(_KEPT, node, last, _TOGETHER):
+        yield [row[0] for row in rows]
         last = rows[-1][0]
 
 
-async def all_portals(database: Database, kind: Kind) -> AsyncIterator[str]:
-    """Give every portal that ever had a message of `kind`, whatever happens to turns meanwhile."""
-    async for page in pages_of_portals(database, kind):
-        for portal_id in page:
-            yield portal_id
-
-
 async def pages_of_portals(database: Database, kind: Kind) -> AsyncIterator[list[str]]:
-    """Give them in their order, many at a time."""
+    """Give every portal that ever had a message of `kind`, in their order, many at a time.
+
+    None is left out, whatever happens to turns meanwhile.
+    """
     last = ""
     while rows := await database.fetch(_ALL, last, kind.value, _PAGE):
         yield [row[0] for row in rows]

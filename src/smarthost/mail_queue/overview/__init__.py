@@ -1,0 +1,1 @@
+"""How the mail of all portals stands, for the operator alone."""

@@ -1,0 +1,1 @@
+"""What those who go round all portals ask of many at once."""

@@ -1,0 +1,1 @@
+"""The settings of all portals, for the operator alone."""
