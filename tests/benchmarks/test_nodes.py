@@ -1,13 +1,21 @@
-"""What the benchmark of nodes rests on: cases take turns, and copied mail is as mail taken in."""
+"""What the benchmark of nodes rests on: cases take turns, copied mail is as mail taken in, and a
+long way loses nothing."""
 
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.installation import Installation, make_portal, queue_many
 from benchmarks.nodes_cases import median_ratio, turns
 from benchmarks.process_tree import most_memory, proportional_memory
 from smarthost.mail_queue.model import Kind
+
+ONE_WAY_SECONDS = 0.02
+PATIENCE = 20.0
 
 _RECORDS = """
 SELECT m.accepted_by, m.sender, m.size, m.details, length(b.content), r.address, r.kind, r.state,
@@ -48,3 +56,34 @@ async def test_copied_messages_are_as_the_door_writes_them(tmp_path: Path) -> No
         assert [row[-1] for row in alike] == [2_010]
         claims = await parts.delivery.queue.claim(portal.id, Kind.MAIL, set(), at_most=20)
         assert len(claims) == 20
+
+
+def test_all_octets_arrive_so_much_later_and_the_end_behind_them(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server, far_away(server, tmp_path / "server") as near:
+        began = time.monotonic()
+        near.sendall(b"question")
+        there, _ = server.accept()
+        with there:
+            assert there.recv(100) == b"question"
+            there.sendall(b"answer")
+            there.shutdown(socket.SHUT_WR)
+            assert near.recv(100) == b"answer"
+            assert time.monotonic() - began >= 2 * ONE_WAY_SECONDS
+            assert near.recv(100) == b""
+
+
+@contextmanager
+def far_away(server: socket.socket, path: Path) -> Iterator[socket.socket]:
+    """Listen there, and connect by way of the distance."""
+    server.bind(str(path))
+    server.listen()
+    server.settimeout(PATIENCE)
+    command = [sys.executable, "-m", "benchmarks.distance", str(path), str(ONE_WAY_SECONDS * 1000)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            address = ("127.0.0.1", int(process.stdout.readline()))
+            with socket.create_connection(address, timeout=PATIENCE) as near:
+                yield near
+        finally:
+            process.terminate()
