@@ -14,7 +14,11 @@ from tests.cli.program import Program
 
 NEVER_LEAVES_A_COMMAND = {
     "smarthost.config.faults.InvalidValueError": "becomes a fault of ConfigError",
+    "smarthost.database.postgresql_primary.NoPrimaryError": "becomes a StoreUnavailableError",
+    "smarthost.database.postgresql_primary.StandbyError": "is told by a NoPrimaryError",
+    "smarthost.database.postgresql_primary.UnfitError": "is told by a NoPrimaryError",
     "smarthost.database.session_lock.LockedError": "becomes a NoTokenError",
+    "smarthost.database.sqlite_units.RaisedError": "becomes what a unit has raised",
     "smarthost.delivery.bearer_token.NoTokenError": "is an attempt's outcome",
     "smarthost.delivery.hand_over.SessionGoneError": "begins the attempt anew",
     "smarthost.delivery.progress.EnoughError": "becomes an outcome",
@@ -67,6 +71,7 @@ NEVER_LEAVES_A_COMMAND = {
     "smarthost.smtp_settings.model.SmtpSettingsError": "the base of others",
     "smarthost.smtp_settings.sealing.SealBrokenError": "becomes a finding of doctor",
     "smarthost.submission.idempotency.KeyMisusedError": "answers a command",
+    "smarthost.submission.proxy_header.ProxyHeaderError": "ends a connection",
     "smarthost.submission.wire.LostError": "ends a session",
     "smarthost.submission.wire.TimedOutError": "ends a session",
     "smarthost.web.emails.errors.EmailsError": "answers a request",

@@ -2,39 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AbstractContextManager
 
+from tests.beside import beside
 from tests.smtp.relays import Peer, Relay, Script, relay
 
 _PATIENCE = 30.0
 
 
-@contextmanager
-def running_relay(script: Script, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[Relay]:
+def running_relay(
+    script: Script, *, host: str = "127.0.0.1", port: int = 0
+) -> AbstractContextManager[Relay]:
     """Run a relay; at the end every script has to have come to its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="relay", daemon=True)
-    thread.start()
-    stack = AsyncExitStack()
-
-    def wait(work: Awaitable[object]) -> object:
-        async def waiting() -> object:
-            return await work
-
-        return asyncio.run_coroutine_threadsafe(waiting(), loop).result(_PATIENCE)
-
-    try:
-        running = wait(stack.enter_async_context(relay(script, host=host, port=port)))
-        assert isinstance(running, Relay)
-        try:
-            yield running
-        finally:
-            wait(stack.aclose())
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(_PATIENCE)
-        loop.close()
+    return beside(relay(script, host=host, port=port))
 
 
 class Inbox:

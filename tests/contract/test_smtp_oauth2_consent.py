@@ -1,10 +1,8 @@
 """Somebody's consent to OAuth2, over HTTP: where they are sent, and the page they come back to."""
 
-import asyncio
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -14,6 +12,7 @@ import trustme
 
 from smarthost.portals.model import Permission, Portal, Role
 from smarthost.web.api.smtp_oauth2_consent import CALLBACK_PATH
+from tests.beside import beside
 from tests.contract.service import BASE_DOMAIN, SETTINGS, Reply, Service, running_service
 from tests.http_servers import http_server
 from tests.oauth2_provider import CLIENT_ID, CLIENT_SECRET, SCOPE, Provider
@@ -27,25 +26,17 @@ USER = "notify@example.com"
 
 @contextmanager
 def running_provider(ca: trustme.CA) -> Iterator[Provider]:
-    """Run the provider in a thread of its own."""
-    provider, ready, stop = Provider(), threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
+    """Run the provider beside the service."""
+    provider = Provider()
 
-    async def serve() -> None:
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
         async with http_server(provider, tls=server_context(ca, "localhost")) as server:
             provider.token_url = server.url("/token", host="localhost")
-            ready.set()
-            await stop.wait()
+            yield
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
-    thread.start()
-    assert ready.wait(10)
-    try:
+    with beside(running()):
         yield provider
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import http.client
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import trustme
 
+from tests.beside import beside
 from tests.contract.service import SETTINGS
 from tests.http_servers import http_server
 from tests.journeys.application import Application
@@ -186,9 +187,9 @@ def bearer_world(folder: Path) -> Iterator[BearerWorld]:
         ca=ca,
         environ={"SSL_CERT_FILE": str(folder / "authority.pem")},
     )
-    loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
-    async def run() -> None:
+    @contextlib.asynccontextmanager
+    async def running() -> AsyncIterator[None]:
         async with (
             http_server(provider, tls=server_context(ca, "localhost")) as server,
             relay(world.sink) as running,
@@ -196,15 +197,7 @@ def bearer_world(folder: Path) -> Iterator[BearerWorld]:
         ):
             provider.token_url = server.url("/token", host="localhost")
             world.sink.port, world.other.port = running.port, other.port
-            ready.set()
-            await over.wait()
+            yield
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
-    thread.start()
-    assert ready.wait(_PATIENCE)
-    try:
+    with beside(running()):
         yield world
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(_PATIENCE)
-        loop.close()

@@ -3,16 +3,15 @@
 A program that is started with `environ` trusts its certificate.
 """
 
-import asyncio
 import contextlib
-import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
 
 from tests.authority import showing
+from tests.beside import beside
 from tests.http_servers import http_server
 from tests.openid_provider import AUDIENCE, OpenIdProvider
 
@@ -33,21 +32,13 @@ class OpenIdWorld:
 def openid_world(folder: Path) -> Iterator[OpenIdWorld]:
     ca, provider = trustme.CA(), OpenIdProvider()
     ca.cert_pem.write_to_path(str(folder / "authority.pem"))
-    loop, ready, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
-    async def run() -> None:
+    @contextlib.asynccontextmanager
+    async def running() -> AsyncIterator[None]:
         async with http_server(provider, tls=showing(ca.issue_cert("localhost"))) as server:
             provider.issuer = server.url("/realms/main", host="localhost")
-            ready.set()
-            await over.wait()
+            yield
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
-    thread.start()
-    assert ready.wait(_PATIENCE)
-    try:
+    with beside(running()):
         environ = {"SSL_CERT_FILE": str(folder / "authority.pem")}
         yield OpenIdWorld(provider=provider, environ=environ)
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(_PATIENCE)
-        loop.close()

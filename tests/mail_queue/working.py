@@ -117,7 +117,7 @@ def make_bench(
     attempt = Scripted()
     lock = DeliveryLock(folder / "delivery.lock")
     parts = delivering(faltering, clock, relay_of, attempt)
-    worker = worker_of(parts, lock, clock, 0.05)
+    worker = worker_of(parts, lock, clock, 2.0)
     arrivals, ids = ArrivalStore(database, clock), Ids(clock)
     return Bench(
         worker=worker,

@@ -98,7 +98,10 @@ class Relay:
         self.peers.append(peer)
         task = asyncio.ensure_future(self._run(peer))
         self._tasks.add(task)
-        await asyncio.wait({task})
+        try:
+            await asyncio.wait({task})
+        finally:
+            writer.transport.abort()  # where the script was cancelled before it began, too
 
     async def _run(self, peer: Peer) -> None:
         try:
@@ -108,8 +111,6 @@ class Relay:
             pass  # the client has gone, which many tests are about
         except Exception as error:  # noqa: BLE001 - told by finished()
             self.faults.append(error)
-        finally:
-            peer.writer.transport.abort()
 
     async def finished(self) -> None:
         """Wait for all scripts; raises what went wrong in them."""

@@ -47,7 +47,7 @@ class Node:
         )
         self.parts = delivering(database, clock, relay_of, self.attempt, member=self.member)
         self.store = self.parts.store
-        self.worker = worker_of(self.parts, self.member, clock, 0.05)
+        self.worker = worker_of(self.parts, self.member, clock, 2.0)
         ids = Ids(clock)
         self.intake = Intake(database, ArrivalStore(database, clock), ids, self.worker.wake)
         self.quiet = Intake(database, ArrivalStore(database, clock), ids, lambda: None)
