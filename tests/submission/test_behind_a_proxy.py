@@ -26,6 +26,7 @@ ANNA, BEN = "192.0.2.7", "2001:db8::7"
 LOCAL = SIGNATURE + b"\x20\x00\x00\x00"
 LATE = "No header came in time."
 OPEN = ("smarthost_submission_sessions",)
+TURNED_AWAY = ("smarthost_submission_sessions_begun_total", "turned_away")
 HEADERS = {
     "line": line(ANNA),
     "block": block(ANNA),
@@ -188,6 +189,31 @@ async def test_sessions_count_as_their_clients_and_not_as_the_proxys(tmp_path: P
         assert await first.rest() == "421 4.7.0 Too many sessions are open; try again soon\r\n"
         for client in (second, *silent):
             assert (await client.ask(b"NOOP\r\n")).startswith("250 ")
+
+
+async def test_one_client_sends_away_its_own_sessions_and_nobody_elses(tmp_path: Path) -> None:
+    # Who is sent away here does not leave before the end.
+    limits = Limits(sessions=4, strangers=1, linger_seconds=PATIENCE)
+    async with proxied(tmp_path, limits) as service, AsyncExitStack() as stack:
+        honest = [await greeted(service, line(f"192.0.2.{last}"), stack) for last in (1, 2)]
+        for _ in range(5):
+            await greeted(service, block(ANNA), stack)
+        for client in honest:
+            assert (await client.ask(b"NOOP\r\n")).startswith("250 ")
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+async def test_where_all_have_logged_in_a_proxys_client_is_told_so(
+    tmp_path: Path, header: bytes
+) -> None:
+    async with proxied(tmp_path, Limits(sessions=1)) as service, AsyncExitStack() as stack:
+        direct = await stack.enter_async_context(service.connected(source=FROM_ELSEWHERE))
+        assert (await direct.log_in(service.key)).startswith("235 ")
+        client = await stack.enter_async_context(service.connected(greeted=False))
+        client.send(header)
+        assert await client.rest() == "421 4.7.0 Too many sessions are open; try again soon\r\n"
+        assert samples(service.parts.metrics)[TURNED_AWAY] == 1
+        assert (await direct.ask(b"NOOP\r\n")).startswith("250 ")
 
 
 async def test_who_does_not_say_who_it_is_makes_room_too(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ class Visit:
         await conversation.run()
 
     async def _learn_origin(self) -> bool:
-        """Have the proxy say who the client is; False: it did not, and gets no answer."""
+        """Have the proxy say who the client is; False: it did not, or there is no room for it."""
         if self._connection is None:
             raise AssertionError("A visit begins once.")
         try:
@@ -116,8 +116,11 @@ class Visit:
         if told is not None:
             self.origin = Origin(address=str(told), on_loopback=False)
         self.rate_key = rate_key(self.origin.address)
-        self._house.sessions.count_by_address(self)
-        return True
+        if self._house.sessions.count_stranger(self, self.rate_key):
+            return True
+        self.refuse(replies.TOO_MANY_SESSIONS)
+        self._house.metrics.turned_away()
+        return False
 
     def _terms(self) -> Terms:
         return Terms(
