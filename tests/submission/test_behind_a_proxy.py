@@ -299,6 +299,16 @@ async def test_who_looks_whether_the_port_is_open_is_no_news(
         assert [entry["reason"] for entry in logged] == ["The header has no end."] * lines
 
 
+async def test_a_proxy_without_headers_is_warned_of_once(tmp_path: Path) -> None:
+    async with proxied(tmp_path) as service:
+        with refusals() as logged:
+            for octets in (b"EHLO a\r\n", b"EHLO b\r\n", b"PROXY \r\n", b"EHLO c\r\n"):
+                async with service.connected(greeted=False) as client:
+                    client.send(octets)
+                    assert await client.rest() == ""
+    assert [entry["log_level"] for entry in logged] == ["warning", "info", "warning", "info"]
+
+
 async def test_a_stop_does_not_wait_for_a_header(tmp_path: Path) -> None:
     async with proxied(tmp_path) as service, service.connected(greeted=False) as client:
         async with service.connected(source=FROM_ELSEWHERE):

@@ -109,7 +109,7 @@ class Visit:
         try:
             told = await client_behind(self._connection, self._house.limits.command_seconds)
         except ProxyHeaderError as error:
-            log.warning("no PROXY header", proxy=self.origin.address, reason=str(error))
+            self._house.proxy_warnings.no_header(self.origin.address, str(error))
             return False
         except OSError:
             return False
