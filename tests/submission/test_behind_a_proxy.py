@@ -246,6 +246,27 @@ async def test_from_elsewhere_no_header_is_waited_for_or_read(tmp_path: Path) ->
         assert [entry["client"] for entry in logged] == [FROM_ELSEWHERE]
 
 
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+async def test_a_proxy_that_is_not_named_is_warned_of(tmp_path: Path, header: bytes) -> None:
+    async with proxied(tmp_path) as service:
+        with capture_logs() as logged:
+            for _ in range(2):
+                async with service.connected(source=FROM_ELSEWHERE) as client:
+                    assert (await client.ask(header + b"\r\n")).startswith("500 ")
+    assert [entry["peer"] for entry in logged] == [FROM_ELSEWHERE]
+
+
+async def test_of_what_does_not_come_first_or_by_a_proxy_nothing_is_made(tmp_path: Path) -> None:
+    async with proxied(tmp_path) as service, AsyncExitStack() as stack:
+        with capture_logs() as logged:
+            behind = await greeted(service, line(ANNA), stack)
+            assert (await behind.ask(line(ANNA))).startswith("500 ")
+            async with service.connected(source=FROM_ELSEWHERE) as client:
+                await client.ask(b"NOOP\r\n")
+                assert (await client.ask(line(ANNA))).startswith("500 ")
+    assert not logged
+
+
 async def test_where_no_proxies_are_named_there_are_none(service: Service) -> None:
     async with service.connected() as client:
         assert (await client.ask(line(ANNA))).startswith("500 5.5.1 ")
