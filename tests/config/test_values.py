@@ -136,6 +136,24 @@ def test_networks_are_a_list_with_commas() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("::ffff:10.0.0.10/128", "10.0.0.10/32"),
+        ("::ffff:10.0.0.10", "10.0.0.10/32"),
+        ("::ffff:a00:0/104", "10.0.0.0/8"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::ffff:255.255.255.255", "255.255.255.255/32"),
+        ("::/0", "::/0"),
+        ("::fffe:0:0/95", "::fffe:0:0/95"),
+        ("::fffe:0:0/96", "::fffe:0:0/96"),
+    ],
+)
+def test_ipv4_in_the_form_of_ipv6_is_ipv4(text: str, network: str) -> None:
+    assert parse_networks(text) == (ip_network(network),)
+    assert parse_relay_networks(text) == (ip_network(network),)
+
+
+@pytest.mark.parametrize(
     ("text", "advice"),
     [
         ("10.0.0.1/8", "Write 10.0.0.0/8 for the network, or 10.0.0.1 for the one address"),

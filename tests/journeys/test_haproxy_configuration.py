@@ -1,6 +1,7 @@
 """HAProxy with the configuration that is handed out, in front of two nodes on one PostgreSQL."""
 
 import contextlib
+import errno
 import json
 import smtplib
 import socket
@@ -36,7 +37,10 @@ HOST = "smarthost.example.com"
 CLIENT = "127.0.0.9"
 # In place of a second and ten, so that nobody waits for them.
 CHECKED, DRAINED = "inter 50ms", "1"
+# In place of five seconds.
+ABANDONED = "timeout client-fin 1s"
 CLIENTS = 3
+MOST_OF_ONE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +198,7 @@ def _haproxy(folder: Path, line: Line, chain: Path) -> Iterator[None]:
         ("bind :465\n", f"bind 127.0.0.1:{line.proxy.smtps}\n"),
         ("/etc/haproxy/tls/fullchain.pem", str(chain)),
         ("inter 1s", CHECKED),
+        ("timeout client-fin 5s", ABANDONED),
     ]
     for number, place in enumerate(line.places, 11):
         node = f"172.30.26.{number}"
@@ -262,6 +267,22 @@ def test_mail_comes_with_tls_from_the_first_octet_too(line: Line) -> None:
         "127.0.0.1", line.proxy.smtps, timeout=PATIENCE, context=line.context()
     ) as smtp:
         assert smtp.login("anybody", line.key)[0] == 235
+
+
+def test_one_client_does_not_hold_all_of_the_proxy(line: Line) -> None:
+    greedy, honest = "127.0.0.2", "127.0.0.3"
+    with contextlib.ExitStack() as stack:
+        many = [_connected(line.proxy.smtp, greedy, stack) for _ in range(MOST_OF_ONE + 1)]
+        greeted = [one for one in many if _is_greeted(one)]
+        assert len(greeted) == MOST_OF_ONE
+        # Both doors are one.
+        assert not _said(_connected(line.proxy.smtps, greedy, stack))
+        assert _is_greeted(_connected(line.proxy.smtp, honest, stack))
+        for one in greeted:  # who is not closed here, so what is let go is let go by the proxy
+            one.sendall(b"QUIT\r\n")
+            assert _said(one).startswith(b"221 ")
+            assert not _said(one)
+        until(lambda: _is_greeted(_connected(line.proxy.smtp, greedy, stack)))
 
 
 def test_nodes_are_stopped_and_killed_and_nothing_is_lost(line: Line) -> None:
@@ -352,6 +373,30 @@ class Load:
                 self.failed += 1
             self.taken.add(f"{mark}n{number}")
             number += 1
+
+
+def _connected(port: int, source: str, stack: contextlib.ExitStack) -> socket.socket:
+    """Connect; who is turned away at once has a socket where nothing more comes."""
+    client = stack.enter_context(socket.socket())
+    client.settimeout(PATIENCE)
+    client.bind((source, 0))
+    with contextlib.suppress(ConnectionResetError):
+        client.connect(("127.0.0.1", port))
+    return client
+
+
+def _is_greeted(client: socket.socket) -> bool:
+    return _said(client).startswith(b"220 ")
+
+
+def _said(client: socket.socket) -> bytes:
+    """Return what is said next, nothing at the end."""
+    try:
+        return client.recv(1_000)
+    except OSError as error:
+        if error.errno not in (errno.ECONNRESET, errno.ENOTCONN):
+            raise
+        return b""
 
 
 def _save(line: Line, sink: Sink, name: str) -> None:

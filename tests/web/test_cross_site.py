@@ -78,6 +78,14 @@ def test_a_refusal_tells_of_a_proxy_that_is_not_believed() -> None:
         assert ("SMARTHOST_TRUSTED_NETWORKS" in str(refused.value)) == disbelieved
 
 
+@pytest.mark.parametrize("site", ["cross-site", "Same-Site "])
+def test_no_proxy_is_blamed_for_what_the_browser_itself_calls_foreign(site: str) -> None:
+    behind = Client(address="192.0.2.1", scheme="http", host="a.example", disbelieved=True)
+    with pytest.raises(RequestError) as refused:
+        check_same_origin(fetch_site=site, origin="https://a.example", referer=None, client=behind)
+    assert "SMARTHOST_TRUSTED_NETWORKS" not in str(refused.value)
+
+
 @given(st.text(), st.text(), st.text())
 def test_any_text_is_judged(site: str, origin: str, referer: str) -> None:
     verdict = allowed(client("http", "a.example"), site, origin, referer)

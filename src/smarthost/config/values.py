@@ -20,6 +20,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LONGEST_RETRY_WAIT = 4 * 60 * 60
 _LONGEST_DRAIN = 300
 _YEAR = 365 * 24 * 60 * 60
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_LAST_IPV4 = 2**32 - 1
 _NOT_A_MAIL_NAME = ("localhost", "localdomain", "arpa")
 
 
@@ -167,6 +169,14 @@ def _network(text: str) -> Network:
             f"{shown(text)} has bits set behind its prefix. Write {network} for the network,"
             f" or {shown(text.partition('/')[0])} for the one address."
         )
+    return _unmapped(network)
+
+
+def _unmapped(network: Network) -> Network:
+    """Give IPv4 in the form of IPv6 (RFC 4291, section 2.5.5.2) as what it is compared as."""
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        first = int(network.network_address) & _LAST_IPV4
+        return ipaddress.IPv4Network((first, network.prefixlen - _MAPPED.prefixlen))
     return network
 
 

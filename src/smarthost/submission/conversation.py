@@ -18,6 +18,7 @@ from smarthost.submission import replies
 from smarthost.submission.acceptance import Acceptance
 from smarthost.submission.limits import Limits
 from smarthost.submission.login import Logins
+from smarthost.submission.proxy_warnings import ProxyWarnings
 from smarthost.submission.replies import Reply
 from smarthost.submission.room import Room
 from smarthost.submission.session import Session
@@ -64,6 +65,7 @@ class House:
         self.acceptance = acceptance
         self.certificate = certificate
         self.proxies = proxies
+        self.proxy_warnings = ProxyWarnings()
         self.limits = limits
         self.metrics = metrics
         self.clock = clock

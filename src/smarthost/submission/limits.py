@@ -16,9 +16,10 @@ class Limits:
     """What one session, and all of them, may use.
 
     `command_seconds` is what a client gets for each command before it has logged in, and for the
-    TLS handshake; `login_seconds` for all of them together. `idle_seconds` bounds the wait for a
-    command after that (RFC 5321, section 4.5.3.2.7). A message brings `data_rate` octets a second
-    or more, counted over each `data_seconds`. `session_seconds` bounds all of it.
+    TLS handshake; `login_seconds` for all of them together. Before that a proxy gets
+    `command_seconds` for its header. `idle_seconds` bounds the wait for a command after the login
+    (RFC 5321, section 4.5.3.2.7). A message brings `data_rate` octets a second or more, counted
+    over each `data_seconds`. `session_seconds` bounds all of it but the header.
 
     `message_octets` is what is announced as SIZE. Of messages that are being received, what is
     more than `small_octets` each shares `room_octets`, and these bring `room_rate` octets a

@@ -8,7 +8,7 @@ handshake, and could be held by as many as like to begin one.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -18,7 +18,7 @@ from smarthost.network import parse_ip, rate_key
 from smarthost.submission import replies
 from smarthost.submission.conversation import Conversation, House, Origin
 from smarthost.submission.proxied import client_behind
-from smarthost.submission.proxy_header import ProxyHeaderError
+from smarthost.submission.proxy_header import BEGINNINGS, ProxyHeaderError
 from smarthost.submission.replies import Reply
 from smarthost.submission.session import Session, Terms
 from smarthost.submission.wire import Wire
@@ -95,6 +95,8 @@ class Visit:
             self.origin,
             partial(house.sessions.logged_in, self),
         )
+        if not self._by_proxy:
+            wire.receive = partial(self._receive_first, wire, wire.receive)
         try:
             await self._connect(wire)
         except OSError:  # of TLS, of the time, of the connection
@@ -103,21 +105,30 @@ class Visit:
         await conversation.run()
 
     async def _learn_origin(self) -> bool:
-        """Have the proxy say who the client is; False: it did not, and gets no answer."""
+        """Have the proxy say who the client is; False: it did not, or there is no room for it."""
         if self._connection is None:
             raise AssertionError("A visit begins once.")
         try:
             told = await client_behind(self._connection, self._house.limits.command_seconds)
         except ProxyHeaderError as error:
-            log.warning("no PROXY header", proxy=self.origin.address, reason=str(error))
+            self._house.proxy_warnings.no_header(self.origin.address, str(error))
             return False
         except OSError:
             return False
         if told is not None:
             self.origin = Origin(address=str(told), on_loopback=False)
         self.rate_key = rate_key(self.origin.address)
-        self._house.sessions.count_by_address(self)
-        return True
+        if self._house.sessions.count_stranger(self, self.rate_key):
+            return True
+        self.refuse(replies.TOO_MANY_SESSIONS)
+        self._house.metrics.turned_away()
+        return False
+
+    def _receive_first(self, wire: Wire, receive: Callable[[bytes], bool], octets: bytes) -> bool:
+        wire.receive = receive
+        if octets.startswith(BEGINNINGS):
+            self._house.proxy_warnings.not_named(self.origin.address)
+        return receive(octets)
 
     def _terms(self) -> Terms:
         return Terms(

@@ -17,6 +17,8 @@ LONGEST = 4_112
 _LINE = b"PROXY "
 _LONGEST_LINE = 107  # section 2.1, with its CRLF
 _SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # section 2.2
+BEGINNINGS = (_LINE, _SIGNATURE)
+"""What headers begin with, of either version."""
 _FIXED = len(_SIGNATURE) + 4
 _LOCAL, _PROXY = 0x20, 0x21  # version 2, and the command
 _OVER_IPV4, _OVER_IPV6 = 0x11, 0x21

@@ -30,6 +30,8 @@ class Sessions:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._open: set[Guest] = set()
+        # Whose proxy has not said yet who they are, oldest first.
+        self._unknown: dict[Guest, None] = {}
         # Who has not logged in, oldest first; all, and by address.
         self._strangers: dict[Guest, None] = {}
         self._by_address: dict[str, dict[Guest, None]] = {}
@@ -42,27 +44,33 @@ class Sessions:
     def admit(self, guest: Guest) -> bool:
         """Count a session in; return whether it may stay.
 
-        One whose address is not known yet is counted by it later, by `count_by_address`.
+        Whoever is behind a proxy is judged when that has said who it is, by `count_stranger`:
+        until then nobody knows whose turn it is to go.
         """
         self._open.add(guest)
-        if not self.count_by_address(guest) and len(self._open) > self._limits.sessions:
-            if not self._strangers:
-                return False
-            self._send_away(next(iter(self._strangers)))
-        self._strangers[guest] = None
+        if guest.rate_key is None:
+            if len(self._unknown) >= self._limits.sessions:
+                self._send_away(self._unknown)
+            self._unknown[guest] = None
+        elif not self.count_stranger(guest, guest.rate_key):
+            return False
         # Those that were sent away are still leaving; more than this do not come in meanwhile.
         return len(self._open) <= 2 * self._limits.sessions
 
-    def count_by_address(self, guest: Guest) -> bool:
-        """Count a stranger by its address; return whether another one of it had to go."""
-        if guest.rate_key is None:
-            return False
-        same_address = self._by_address.setdefault(guest.rate_key, {})
-        crowded = len(same_address) >= self._limits.strangers
-        if crowded:
-            self._send_away(next(iter(same_address)))
-        self._by_address.setdefault(guest.rate_key, {})[guest] = None
-        return crowded
+    def count_stranger(self, guest: Guest, rate_key: str) -> bool:
+        """Count a session whose address is known now; return whether there is room for it."""
+        self._unknown.pop(guest, None)
+        if len(self._by_address.get(rate_key, ())) >= self._limits.strangers:
+            self._send_away(self._by_address[rate_key])
+        elif len(self._open) > self._limits.sessions:
+            # Who is not known yet soon is, as a rule, and goes only where these are a crowd.
+            crowd = max(self._strangers, self._unknown, key=len)
+            if not crowd:
+                return False
+            self._send_away(crowd)
+        self._by_address.setdefault(rate_key, {})[guest] = None
+        self._strangers[guest] = None
+        return True
 
     def logged_in(self, guest: Guest, portal_id: str) -> bool:
         """Count it as its portal's; False if that has so many that others would find no room."""
@@ -88,6 +96,7 @@ class Sessions:
 
     def _known(self, guest: Guest) -> None:
         """Count it as no stranger any more."""
+        self._unknown.pop(guest, None)
         self._strangers.pop(guest, None)
         if guest.rate_key is None:
             return
@@ -96,6 +105,7 @@ class Sessions:
         if not same_address:
             self._by_address.pop(guest.rate_key, None)
 
-    def _send_away(self, guest: Guest) -> None:
+    def _send_away(self, oldest_first: dict[Guest, None]) -> None:
+        guest = next(iter(oldest_first))
         self._known(guest)
         guest.dismiss(replies.TOO_MANY_SESSIONS)

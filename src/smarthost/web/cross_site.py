@@ -29,13 +29,20 @@ def check_same_origin(
     The arguments are the headers `Sec-Fetch-Site`, `Origin` and `Referer`. A program that is no
     browser sends none of them and passes.
     """
-    site = (fetch_site or "").strip().lower()
-    foreign = [url for url in (origin, referer) if url and _origin(url) != _own(client)]
-    if site in ("cross-site", "same-site") or foreign:
+    foreign = says_foreign(fetch_site)
+    by_a_proxy = client.disbelieved and not foreign
+    if foreign or any(url and _origin(url) != _own(client) for url in (origin, referer)):
         raise RequestError(
-            HTTPStatus.FORBIDDEN,
-            f"{_FOREIGN} {_BY_A_PROXY}" if client.disbelieved else _FOREIGN,
+            HTTPStatus.FORBIDDEN, f"{_FOREIGN} {_BY_A_PROXY}" if by_a_proxy else _FOREIGN
         )
+
+
+def says_foreign(fetch_site: str | None) -> bool:
+    """Return whether the browser itself says, in `Sec-Fetch-Site`, that it asks for another site.
+
+    No proxy is to blame then: the browser compares the addresses that it shows.
+    """
+    return (fetch_site or "").strip().lower() in ("cross-site", "same-site")
 
 
 def _own(client: Client) -> str:

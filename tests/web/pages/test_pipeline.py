@@ -202,6 +202,20 @@ async def test_a_form_behind_a_proxy_that_is_not_believed_is_told_so(site: Site)
     assert "the proxy in front is not named in SMARTHOST_TRUSTED_NETWORKS" in page.text
 
 
+@pytest.mark.parametrize("from_where", ["cross-site", "same-site"])
+async def test_no_proxy_is_blamed_for_what_the_browser_itself_calls_foreign(
+    site: Site, from_where: str
+) -> None:
+    proxied = {"Origin": "https://other.example", "X_Forwarded_Proto": "https"}
+    reply = await site.ask(
+        "POST", "/settings", token=site.admin, body=b"host=x", Sec_Fetch_Site=from_where, **proxied
+    )
+    page = Seen(reply.body)
+    assert reply.status == HTTPStatus.FORBIDDEN
+    assert "This did not come from a page of this address" in page.text
+    assert "proxy" not in page.text
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -15,7 +15,7 @@ from smarthost.portals.access import refuse_suspended
 from smarthost.portals.model import Caller, CredentialKind, Portal
 from smarthost.web.auth import Authenticator, Shown
 from smarthost.web.cookies import shown_cookie
-from smarthost.web.cross_site import check_same_origin
+from smarthost.web.cross_site import check_same_origin, says_foreign
 from smarthost.web.errors import RequestError, UnauthorizedError
 from smarthost.web.exchange import Exchange
 from smarthost.web.pages.answering import answer, refuse, send_to_sign_in
@@ -34,9 +34,9 @@ _TWO_COOKIES = (
 )
 _NOT_OURS = (
     "This did not come from a page of this address, so nothing was done. Open the page here and "
-    "do it again. If it stays so, the proxy in front {reason}: ask the operator of the "
-    "installation."
+    "do it again."
 )
+_IF_IT_STAYS = "If it stays so, the proxy in front {reason}: ask the operator of the installation."
 _NOT_TOLD = "does not tell Smarthost the address that your browser shows"
 _NOT_BELIEVED = (
     "is not named in SMARTHOST_TRUSTED_NETWORKS, so what it tells of the address that your "
@@ -160,13 +160,17 @@ class PagePipeline:
 def _check_is_ours(request: Request) -> None:
     """Refuse a form that another site's page sent, signed in or not: it could sign somebody in."""
     client = Exchange.of(request).client
+    fetch_site = request.get_header("Sec-Fetch-Site")
     try:
         check_same_origin(
-            fetch_site=request.get_header("Sec-Fetch-Site"),
+            fetch_site=fetch_site,
             origin=request.get_header("Origin"),
             referer=request.get_header("Referer"),
             client=client,
         )
     except RequestError as error:
-        reason = _NOT_BELIEVED if client.disbelieved else _NOT_TOLD
-        raise RequestError(error.status, _NOT_OURS.format(reason=reason)) from None
+        told = _NOT_OURS
+        if not says_foreign(fetch_site):
+            reason = _NOT_BELIEVED if client.disbelieved else _NOT_TOLD
+            told += " " + _IF_IT_STAYS.format(reason=reason)
+        raise RequestError(error.status, told) from None
