@@ -321,7 +321,8 @@ def test_of_two_clients_one_is_locked_out_and_the_other_gets_in(line: Line) -> N
         node.kill()
     line.start(0, SMARTHOST_RATE_LIMITS="on")
     (node, _) = line.nodes
-    until(lambda: line.submit("the proxy has found it"))
+    with contextlib.ExitStack() as stack:  # until the proxy has found it
+        until(lambda: _is_greeted(_connected(line.proxy.smtp, honest, stack)))
     # Five may pass, and it may become another minute meanwhile.
     assert 421 in (line.log_in(guessing, "sh_wrong") for _ in range(12))
     assert line.log_in(honest, "sh_wrong") == 535
