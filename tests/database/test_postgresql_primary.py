@@ -160,13 +160,39 @@ async def test_the_same_server_after_a_restart_is_the_same() -> None:
     assert (logs, session.closed) == ([], False)
 
 
-async def test_a_server_of_another_origin_is_used_only_where_ours_is_not() -> None:
-    world = World(a=Scripted(), b=Scripted(system=8, timeline=5, is_standby=True))
+async def test_a_server_of_another_origin_is_never_moved_to() -> None:
+    world = World(a=Scripted(timeline=3), b=Scripted(system=8, timeline=5, is_standby=True))
     await world.found()
+    (session,) = world.servers["a"].sessions
     world.servers["b"].is_standby = False
     assert await world.found(anew=True) == "a"
     world.servers["a"].is_away = True
-    assert await world.found() == "b"
+    assert "of another origin" in str((await world.faults())["b"])
+    assert not session.closed, "a moment's fault ends nothing"
+    world.servers["a"].is_away = False
+    assert await world.found(anew=True) == "a"
+    assert world.servers["b"].is_left
+
+
+async def test_at_the_same_place_a_server_of_another_origin_is_the_database() -> None:
+    world = World(a=Scripted(timeline=3), b=Scripted(is_standby=True))
+    await world.found()
+    world.servers["a"].system = 9
+    world.servers["a"].timeline = 1
+    assert await world.found(anew=True) == "a"
+    world.servers["b"] = Scripted(system=9, timeline=2)
+    assert await world.found(anew=True) == "b"
+
+
+async def test_who_begins_takes_none_of_two_origins() -> None:
+    world = World(a=Scripted(timeline=1), b=Scripted(system=8, timeline=5))
+    faults = await world.faults()
+    assert "of another origin (its system_identifier is 7)" in str(faults["a"])
+    assert "of another origin (its system_identifier is 8)" in str(faults["b"])
+    assert world.servers["a"].is_left
+    assert world.servers["b"].is_left
+    world.servers["b"].is_standby = True
+    assert await world.found() == "a"
 
 
 async def test_one_that_tells_no_timeline_is_known_by_its_place() -> None:

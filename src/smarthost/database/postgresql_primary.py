@@ -3,7 +3,8 @@
 A standby that takes over begins a timeline, whose number is higher than its primary's. So where a
 failed primary comes back as one, since nobody has told it of its successor, it is known by its
 number: of several the newest is used, and whoever has seen that never goes back. Two standbys
-that took over from the same one have the same number, and cannot be told apart so.
+that took over from the same one have the same number, and cannot be told apart so. A server of
+another origin has other mail, so it is never moved to; at the same place it is the same database.
 """
 
 import asyncio
@@ -131,6 +132,8 @@ class Primary:
         found = await _end(asking)
         if not found:
             raise NoPrimaryError({host: _fault(task) for task, host in asking.items()})
+        if self._history is None:
+            _refuse_several_origins(found)
         newest = max(found, key=self._rank)
         for one in found:
             if one is not newest:
@@ -145,17 +148,23 @@ class Primary:
             standing = Standing(*rows[0])  # type: ignore[arg-type]
             _refuse_unless_it_takes_changes(standing)
             history = await _history_of(connection)
-            self._refuse_if_replaced(history)
+            self._refuse_if_not_ours(host, history)
         except BaseException:
             connection.terminate()
             raise
         return Found(connection, host, standing, history)
 
-    def _refuse_if_replaced(self, history: History | None) -> None:
+    def _refuse_if_not_ours(self, host: Host, history: History | None) -> None:
         known = self._history
-        if known is None or history is None or history.system != known.system:
+        if known is None or history is None:
             return
-        if history.timeline < known.timeline:
+        if history.system != known.system:
+            if host != self.host:
+                raise UnfitError(
+                    "is a server of another origin, and no standby of the primary. If the "
+                    "database was moved there, start Smarthost again."
+                )
+        elif history.timeline < known.timeline:
             raise UnfitError(
                 f"was replaced by another server (its timeline is {history.timeline}, of the "
                 f"other {known.timeline}). Stop it, or make it a standby; if it was restored on "
@@ -172,7 +181,7 @@ class Primary:
     def _take(self, found: Found) -> None:
         """Hold on to what was found. Raises `NoPrimaryError` if a newer one was meanwhile."""
         try:
-            self._refuse_if_replaced(found.history)
+            self._refuse_if_not_ours(found.host, found.history)
         except UnfitError as error:
             found.connection.terminate()
             raise NoPrimaryError({found.host: error}) from None
@@ -199,6 +208,21 @@ def _refuse_unless_it_takes_changes(standing: Standing) -> None:
         raise StandbyError("is a standby.")
     if standing.is_read_only:
         raise UnfitError("takes no changes: default_transaction_read_only is on there.")
+
+
+def _refuse_several_origins(found: Collection[Found]) -> None:
+    """Raise `NoPrimaryError` if those that take changes are no copies of one."""
+    if len({one.history.system for one in found if one.history}) < 2:
+        return
+    faults: dict[Host, Exception] = {}
+    for one in found:
+        one.connection.terminate()
+        origin = one.history.system if one.history else "not told"
+        faults[one.host] = UnfitError(
+            f"takes changes and is of another origin (its system_identifier is {origin}). Name "
+            "the primary and its standbys, and no other server."
+        )
+    raise NoPrimaryError(faults)
 
 
 async def _history_of(connection: Connection) -> History | None:
