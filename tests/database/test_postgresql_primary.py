@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import asyncpg
 import pytest
@@ -19,10 +19,14 @@ from smarthost.database.postgresql_primary import (
 )
 from smarthost.secret import Secret
 from tests.engines import executing
+from tests.journeys.sink import until
 from tests.postgresql_pair import Pair, pair_of_servers
 
 SOON = 15.0
 """Long before a server that does not answer would be given up in line."""
+INSERT = "INSERT INTO notes (id) VALUES ($1)"
+NOTES = "SELECT id FROM notes ORDER BY id"
+IN_DOUBT = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 TAKEN_OVER = "another server of the database has taken over"
 
 
@@ -259,20 +263,75 @@ async def test_a_standby_alone_is_refused(pair: Pair) -> None:
     await standby.close()
 
 
+def have_it_confirm(pair: Pair) -> None:
+    pair.wait_for("*")
+    pair.primary.run_sql("SELECT pg_switch_wal()")  # to which the standby answers
+    until(lambda: pair.primary.run_sql(IN_DOUBT) == [(0,)])
+
+
+async def in_one_unit(database: PostgresqlDatabase, note: str) -> None:
+    await database.transact(executing(INSERT, note))
+
+
+async def by_itself(database: PostgresqlDatabase, note: str) -> None:
+    await database.execute(INSERT, note)
+
+
+@pytest.mark.needs("postgres")
+@pytest.mark.parametrize("change", [in_one_unit, by_itself])
+async def test_a_commit_in_doubt_keeps_its_place_until_it_ends(
+    pair: Pair, change: Callable[[PostgresqlDatabase, str], Awaitable[None]]
+) -> None:
+    url = Secret(pair.url("postgres"))
+    database = PostgresqlDatabase(url, at_once=5, answer_seconds=0.2)  # two of them for units
+    await database.execute("DELETE FROM notes")
+    pair.wait_for("nobody")
+    for note in "ab":
+        with pytest.raises(OutcomeUnknownError, match="may be kept or not"):
+            await change(database, note)
+    third = asyncio.ensure_future(change(database, "c"))
+    await asyncio.sleep(0.5)
+    assert not third.done()
+    assert pair.primary.run_sql(IN_DOUBT) == [(2,)]
+    assert await database.fetch(NOTES) == [], "who only reads has room"
+    have_it_confirm(pair)
+    await third
+    assert await database.fetch(NOTES) == [("a",), ("b",), ("c",)]
+    await database.close()
+
+
+@pytest.mark.needs("postgres")
+async def test_a_stop_does_not_wait_for_a_commit_in_doubt_nor_ends_it(pair: Pair) -> None:
+    database = PostgresqlDatabase(Secret(pair.url("postgres")), answer_seconds=0.2)
+    await database.execute("DELETE FROM notes")
+    pair.wait_for("nobody")
+    writing = asyncio.create_task(in_one_unit(database, "a"))
+    await asyncio.sleep(0.1)
+    began = time.monotonic()
+    await database.close()
+    assert time.monotonic() - began < SOON
+    with pytest.raises(OutcomeUnknownError):
+        await writing
+    await asyncio.sleep(0.2)  # for a request to break it off, which would have it confirmed
+    assert pair.primary.run_sql(IN_DOUBT) == [(1,)]
+    assert pair.primary.run_sql(NOTES) == []
+    have_it_confirm(pair)
+
+
 @pytest.mark.needs("postgres")
 async def test_what_a_replaced_server_does_not_confirm_is_written_to_its_successor(
     pair: Pair, database: PostgresqlDatabase
 ) -> None:
-    insert = "INSERT INTO notes (id) VALUES ($1)"
-    await database.transact(executing(insert, "before"))
+    await database.execute("DELETE FROM notes")
+    await database.transact(executing(INSERT, "before"))
     pair.take_over()
     # The old one lives, and answers; but it waits for a standby that is none any more.
     began = time.monotonic()
     with pytest.raises(OutcomeUnknownError):
-        await database.transact(executing(insert, "behind"))
+        await database.transact(executing(INSERT, "behind"))
     assert time.monotonic() - began < SOON
-    await database.transact(executing(insert, "behind"))
-    assert await database.fetch("SELECT id FROM notes ORDER BY id") == [("before",), ("behind",)]
+    await database.transact(executing(INSERT, "behind"))
+    assert await database.fetch(NOTES) == [("before",), ("behind",)]
     pair.primary.stop()
     with pytest.raises(StoreUnavailableError, match=r"no primary: .*was replaced by another serv"):
         await database.fetch("SELECT 1")

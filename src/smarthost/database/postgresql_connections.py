@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
-from smarthost.database.postgresql_connection import Connection
+from smarthost.database.postgresql_connection import Connection, keep_alive
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, LostError, name_of, told
 from smarthost.database.postgresql_hosts import Host, hosts_of
 from smarthost.database.postgresql_primary import (
@@ -157,6 +157,7 @@ class Connections:
             max_cached_statement_lifetime=0,
             server_settings={**_SETTINGS, "application_name": self._application},
         )
+        keep_alive(connection)
         return connection
 
     async def _is_there(self) -> bool:
