@@ -48,7 +48,7 @@ class Session:
         if "pg_is_in_recovery" in sql:
             return [(15, "on", "on", server.is_standby, server.is_read_only, "UTF8")]
         if server.timeline is None:
-            raise asyncpg.UndefinedFunctionError("none such")
+            raise server.does_not_tell("none such")
         return [(server.system, f"{server.timeline:08X}")]
 
     def is_closed(self) -> bool:
@@ -70,6 +70,7 @@ class Scripted:
         self.is_read_only = False
         self.is_away = False
         self.is_silent = False
+        self.does_not_tell: type[asyncpg.PostgresError] = asyncpg.UndefinedFunctionError
         self.sessions: list[Session] = []
 
     @property
@@ -208,6 +209,57 @@ async def test_one_that_tells_no_timeline_is_known_by_its_place() -> None:
     world.servers["b"].is_standby = False
     assert await world.found(anew=True) == "b"
     assert world.servers["a"].is_left
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.UndefinedFunctionError,
+        asyncpg.InsufficientPrivilegeError,
+        asyncpg.FeatureNotSupportedError,
+    ],
+)
+async def test_what_was_seen_stays_where_it_is_not_told_any_more(
+    error: type[asyncpg.PostgresError],
+) -> None:
+    world = World(a=Scripted(timeline=2), b=Scripted(is_standby=True))
+    await world.found()
+    world.servers["a"].timeline, world.servers["a"].does_not_tell = None, error
+    assert await world.found() == "a"
+    world.servers["a"].timeline = 2
+    with capture_logs() as logs:
+        assert await world.found() == "a"
+    assert logs == [], "nobody has taken over"
+    assert not any(session.closed for session in world.servers["a"].sessions)
+    world.servers["a"].is_away, world.servers["b"].is_standby = True, False
+    assert "was replaced" in str((await world.faults())["b"])
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.OutOfMemoryError, asyncpg.PostgresIOError, asyncpg.DataCorruptedError]
+)
+async def test_a_fault_of_the_moment_is_not_taken_for_one_that_does_not_tell(
+    error: type[asyncpg.PostgresError],
+) -> None:
+    world = World(a=Scripted(timeline=None))
+    world.servers["a"].does_not_tell = error
+    assert isinstance((await world.faults())["a"], error)
+    assert world.servers["a"].is_left
+
+
+@pytest.mark.parametrize("timeline", [None, 2])
+async def test_of_equals_the_one_that_is_known_is_used(timeline: int | None) -> None:
+    world = World(a=Scripted(timeline=timeline), b=Scripted(timeline=timeline))
+    world.servers["a"].is_away = True
+    assert await world.found() == "b"
+    world.servers["a"].is_away = False
+    with capture_logs() as logs:
+        assert await world.found(anew=True) == "b"
+    assert logs == []
+    assert world.servers["a"].is_left
+    world.servers["b"].is_away = True
+    assert await world.found(anew=True) == "a"
+    assert world.servers["b"].is_left, "no pool has sessions with both"
 
 
 async def test_one_that_does_not_answer_is_not_waited_for() -> None:

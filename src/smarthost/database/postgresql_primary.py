@@ -36,6 +36,13 @@ _HISTORY = """
 SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8)
 FROM pg_control_system()"""
 
+# It may not, has none, or cannot; any other fault is a moment's, and would have a failover seen.
+_DOES_NOT_TELL = (
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.FeatureNotSupportedError,
+)
+
 log = structlog.get_logger("smarthost.database")
 
 
@@ -171,12 +178,13 @@ class Primary:
                 "purpose, start Smarthost again."
             )
 
-    def _rank(self, found: Found) -> tuple[bool, int]:
+    def _rank(self, found: Found) -> tuple[bool, int, bool]:
         """Tell how much is to be said for one of several that take changes."""
+        is_known = found.host == self.host
         if found.history is None:
-            return False, 0
+            return False, 0, is_known
         is_ours = self._history is None or found.history.system == self._history.system
-        return is_ours, found.history.timeline
+        return is_ours, found.history.timeline, is_known
 
     def _take(self, found: Found) -> None:
         """Hold on to what was found. Raises `NoPrimaryError` if a newer one was meanwhile."""
@@ -194,13 +202,12 @@ class Primary:
             # An old one that lives would keep for itself what they are told.
             for session in list(self._sessions):
                 session.terminate()
-        self.host, self._history = found.host, found.history
+        self.host, self._history = found.host, found.history or self._history
         self._sessions.add(found.connection)
 
     def _is_another(self, found: Found) -> bool:
-        if found.history is None:
-            return found.host != self.host
-        return found.history != self._history
+        told = found.history is not None and self._history is not None
+        return found.host != self.host or (told and found.history != self._history)
 
 
 def _refuse_unless_it_takes_changes(standing: Standing) -> None:
@@ -228,9 +235,7 @@ def _refuse_several_origins(found: Collection[Found]) -> None:
 async def _history_of(connection: Connection) -> History | None:
     try:
         rows = await connection.fetch(_HISTORY, timeout=ASK_SECONDS)
-    except asyncpg.PostgresError:
-        if connection.is_closed():
-            raise
+    except _DOES_NOT_TELL:
         return None
     system, timeline = rows[0]
     return History(int(str(system)), int(str(timeline), 16))
