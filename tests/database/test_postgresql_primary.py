@@ -293,6 +293,29 @@ async def test_a_search_that_is_given_up_leaves_nothing_open() -> None:
     assert world.servers["a"].is_left
 
 
+@pytest.mark.parametrize("again", [0, 1, 2])
+async def test_a_search_that_is_given_up_at_any_step_leaves_nothing_open(again: int) -> None:
+    steps = 0
+    while True:
+        world = World(a=Scripted(), b=Scripted(is_standby=True), c=Scripted())
+        searching = asyncio.create_task(world.primary.find())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if searching.done():
+            break
+        searching.cancel()
+        for _ in range(again):
+            await asyncio.sleep(0)
+            searching.cancel()
+        await asyncio.wait({searching})
+        for _ in range(10):
+            await asyncio.sleep(0)  # for those that were asked to be told
+        assert searching.cancelled()
+        assert all(server.is_left for server in world.servers.values()), steps
+        steps += 1
+    assert steps > 5
+
+
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     with pair_of_servers() as made:

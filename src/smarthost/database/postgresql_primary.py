@@ -132,11 +132,12 @@ class Primary:
         asking = {asyncio.create_task(self._ask(host)): host for host in self._hosts}
         try:
             await _wait_for_newest(set(asking))
-        except asyncio.CancelledError:
-            for one in await _end(asking):
-                one.connection.terminate()
+            found = await _end(asking)
+        except BaseException:
+            for task in asking:
+                task.cancel()
+                task.add_done_callback(_leave)
             raise
-        found = await _end(asking)
         if not found:
             raise NoPrimaryError({host: _fault(task) for task, host in asking.items()})
         if self._history is None:
@@ -266,6 +267,11 @@ async def _end(asking: Collection[asyncio.Task[Found]]) -> list[Found]:
         task.cancel()
     await asyncio.wait(asking)
     return [task.result() for task in asking if _has_found(task)]
+
+
+def _leave(task: asyncio.Task[Found]) -> None:
+    if _has_found(task):
+        task.result().connection.terminate()
 
 
 def _fault(task: asyncio.Task[Found]) -> Exception:
