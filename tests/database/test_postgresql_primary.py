@@ -10,13 +10,9 @@ from structlog.testing import capture_logs
 
 from smarthost.database.engine import OutcomeUnknownError, StoreUnavailableError
 from smarthost.database.postgresql import PostgresqlDatabase
+from smarthost.database.postgresql_candidate import StandbyError, UnfitError
 from smarthost.database.postgresql_hosts import Host
-from smarthost.database.postgresql_primary import (
-    NoPrimaryError,
-    Primary,
-    StandbyError,
-    UnfitError,
-)
+from smarthost.database.postgresql_primary import NoPrimaryError, Primary
 from smarthost.secret import Secret
 from tests.engines import executing
 from tests.journeys.sink import until

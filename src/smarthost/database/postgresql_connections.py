@@ -11,18 +11,16 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
-from smarthost.database.postgresql_connection import Connection, keep_alive
-from smarthost.database.postgresql_errors import DRIVER_ERRORS, LostError, name_of, told
-from smarthost.database.postgresql_hosts import Host, hosts_of
-from smarthost.database.postgresql_primary import (
+from smarthost.database.postgresql_candidate import (
     ASK_SECONDS,
-    Found,
-    NoPrimaryError,
-    Primary,
     StandbyError,
     Standing,
     UnfitError,
 )
+from smarthost.database.postgresql_connection import Connection, keep_alive
+from smarthost.database.postgresql_errors import DRIVER_ERRORS, LostError, name_of, told
+from smarthost.database.postgresql_hosts import Host, hosts_of
+from smarthost.database.postgresql_primary import Found, NoPrimaryError, Primary
 from smarthost.database.postgresql_pulse import Pulse
 from smarthost.database.postgresql_tls import tls_fault
 from smarthost.database.server_clock import ServerClock

@@ -12,58 +12,24 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NamedTuple
 from weakref import WeakSet
 
-import asyncpg
 import structlog
 
+from smarthost.database.postgresql_candidate import (
+    History,
+    Standing,
+    UnfitError,
+    introduced,
+)
 from smarthost.database.postgresql_connection import Connection
 from smarthost.database.postgresql_errors import DRIVER_ERRORS
 from smarthost.database.postgresql_hosts import Host
 
-ASK_SECONDS = 5.0
-"""How long one server may take for an answer."""
 KNOWN_SECONDS = 1.0
 """How long the one that was the primary may take before others are asked too."""
 OTHERS_SECONDS = 1.0
 """How long the others are waited for when one was found, which may have been replaced."""
 
-_STANDING = """
-SELECT CAST(current_setting('server_version_num') AS INTEGER) / 10000, current_setting('fsync'),
-       current_setting('synchronous_commit'), pg_is_in_recovery(),
-       current_setting('transaction_read_only') = 'on', current_setting('server_encoding')"""
-# Every user may ask for both, unless somebody has taken the right away; a few services that speak
-# PostgreSQL's protocol have no such log.
-_HISTORY = """
-SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8)
-FROM pg_control_system()"""
-
-# It may not, has none, or cannot; any other fault is a moment's, and would have a failover seen.
-_DOES_NOT_TELL = (
-    asyncpg.InsufficientPrivilegeError,
-    asyncpg.UndefinedFunctionError,
-    asyncpg.FeatureNotSupportedError,
-)
-
 log = structlog.get_logger("smarthost.database")
-
-
-class Standing(NamedTuple):
-    """What a server says of itself."""
-
-    version: int
-    fsync: str
-    synchronous_commit: str
-    is_standby: bool
-    is_read_only: bool
-    encoding: str
-
-
-class History(NamedTuple):
-    """Whose changes a server has."""
-
-    system: int
-    """The same for a server and all that were copied from it."""
-    timeline: int
-    """Goes up whenever one of them takes over."""
 
 
 class Found(NamedTuple):
@@ -74,14 +40,6 @@ class Found(NamedTuple):
     standing: Standing
     history: History | None
     """None: it does not tell."""
-
-
-class UnfitError(Exception):
-    """A server that answers and is not to be used; the message goes on behind its name."""
-
-
-class StandbyError(UnfitError):
-    """A server that copies another one."""
 
 
 class NoPrimaryError(Exception):
@@ -152,10 +110,7 @@ class Primary:
         """Connect to one of them. Raises `DRIVER_ERRORS`, `UnfitError`."""
         connection = await self._open_at(host)
         try:
-            rows = await connection.fetch(_STANDING, timeout=ASK_SECONDS)
-            standing = Standing(*rows[0])  # type: ignore[arg-type]
-            _refuse_unless_it_takes_changes(standing)
-            history = await _history_of(connection)
+            standing, history = await introduced(connection)
             self._refuse_if_not_ours(host, history)
         except BaseException:
             connection.terminate()
@@ -211,13 +166,6 @@ class Primary:
         return found.host != self.host or (told and found.history != self._history)
 
 
-def _refuse_unless_it_takes_changes(standing: Standing) -> None:
-    if standing.is_standby:
-        raise StandbyError("is a standby.")
-    if standing.is_read_only:
-        raise UnfitError("takes no changes: default_transaction_read_only is on there.")
-
-
 def _refuse_several_origins(found: Collection[Found]) -> None:
     """Raise `NoPrimaryError` if those that take changes are no copies of one."""
     if len({one.history.system for one in found if one.history}) < 2:
@@ -231,15 +179,6 @@ def _refuse_several_origins(found: Collection[Found]) -> None:
             "the primary and its standbys, and no other server."
         )
     raise NoPrimaryError(faults)
-
-
-async def _history_of(connection: Connection) -> History | None:
-    try:
-        rows = await connection.fetch(_HISTORY, timeout=ASK_SECONDS)
-    except _DOES_NOT_TELL:
-        return None
-    system, timeline = rows[0]
-    return History(int(str(system)), int(str(timeline), 16))
 
 
 async def _wait_for_newest(asking: set[asyncio.Task[Found]]) -> None:
