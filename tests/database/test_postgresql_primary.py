@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from smarthost.database.engine import OutcomeUnknownError, StoreUnavailableError
 from smarthost.database.postgresql import PostgresqlDatabase
-from smarthost.database.postgresql_candidate import StandbyError, UnfitError
+from smarthost.database.postgresql_candidate import ASK_SECONDS, StandbyError, UnfitError
 from smarthost.database.postgresql_hosts import Host
 from smarthost.database.postgresql_primary import NoPrimaryError, Primary
 from smarthost.secret import Secret
@@ -41,6 +41,7 @@ class Session:
     ) -> list[tuple[object, ...]]:
         assert timeout is not None
         server = self.server
+        await server.answers.wait()
         if "pg_is_in_recovery" in sql:
             return [(15, "on", "on", server.is_standby, server.is_read_only, "UTF8")]
         if server.timeline is None:
@@ -67,6 +68,9 @@ class Scripted:
         self.is_away = False
         self.is_silent = False
         self.does_not_tell: type[asyncpg.PostgresError] = asyncpg.UndefinedFunctionError
+        self.is_full = False
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.sessions: list[Session] = []
 
     @property
@@ -90,6 +94,8 @@ class World:
             await asyncio.Event().wait()
         if server.is_away:
             raise ConnectionRefusedError(111, "Connection refused")
+        if server.is_full:
+            raise asyncpg.TooManyConnectionsError("sorry, too many clients already")
         server.sessions.append(Session(server))
         return server.sessions[-1]
 
@@ -264,6 +270,74 @@ async def test_one_that_does_not_answer_is_not_waited_for() -> None:
     began = time.monotonic()
     assert await world.found() == "b"
     assert time.monotonic() - began < SOON
+
+
+async def test_one_that_starts_again_is_found_though_another_is_silent() -> None:
+    world = World(a=Scripted(), b=Scripted(is_standby=True))
+    await world.found()
+    world.servers["a"].is_away, world.servers["b"].is_silent = True, True
+    began = time.monotonic()
+    searching = asyncio.create_task(world.found(anew=True))
+    await asyncio.sleep(0.1)
+    assert not searching.done()
+    world.servers["a"].is_away = False
+    assert await searching == "a"
+    assert time.monotonic() - began < ASK_SECONDS
+
+
+async def test_one_that_is_away_is_told_at_once_where_the_others_answer() -> None:
+    world = World(a=Scripted(), b=Scripted(is_standby=True))
+    await world.found()
+    world.servers["a"].is_away = True
+    world.asked.clear()
+    with pytest.raises(NoPrimaryError) as caught:
+        await world.found(anew=True)
+    assert (world.asked, caught.value.is_silence) == (["a", "b"], False)
+
+
+async def test_one_that_is_full_is_asked_once() -> None:
+    world = World(a=Scripted(), b=Scripted(is_standby=True))
+    await world.found()
+    world.asked.clear()
+    world.servers["a"].is_full = True
+    with pytest.raises(NoPrimaryError) as caught:
+        await world.found()
+    assert (world.asked, caught.value.is_answered) == (["a"], True)
+
+
+async def test_a_search_that_another_one_has_outrun_says_nothing_of_the_primary() -> None:
+    world = World(a=Scripted(), b=Scripted(is_standby=True))
+    await world.found()
+    old, new = world.servers["a"], world.servers["b"]
+    old.answers.clear()
+    new.is_away = True
+    outrun = asyncio.create_task(world.found(anew=True))
+    while len(old.sessions) < 2:  # noqa: ASYNC110 - bounded by the test's own time
+        await asyncio.sleep(0)
+    new.is_away, new.is_standby, new.timeline = False, False, 2
+    assert await world.found(anew=True) == "b"
+    old.answers.set()
+    with pytest.raises(NoPrimaryError) as caught:
+        await outrun
+    assert (caught.value.is_answered, caught.value.is_silence) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("known", "other", "is_silence", "is_answered"),
+    [
+        (TimeoutError(), TimeoutError(), True, False),
+        (TimeoutError(), ConnectionRefusedError(), True, False),
+        (ConnectionRefusedError(), TimeoutError(), False, False),
+        (asyncpg.CannotConnectNowError(), TimeoutError(), False, True),
+    ],
+)
+def test_it_is_the_primary_that_counts(
+    known: Exception, other: Exception, is_silence: bool, is_answered: bool
+) -> None:
+    hosts = Host("a", None), Host("b", None)
+    error = NoPrimaryError({hosts[0]: known, hosts[1]: other})
+    error.known = hosts[0]
+    assert (error.is_silence, error.is_answered) == (is_silence, is_answered)
 
 
 async def test_where_none_takes_changes_each_is_told() -> None:

@@ -137,7 +137,7 @@ class Connections:
         try:
             return await self._primary.find(anew=anew)
         except NoPrimaryError as error:
-            if any(isinstance(fault, TimeoutError) for fault in error.faults.values()):
+            if error.is_silence:
                 self._silent_at = self._clock.monotonic()
             raise
 
@@ -166,8 +166,7 @@ class Connections:
         try:
             found = await self._find(anew=True)
         except NoPrimaryError as error:
-            at = self._primary.host
-            return at is not None and isinstance(error.faults.get(at), asyncpg.PostgresError)
+            return error.is_answered
         found.connection.terminate()
         return True
 

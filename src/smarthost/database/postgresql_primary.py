@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NamedTuple
 from weakref import WeakSet
 
+import asyncpg
 import structlog
 
 from smarthost.database.postgresql_candidate import (
@@ -21,13 +22,16 @@ from smarthost.database.postgresql_candidate import (
     introduced,
 )
 from smarthost.database.postgresql_connection import Connection
-from smarthost.database.postgresql_errors import DRIVER_ERRORS
+from smarthost.database.postgresql_errors import DRIVER_ERRORS, LostError, told
 from smarthost.database.postgresql_hosts import Host
 
 KNOWN_SECONDS = 1.0
 """How long the one that was the primary may take before others are asked too."""
 OTHERS_SECONDS = 1.0
 """How long the others are waited for when one was found, which may have been replaced."""
+
+AGAIN_SECONDS = 0.5
+"""How long after its fault the one that was the primary is asked again, while others are asked."""
 
 log = structlog.get_logger("smarthost.database")
 
@@ -48,6 +52,24 @@ class NoPrimaryError(Exception):
     def __init__(self, faults: Mapping[Host, Exception]) -> None:
         super().__init__("no server takes changes")
         self.faults = faults
+        self.known: Host | None = None
+        """Where it was when it was last found."""
+        self.was_found = False
+        """By another search meanwhile, so that the faults are old ones."""
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether the one that is known does not answer, or none does."""
+        if self.was_found:
+            return False
+        silent = [host for host, fault in self.faults.items() if isinstance(fault, TimeoutError)]
+        return self.known in silent or len(silent) == len(self.faults)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the one that is known answers, if only that it takes no connection."""
+        fault = self.faults.get(self.known) if self.known else None
+        return self.was_found or isinstance(fault, asyncpg.PostgresError)
 
 
 class Primary:
@@ -61,6 +83,7 @@ class Primary:
         self._open_at = open_at
         self._history: History | None = None
         self._sessions: WeakSet[Connection] = WeakSet()
+        self._taken = 0
         self.host: Host | None = None
         """Where it was when it was last found."""
 
@@ -69,10 +92,15 @@ class Primary:
 
         With `anew`, or if no session is left, all are asked, even where one is known.
         """
-        found = None if anew else await self._ask_known()
-        if found is None:
-            found = await self._ask_all()
-        self._take(found)
+        taken = self._taken
+        try:
+            found = None if anew else await self._ask_known()
+            if found is None:
+                found = await self._ask_all()
+            self._take(found)
+        except NoPrimaryError as error:
+            error.known, error.was_found = self.host, self._taken != taken
+            raise
         return found
 
     async def _ask_known(self) -> Found | None:
@@ -83,11 +111,22 @@ class Primary:
         try:
             async with asyncio.timeout(KNOWN_SECONDS):
                 return await self._ask(self.host)
+        except asyncpg.InsufficientResourcesError as error:
+            # It lives and is full; to be asked twice would make it fuller.
+            raise NoPrimaryError({self.host: error}) from None
         except (*DRIVER_ERRORS, UnfitError):
             return None
 
     async def _ask_all(self) -> Found:
-        asking = {asyncio.create_task(self._ask(host)): host for host in self._hosts}
+        asking: dict[asyncio.Task[Found], Host] = {}
+        others: set[asyncio.Task[Found]] = set()
+        for host in self._hosts:
+            is_known = host == self.host
+            asked = self._ask_again(host, others) if is_known else self._ask(host)
+            task = asyncio.create_task(asked)
+            asking[task] = host
+            if not is_known:
+                others.add(task)
         try:
             await _wait_for_newest(set(asking))
             found = await _end(asking)
@@ -105,6 +144,21 @@ class Primary:
             if one is not newest:
                 one.connection.terminate()
         return newest
+
+    async def _ask_again(self, host: Host, others: Collection[asyncio.Task[Found]]) -> Found:
+        """Connect to the one that was known, which may be starting; raises as `_ask`.
+
+        It is asked until the others have answered, so that a silent one is not waited for.
+        """
+        while True:
+            try:
+                return await self._ask(host)
+            except DRIVER_ERRORS as error:
+                if not isinstance(told(str(host), error), LostError) or _are_done(others):
+                    raise
+                await asyncio.wait(others, timeout=AGAIN_SECONDS)
+                if _are_done(others):
+                    raise
 
     async def _ask(self, host: Host) -> Found:
         """Connect to one of them. Raises `DRIVER_ERRORS`, `UnfitError`."""
@@ -160,6 +214,7 @@ class Primary:
                 session.terminate()
         self.host, self._history = found.host, found.history or self._history
         self._sessions.add(found.connection)
+        self._taken += 1
 
     def _is_another(self, found: Found) -> bool:
         told = found.history is not None and self._history is not None
@@ -194,6 +249,10 @@ async def _wait_for_newest(asking: set[asyncio.Task[Found]]) -> None:
             return
         if until is None and any(_has_found(task) for task in done):
             until = loop.time() + OTHERS_SECONDS
+
+
+def _are_done(asking: Collection[asyncio.Task[Found]]) -> bool:
+    return all(task.done() for task in asking)
 
 
 def _has_found(task: asyncio.Task[Found]) -> bool:
