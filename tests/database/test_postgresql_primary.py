@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from servers.postgresql import USER
 from smarthost.database.engine import OutcomeUnknownError, StoreUnavailableError
 from smarthost.database.postgresql import PostgresqlDatabase
 from smarthost.database.postgresql_candidate import ASK_SECONDS, StandbyError, UnfitError
@@ -398,6 +399,17 @@ async def database(pair: Pair) -> AsyncIterator[PostgresqlDatabase]:
     opened = PostgresqlDatabase(Secret(pair.url("postgres")))
     yield opened
     await opened.close()
+
+
+@pytest.mark.needs("postgres")
+async def test_where_the_url_names_no_host_the_driver_knows_which_is_meant(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", f"{pair.standby.folder},{pair.primary.folder}")
+    url = f"postgresql://{USER}@/postgres?target_session_attrs=primary"
+    database = PostgresqlDatabase(Secret(url))
+    assert await database.fetch("SELECT pg_is_in_recovery()") == [(False,)]
+    await database.close()
 
 
 @pytest.mark.needs("postgres")

@@ -142,12 +142,14 @@ class Connections:
             raise
 
     async def _open(self, host: Host) -> Connection:
-        # Of one the driver may know more than the URL says.
-        where = {"host": host.name, "port": host.port} if len(self._hosts) > 1 else {}
+        where: dict[str, object] = {}
+        if len(self._hosts) > 1:
+            where = {"host": host.name, "port": host.port}
+        if host.name:  # else the driver may know of several, and which of them is meant
+            where["target_session_attrs"] = "any"
         connection: Connection = await asyncpg.connect(
             self._url.reveal(),
             **where,
-            target_session_attrs="any",
             timeout=ASK_SECONDS,
             command_timeout=ANSWER_SECONDS,
             # Statements are constants, a few hundred: each is prepared once and stays so.
