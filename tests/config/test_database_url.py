@@ -58,6 +58,7 @@ def test_anything_else_is_no_database_url_and_is_not_repeated(text: str) -> None
         "postgresql://one,[::1]:5433/mail?target_session_attrs=read-write",
         "postgresql:///smarthost?host=/run/postgresql",
         "postgresql:///smarthost?host=one,two&port=5433",
+        "postgresql://user:c4n4ry@/smarthost?host=one,two&port=5433",
         "postgresql:///smarthost?host=one,two&port=5433,5434&target_session_attrs=any",
     ],
 )
@@ -87,6 +88,10 @@ def test_a_database_url_names_a_server_and_stays_a_secret(text: str) -> None:
         ("postgresql:///c4n4ry?host=one,,two", "a comma too many"),
         ("postgresql:///c4n4ry?host=one,two&port=1,2,3", "port is one number"),
         ("postgresql:///db?host=one&port=c4n4ry", "port is one number"),
+        ("postgresql://one,two/db?port=5433,5434", "write host:port there"),
+        ("postgresql://one,two/db?port=5433", "write host:port there"),
+        ("postgresql://user:c4n4ry@one:5433/db?port=5434", "write host:port there"),
+        ("postgresql://user:c4n4ry@localhost/db?host=/run/mail", "write host:port there"),
         ("postgresql://one,two/db?target_session_attrs=c4n4ry", "the server that takes changes"),
         ("postgresql://one,two/db?target_session_attrs=standby", "the server that takes changes"),
         ("postgresql://[user:c4n4ry@host/db", "is not the URL of a server"),

@@ -1,6 +1,7 @@
 """A server over the network is verified and logged in to; where that fails, it is told why."""
 
 import asyncio
+import socket
 import time
 import traceback
 from collections.abc import Iterator
@@ -43,6 +44,18 @@ async def asked(url: str) -> tuple[object, ...]:
         return (await database.fetch(WHO))[0]
     finally:
         await database.close()
+
+
+async def test_a_server_that_forgets_a_connection_without_a_word_is_found_out(
+    server: TlsServer, verified: str
+) -> None:
+    database = PostgresqlDatabase(Secret(server.url() + verified))
+    connection = await database.connect()
+    ours = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
+    connection.terminate()
+    await database.close()
 
 
 async def refused(url: str) -> str:

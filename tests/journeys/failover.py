@@ -14,12 +14,16 @@ from tests.journeys.outages import SOME, Asking, Told, ended, loaded, relay_of_n
 from tests.journeys.partition import DATABASE, LinkedServer
 from tests.journeys.sink import until
 from tests.postgresql_pair import Pair, pair_of_servers
+from tests.postgresql_server import PostgresqlServer
 
 # A commit that waits for a standby is never confirmed; the server does not look who waits for it.
 _SESSIONS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE application_name LIKE 'smarthost%' AND wait_event IS DISTINCT FROM 'SyncRep'"""
-_ACCEPTED = "SELECT count(*) FROM messages"
+_SUBJECTS = "SELECT id, CAST(details AS JSON) ->> 'subject' FROM messages"
+_WAIT_FOR_NOBODY = "ALTER SYSTEM SET synchronous_standby_names = ''"
+_RELOAD = "SELECT pg_reload_conf()"
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 # Leases of 40 seconds are renewed every five by whoever carries something.
 _END_FORGOTTEN = """
 UPDATE recipients SET due_at = 1
@@ -85,12 +89,24 @@ def _lose(loss: Loss, losing: Losing) -> float:
     cluster, pair, _ = losing
     back = loss(losing)
     cluster.server, replaced = pair.primary, pair.standby
-    before = replaced.run_sql(_ACCEPTED)
+    # From here on whatever is written there can be seen there, as what has waited until now.
+    replaced.run_sql(_WAIT_FOR_NOBODY, _RELOAD)
+    until(lambda: replaced.run_sql(_WAITING) == [(0,)])
+    there = _subjects(replaced, cluster)
     cluster.wait_for_more(SOME)
     until(lambda: replaced.run_sql(_SESSIONS) == [(0,)])
-    assert replaced.run_sql(_ACCEPTED) == before, "nothing is written there any more"
+    assert _subjects(replaced, cluster) == there, "nothing is written there any more"
+    answered = set(cluster.answered)
+    kept = _subjects(pair.primary, cluster)
+    in_doubt = {there[message] for message in there.keys() - kept.keys()}
+    assert in_doubt & answered <= set(kept.values()), "accepted only where it was asked for again"
     pair.renew_standby()
     return back
+
+
+def _subjects(server: PostgresqlServer, cluster: Cluster) -> dict[str, str]:
+    """Return the subject of each message that a server has."""
+    return dict(server.run_sql(_SUBJECTS, database=cluster.database))
 
 
 def _end_leases(cluster: Cluster) -> None:

@@ -18,25 +18,32 @@ _NOT_WAITED_FOR = (
 
 async def check_standbys(database: Database, url: Secret) -> Finding:
     """Look whether what is confirmed is on a second machine. Raises `StoreUnavailableError`."""
-    return judge_standbys(await standbys_of(database), servers=len(hosts_of(url)))
+    standbys = await standbys_of(database)
+    if standbys is None:
+        return good(_CHECK, "The server does not tell what standbys it has.")
+    return judge_standbys(standbys, servers=len(hosts_of(url)))
 
 
 def judge_standbys(standbys: Standbys, *, servers: int) -> Finding:
     """Say what is lost with the server's machine; `servers` is how many the URL names."""
-    if not standbys.are_waited_for:
+    if not standbys.needed:
         return _not_waited_for(standbys, servers)
-    if standbys.connected == 0 or (standbys.is_told and standbys.synchronous == 0):
+    there = standbys.synchronous if standbys.is_told else standbys.connected
+    if there < standbys.needed:
         return bad(
             _CHECK,
-            "The server waits for a standby that is not connected, and confirms nothing: all mail "
-            "waits. Start the standby, or change synchronous_standby_names.",
+            f"The server waits for standbys, {standbys.needed} at a time, of which {there} are "
+            "connected, and confirms nothing: all mail waits. Start them, or change "
+            "synchronous_standby_names.",
         )
     if standbys.is_told:
-        return good(_CHECK, f"Those that may be waited for are connected: {standbys.synchronous}.")
+        return good(
+            _CHECK, f"Those that may be waited for are connected: {there} of {standbys.needed}."
+        )
     return good(
         _CHECK,
-        "What is confirmed a standby has too. Which are connected the server tells with: GRANT "
-        "pg_read_all_stats TO the user.",
+        f"The server waits for standbys, {standbys.needed} at a time, and {there} are connected. "
+        "Whether they are the ones it tells with: GRANT pg_read_all_stats TO the user.",
     )
 
 

@@ -29,6 +29,7 @@ from smarthost.app.submission import Doors, bound, place_of
 from smarthost.certificate.live import LiveCertificate
 from smarthost.clock import SystemClock
 from smarthost.config import Config
+from smarthost.database.engine import StoreUnavailableError
 from smarthost.database.sqlite import leave_memory_uncounted
 from smarthost.portals.model import ConflictError, Portal
 from smarthost.web.server import bind
@@ -160,7 +161,11 @@ def service_url(config: Config, portal: Portal, port: int) -> str:
 async def _warn_of_standbys(config: Config, parts: Parts) -> None:
     if config.database_url is None:
         return
-    found = await check_standbys(parts.database, config.database_url)
+    try:
+        found = await check_standbys(parts.database, config.database_url)
+    except StoreUnavailableError as error:
+        log.debug("the database's standbys not looked at", reason=str(error))
+        return
     if not found.ok:
         log.warning("the database's standbys are to be looked at", reason=found.message)
 

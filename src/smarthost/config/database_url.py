@@ -90,6 +90,12 @@ def _host_faults(named: str, options: dict[str, str]) -> list[str]:
         faults.append(f"what follows the : of a host is no port. {_ENCODE}")
     if ports.count(",") not in (0, len(hosts) - 1) or not _PORTS.fullmatch(ports):
         faults.append("port is one number, or one for each host.")
+    if named and {"host", "port"} & set(options):
+        # libpq takes the option, and other drivers what stands before the name.
+        faults.append(
+            "host= and port= are for a URL without a host before the database's name: write "
+            "host:port there."
+        )
     if len(hosts) > 1 and not all(hosts):
         faults.append("there is a comma too many between hosts.")
     if options.get("target_session_attrs", _PRIMARY) not in (_PRIMARY, *_ALSO_PRIMARY):

@@ -9,7 +9,7 @@ whoever still waits for it, so that a connection is never left in the middle of 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Literal
@@ -24,7 +24,12 @@ from smarthost.database.engine import (
     Work,
 )
 from smarthost.database.postgresql_connection import Connection
-from smarthost.database.postgresql_connections import AT_ONCE, LONG_SECONDS, Connections
+from smarthost.database.postgresql_connections import (
+    ANSWER_SECONDS,
+    AT_ONCE,
+    LONG_SECONDS,
+    Connections,
+)
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, AgainError, LostError, told
 from smarthost.database.postgresql_statements import Statements, UnitTransaction
 from smarthost.database.server_clock import ServerClock
@@ -32,6 +37,10 @@ from smarthost.secret import Secret
 
 Measured = Callable[[], contextlib.AbstractContextManager[object]]
 """Returns what is entered for the time of one commit."""
+
+_Outcome = tuple[Any, BaseException | None]
+_Answer = asyncio.Future[_Outcome]
+"""What the caller is told: before the end, where a commit takes long."""
 
 _TRIES = 8
 _LONGEST_PAUSE_SECONDS = 0.5
@@ -66,13 +75,15 @@ class PostgresqlDatabase:
         clock: Clock | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         luck: Callable[[], float] = random.random,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         """Connect to nothing yet: the first call does, and says what is wrong.
 
         `url` is `postgresql://user:password@host:port/database`; `at_once` how many connections
         there are at the most. `measured` gives what is entered for the time of each commit.
         `clock` is the machine's; the server's is `self.clock`, as soon as a connection was made.
-        `luck` gives numbers from 0 to 1, for the pauses between tries.
+        `luck` gives numbers from 0 to 1, for the pauses between tries. Whoever has waited for a
+        commit for `answer_seconds` is told that its outcome is not known.
         """
         self.clock = ServerClock(clock or SystemClock())
         self._connections = Connections(url, self.clock, at_once)
@@ -80,7 +91,8 @@ class PostgresqlDatabase:
         self._measured = measured
         self._sleep = sleep
         self._luck = luck
-        self._running: set[asyncio.Task[Any]] = set()
+        self._answer_seconds = answer_seconds
+        self._running: dict[asyncio.Task[_Outcome], _Answer] = {}
         self._closed = False
 
     @property
@@ -106,9 +118,9 @@ class PostgresqlDatabase:
         """Run one statement; return when its commit is on the server's disk."""
         cut_off: list[LostError] = []
 
-        async def alone() -> int:
+        async def alone(answer: _Answer) -> int:
             try:
-                return await self._alone(sql, values)
+                return await self._alone(sql, values, answer)
             except LostError as error:
                 cut_off.append(error)
                 raise
@@ -124,32 +136,40 @@ class PostgresqlDatabase:
         """Run `work`; return when its commit is on the server's disk."""
         return await self._to_the_end(partial(self._once, work))
 
-    async def _to_the_end(self, change: Callable[[], Awaitable[T]]) -> T:
+    async def _to_the_end(self, change: Callable[[_Answer], Awaitable[T]]) -> T:
         """Make a change, whoever waits for it."""
         self._refuse_if_closed()
-        running = asyncio.get_running_loop().create_task(self._perform(change))
-        self._running.add(running)
-        running.add_done_callback(self._running.discard)
-        result, error = await asyncio.shield(running)
+        loop = asyncio.get_running_loop()
+        answer: _Answer = loop.create_future()
+        running = loop.create_task(self._perform(change, answer))
+        self._running[running] = answer
+        running.add_done_callback(self._ended)
+        result: T
+        result, error = await asyncio.shield(answer)
         if error is not None:
             raise error
         return result
 
+    def _ended(self, running: asyncio.Task[_Outcome]) -> None:
+        answer = self._running.pop(running)
+        if not answer.done() and not running.cancelled():
+            answer.set_result(running.result())
+
     async def _perform(
-        self, change: Callable[[], Awaitable[T]]
-    ) -> tuple[T, None] | tuple[Any, BaseException]:
+        self, change: Callable[[_Answer], Awaitable[object]], answer: _Answer
+    ) -> _Outcome:
         """Make a change again and again until it stood in nobody's way, and was not cut off."""
         lost = False
         for tried in range(1, _TRIES + 1):
             try:
                 async with self._room():
-                    return await change(), None
+                    return await change(answer), None
             except AgainError as error:
-                if tried == _TRIES:
+                if tried == _TRIES or answer.done():
                     return None, error
                 await self._sleep(min(0.01 * 2**tried, _LONGEST_PAUSE_SECONDS) * self._luck())
             except LostError as error:
-                if lost:
+                if lost or answer.done():  # whoever was told may have done it anew
                     return None, error
                 lost = True
                 self._connections.forget_idle()
@@ -161,7 +181,7 @@ class PostgresqlDatabase:
         """Run `work` once, without a limit to how long its statements take."""
         self._refuse_if_closed()
         async with self._room():
-            return await self._once(work, first=_AT_LENGTH)
+            return await self._once(work, None, first=_AT_LENGTH)
 
     @asynccontextmanager
     async def _room(self) -> AsyncIterator[None]:
@@ -174,12 +194,13 @@ class PostgresqlDatabase:
     def _of(self, connection: Connection) -> Statements:
         return Statements(connection, self._connections, None)
 
-    async def _alone(self, sql: str, values: tuple[Value, ...]) -> int:
+    async def _alone(self, sql: str, values: tuple[Value, ...], answer: _Answer) -> int:
         async with self._connections.one() as connection:
-            with self._measured():
-                return await self._of(connection).execute(sql, *values)
+            statements = Statements(connection, self._connections, LONG_SECONDS)
+            with self._measured(), self._telling(answer):
+                return await statements.execute(sql, *values)
 
-    async def _once(self, work: Work[T], first: str | None = None) -> T:
+    async def _once(self, work: Work[T], answer: _Answer | None, first: str | None = None) -> T:
         async with self._connections.one() as connection:
             patience = None if first is None else LONG_SECONDS
             transaction = UnitTransaction(connection, self._connections, patience)
@@ -192,13 +213,15 @@ class PostgresqlDatabase:
                     await self._roll_back(connection)
                 raise
             if transaction.begun:
-                await self._commit(connection)
+                await self._commit(connection, answer)
             return result
 
-    async def _commit(self, connection: Connection) -> None:
+    async def _commit(self, connection: Connection, answer: _Answer | None) -> None:
+        watching = self._connections.pulse.watching(connection)
+        patience = None if answer is None else LONG_SECONDS
         try:
-            with self._measured(), self._connections.pulse.watching(connection):
-                status = await connection.execute("COMMIT")
+            with self._measured(), watching, self._telling(answer):
+                status = await connection.execute("COMMIT", timeout=patience)
         except DRIVER_ERRORS as error:
             connection.terminate()
             found = told(self._connections.name, error)
@@ -207,6 +230,24 @@ class PostgresqlDatabase:
             raise found from error
         if status != "COMMIT":
             raise TypeError("a unit of work went on behind a statement that failed")
+
+    @contextlib.contextmanager
+    def _telling(self, answer: _Answer | None) -> Iterator[None]:
+        """Tell the caller in time that a commit is in doubt, and wait for its end nonetheless.
+
+        A server that waits for its standby does not look whether we are there, and keeps the
+        session: whoever took another one in its place would fill the server with them.
+        """
+        if answer is None:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        doubt = OutcomeUnknownError(f"{self.name} has not answered in time. {_KEPT_OR_NOT}")
+        timer = loop.call_later(self._answer_seconds, answer.set_result, (None, doubt))
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     async def _roll_back(self, connection: Connection) -> None:
         try:
@@ -239,10 +280,16 @@ class PostgresqlDatabase:
         await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """Finish the units of work that were begun, and close all connections."""
+        """Finish the units of work that were begun, and close all connections.
+
+        A commit whose caller was told that it is in doubt is not waited for any more.
+        """
         self._closed = True
         if self._running:
-            await asyncio.wait(set(self._running))
+            await asyncio.wait(set(self._running.values()))
+        for running in list(self._running):
+            running.cancel()
+            await asyncio.wait({running})
         await self._connections.close()
 
     def _refuse_if_closed(self) -> None:

@@ -3,8 +3,11 @@
 It is all that the rest knows of the driver's calls; its errors are in `postgresql_errors.py`.
 """
 
+import socket
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+_IDLE_SECONDS, _BETWEEN_SECONDS, _TIMES = 10, 5, 3
 
 
 class Connection(Protocol):
@@ -76,3 +79,17 @@ class Connection(Protocol):
     async def close(self, *, timeout: float) -> None:  # noqa: ASYNC109 - the driver's own
         """Close it orderly."""
         ...
+
+
+def keep_alive(connection: Any) -> None:  # noqa: ANN401 - the driver has no types
+    """Have the system find out, where an answer is waited for, that the other end is gone.
+
+    A server whose power failed has forgotten the connection and says so only when it is asked.
+    """
+    ours = connection._transport.get_extra_info("socket")  # noqa: SLF001 - there is no other way
+    if ours.family == socket.AF_UNIX:
+        return
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _IDLE_SECONDS)
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _BETWEEN_SECONDS)
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _TIMES)

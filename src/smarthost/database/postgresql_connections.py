@@ -11,18 +11,16 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from smarthost.database.engine import StoreUnavailableError
-from smarthost.database.postgresql_connection import Connection
-from smarthost.database.postgresql_errors import DRIVER_ERRORS, LostError, name_of, told
-from smarthost.database.postgresql_hosts import Host, hosts_of
-from smarthost.database.postgresql_primary import (
+from smarthost.database.postgresql_candidate import (
     ASK_SECONDS,
-    Found,
-    NoPrimaryError,
-    Primary,
     StandbyError,
     Standing,
     UnfitError,
 )
+from smarthost.database.postgresql_connection import Connection, keep_alive
+from smarthost.database.postgresql_errors import DRIVER_ERRORS, LostError, name_of, told
+from smarthost.database.postgresql_hosts import Host, hosts_of
+from smarthost.database.postgresql_primary import Found, NoPrimaryError, Primary
 from smarthost.database.postgresql_pulse import Pulse
 from smarthost.database.postgresql_tls import tls_fault
 from smarthost.database.server_clock import ServerClock
@@ -139,17 +137,19 @@ class Connections:
         try:
             return await self._primary.find(anew=anew)
         except NoPrimaryError as error:
-            if any(isinstance(fault, TimeoutError) for fault in error.faults.values()):
+            if error.is_silence:
                 self._silent_at = self._clock.monotonic()
             raise
 
     async def _open(self, host: Host) -> Connection:
-        # Of one the driver may know more than the URL says.
-        where = {"host": host.name, "port": host.port} if len(self._hosts) > 1 else {}
+        where: dict[str, object] = {}
+        if len(self._hosts) > 1:
+            where = {"host": host.name, "port": host.port}
+        if host.name:  # else the driver may know of several, and which of them is meant
+            where["target_session_attrs"] = "any"
         connection: Connection = await asyncpg.connect(
             self._url.reveal(),
             **where,
-            target_session_attrs="any",
             timeout=ASK_SECONDS,
             command_timeout=ANSWER_SECONDS,
             # Statements are constants, a few hundred: each is prepared once and stays so.
@@ -157,6 +157,7 @@ class Connections:
             max_cached_statement_lifetime=0,
             server_settings={**_SETTINGS, "application_name": self._application},
         )
+        keep_alive(connection)
         return connection
 
     async def _is_there(self) -> bool:
@@ -167,8 +168,7 @@ class Connections:
         try:
             found = await self._find(anew=True)
         except NoPrimaryError as error:
-            at = self._primary.host
-            return at is not None and isinstance(error.faults.get(at), asyncpg.PostgresError)
+            return error.is_answered
         found.connection.terminate()
         return True
 

@@ -7,11 +7,16 @@ replication copies too, and is no standby.
 
 from typing import NamedTuple
 
-from smarthost.database.engine import Database
+import asyncpg
 
-_STANDBYS = """
-SELECT current_setting('synchronous_standby_names') <> ''
-         AND current_setting('synchronous_commit') <> 'local',
+from smarthost.database.engine import Database, StoreUnavailableError
+
+# A list without a number is one of which the first is waited for.
+_STANDBYS = r"""
+SELECT CASE WHEN current_setting('synchronous_standby_names') = ''
+                 OR current_setting('synchronous_commit') = 'local' THEN 0
+            ELSE coalesce(CAST(substring(current_setting('synchronous_standby_names')
+                          from '(?i)^\s*(?:first|any)?\s*(\d+)\s*\(') AS INTEGER), 1) END,
        count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')),
        count(*) FILTER (WHERE state IS NULL) = 0
 FROM pg_stat_replication r
@@ -22,8 +27,8 @@ WHERE (state IS NULL OR state <> 'backup') AND NOT EXISTS (
 class Standbys(NamedTuple):
     """The servers that copy from one."""
 
-    are_waited_for: bool
-    """Whether a commit is confirmed only when one has it, or as many as are asked for."""
+    needed: int
+    """How many have to have a commit before it is confirmed."""
     connected: int
     synchronous: int
     """How many of them may be waited for; 0 where that is not told."""
@@ -31,6 +36,13 @@ class Standbys(NamedTuple):
     """Whether this user is told which they are."""
 
 
-async def standbys_of(database: Database) -> Standbys:
-    """Ask a PostgreSQL server. Raises `StoreUnavailableError`."""
-    return Standbys(*(await database.fetch(_STANDBYS))[0])
+async def standbys_of(database: Database) -> Standbys | None:
+    """Ask a PostgreSQL server; None: it does not tell. Raises `StoreUnavailableError`."""
+    try:
+        return Standbys(*(await database.fetch(_STANDBYS))[0])
+    except asyncpg.PostgresError:
+        return None  # a service that has no such view
+    except StoreUnavailableError as error:
+        if isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
+            return None
+        raise

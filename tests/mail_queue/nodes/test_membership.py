@@ -177,6 +177,34 @@ async def test_a_node_that_was_heard_late_lets_others_write_first(
     assert one.member.is_held
 
 
+async def test_what_two_looks_side_by_side_have_seen_is_one_cut(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    one, two = nodes
+    await one.member.take()
+    locked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold_up(tx: Transaction) -> None:
+        await tx.fetch(f"{NAMES} FOR UPDATE")
+        locked.set()
+        await go_on.wait()
+
+    holding_up = asyncio.create_task(two.database.transact(hold_up))
+    await locked.wait()
+    with capture_logs() as logs:
+        looking = asyncio.create_task(one.member.look())
+        await asyncio.sleep(0)  # it has asked
+        clock.advance(2 * GONE_SECONDS)
+        taking = asyncio.create_task(one.member.take())
+        await asyncio.sleep(0)
+        clock.advance(1)
+        go_on.set()
+        await asyncio.gather(holding_up, looking, taking)
+    assert [entry["event"] for entry in logs] == ["was cut off from the other nodes"]
+    await pass_time(clock, SETTLE_SECONDS, one)
+    assert one.member.is_held
+
+
 async def test_a_portal_that_somebody_keeps_locked_makes_nobody_look_gone(
     nodes: list[Node], portal: str
 ) -> None:

@@ -14,9 +14,9 @@ from smarthost.database.copy.model import SourceNotReadyError, TargetTakenError
 from smarthost.database.copy.tables import Table, quoted
 from smarthost.database.engine import Row, Value
 from smarthost.database.postgresql import PostgresqlDatabase
+from smarthost.database.postgresql_candidate import ASK_SECONDS
 from smarthost.database.postgresql_connection import Connection
 from smarthost.database.postgresql_errors import DRIVER_ERRORS, told
-from smarthost.database.postgresql_primary import ASK_SECONDS
 
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('copy', 7250))"
 # A count of a hundred million rows takes its time, and so does a batch of large bodies.

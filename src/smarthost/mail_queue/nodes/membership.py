@@ -9,7 +9,7 @@ are gone, too.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -120,15 +120,20 @@ class Membership:
 
     async def look(self) -> None:
         """Say that this node is there, and see who is. Raises `StoreUnavailableError`."""
-        asked_at = self._clock.monotonic()
+        # One after the other: of two side by side the second would see what the first has seen to.
         async with self._writing:
+            asked_at = self._clock.monotonic()
             if self._joined:
                 await self._store.say(self.name)
-        found = await self._store.all()
+            found = await self._store.all()
+            self._see(found, asked_at)
+
+    def _see(self, found: Mapping[str, int], asked_at: float) -> None:
         now = self._clock.monotonic()
         before = self._seen
         if before and self._is_old(self._said_at):
-            log.warning("was cut off from the other nodes", node=self.name)
+            if now >= self._begin_at:
+                log.warning("was cut off from the other nodes", node=self.name)
             self._begin_at = now + SETTLE_SECONDS
             before = {}  # what nobody looked at was perhaps there all the time
         self._said_at = asked_at
