@@ -17,6 +17,9 @@ class PassingOn:
     async def execute(self, sql: str, *values: Value) -> int:
         return await self._database.execute(sql, *values)
 
+    async def note(self, sql: str, *values: Value) -> None:
+        await self._database.note(sql, *values)
+
     async def transact(self, work: Work[T]) -> T:
         return await self._database.transact(work)
 

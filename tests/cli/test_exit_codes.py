@@ -14,9 +14,9 @@ from tests.cli.program import Program
 
 NEVER_LEAVES_A_COMMAND = {
     "smarthost.config.faults.InvalidValueError": "becomes a fault of ConfigError",
+    "smarthost.database.postgresql_candidate.StandbyError": "is told by a NoPrimaryError",
+    "smarthost.database.postgresql_candidate.UnfitError": "is told by a NoPrimaryError",
     "smarthost.database.postgresql_primary.NoPrimaryError": "becomes a StoreUnavailableError",
-    "smarthost.database.postgresql_primary.StandbyError": "is told by a NoPrimaryError",
-    "smarthost.database.postgresql_primary.UnfitError": "is told by a NoPrimaryError",
     "smarthost.database.session_lock.LockedError": "becomes a NoTokenError",
     "smarthost.database.sqlite_units.RaisedError": "becomes what a unit has raised",
     "smarthost.delivery.bearer_token.NoTokenError": "is an attempt's outcome",

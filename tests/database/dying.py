@@ -141,6 +141,7 @@ class _DyingStore:
         self.in_order = database.in_order
         self.fetch = database.fetch
         self.execute = database.execute
+        self.note = database.note
         self.transact = database.transact
         self.check_room = database.check_room
         self.find_damage = database.find_damage

@@ -66,6 +66,17 @@ async def test_a_change_by_itself_tells_its_rows_and_is_seen_by_others(
     assert await database.execute("DELETE FROM notes WHERE id = $1", "b") == 0
 
 
+async def test_a_note_is_kept_and_its_failure_disturbs_no_other(
+    database: Database, open_another: Callable[[], Database]
+) -> None:
+    await database.note(INSERT, "a", "first")
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await database.note(INSERT, "a", "second")
+    await database.note(INSERT, "b", "third")
+    found = await open_another().fetch("SELECT text FROM notes ORDER BY id")
+    assert found == [("first",), ("third",)]
+
+
 async def test_a_change_by_itself_that_fails_disturbs_no_other(database: Database) -> None:
     await database.execute(INSERT, "a", "first")
     results = await asyncio.gather(

@@ -462,6 +462,21 @@ async def test_a_commit_in_doubt_keeps_its_place_until_it_ends(
 
 
 @pytest.mark.needs("postgres")
+async def test_a_note_waits_for_no_standby_and_for_no_unit(pair: Pair) -> None:
+    database = PostgresqlDatabase(Secret(pair.url("postgres")), at_once=5, answer_seconds=0.2)
+    await database.execute("DELETE FROM notes")
+    pair.wait_for("nobody")
+    for note in "ab":  # as many as there is room for
+        with pytest.raises(OutcomeUnknownError):
+            await in_one_unit(database, note)
+    async with asyncio.timeout(SOON):
+        await database.note(INSERT, "c")
+        assert await database.fetch(NOTES) == [("c",)]
+    have_it_confirm(pair)
+    await database.close()
+
+
+@pytest.mark.needs("postgres")
 async def test_a_stop_does_not_wait_for_a_commit_in_doubt_nor_ends_it(pair: Pair) -> None:
     database = PostgresqlDatabase(Secret(pair.url("postgres")), answer_seconds=0.2)
     await database.execute("DELETE FROM notes")

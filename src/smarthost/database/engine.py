@@ -89,6 +89,14 @@ class Database(Protocol):
         """
         ...
 
+    async def note(self, sql: str, *values: Value) -> None:
+        """Run one statement as a change that nobody misses, beside units of work.
+
+        It waits neither for their turn nor for a standby, and is lost with the server that has
+        taken it. It may be run twice.
+        """
+        ...
+
     async def transact(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its result once that is durable.
 

@@ -42,6 +42,8 @@ _Outcome = tuple[Any, BaseException | None]
 _Answer = asyncio.Future[_Outcome]
 """What the caller is told: before the end, where a commit takes long."""
 
+_BEGIN_HERE_ALONE = "BEGIN; SET LOCAL synchronous_commit = local"
+
 _TRIES = 8
 _LONGEST_PAUSE_SECONDS = 0.5
 
@@ -113,6 +115,22 @@ class PostgresqlDatabase:
     async def _fetch(self, sql: str, values: tuple[Value, ...]) -> list[Row]:
         async with self._connections.one() as connection:
             return await self._of(connection).fetch(sql, *values)
+
+    async def note(self, sql: str, *values: Value) -> None:
+        """Run one statement beside units of work; return when its commit is on this server."""
+        self._refuse_if_closed()
+        try:
+            await self._note(sql, values)
+        except LostError:
+            self._connections.forget_idle()
+            await self._note(sql, values)
+
+    async def _note(self, sql: str, values: tuple[Value, ...]) -> None:
+        async with self._connections.one() as connection:
+            statements = self._of(connection)
+            await statements.execute(_BEGIN_HERE_ALONE)
+            await statements.execute(sql, *values)
+            await statements.execute("COMMIT")
 
     async def execute(self, sql: str, *values: Value) -> int:
         """Run one statement; return when its commit is on the server's disk."""

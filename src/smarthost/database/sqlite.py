@@ -103,6 +103,10 @@ class SqliteDatabase:
 
         return await self._writer.submit(work)
 
+    async def note(self, sql: str, *values: Value) -> None:
+        """Run one statement; there is neither a standby here nor a second writer."""
+        await self.execute(sql, *values)
+
     async def transact(self, work: Work[T]) -> T:
         """Run `work`; return when its commit is on the disk."""
         return await self._writer.submit(work)

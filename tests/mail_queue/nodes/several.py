@@ -30,6 +30,11 @@ class Cut(Faltering):
             raise StoreUnavailableError("the way to the server is cut")
         return await super().fetch(sql, *values)
 
+    async def note(self, sql: str, *values: Value) -> None:
+        if self.full:
+            raise StoreUnavailableError("the way to the server is cut")
+        await super().note(sql, *values)
+
 
 class Node:
     """What one process has of the queue; cut off from the server while `database.full`."""

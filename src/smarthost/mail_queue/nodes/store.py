@@ -5,7 +5,7 @@ from smarthost.database.engine import Database
 
 _SAY = """
 INSERT INTO delivering_nodes (name, seen_at) VALUES ($1, $2)
-ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at RETURNING name"""
+ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at"""
 _ALL = "SELECT name, seen_at FROM delivering_nodes ORDER BY name"
 _FORGET = "DELETE FROM delivering_nodes WHERE name = $1 AND seen_at = $2"
 _LEAVE = "DELETE FROM delivering_nodes WHERE name = $1"
@@ -21,10 +21,10 @@ class NodeStore:
     async def say(self, name: str) -> None:
         """Write down that this node is there.
 
-        As a read is sent, which is one statement: units of work may all wait for a portal that
-        somebody else keeps locked, and that is no reason to take this node for dead.
+        Units of work may all wait, for a portal that somebody else keeps locked or for a standby,
+        and that is no reason to take this node for dead. A server that takes over hears it anew.
         """
-        await self._database.fetch(_SAY, name, self._clock.now())
+        await self._database.note(_SAY, name, self._clock.now())
 
     async def all(self) -> dict[str, int]:
         """Return when each node that has not left wrote last; microseconds since 1970, UTC."""
