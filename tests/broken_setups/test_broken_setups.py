@@ -15,6 +15,7 @@ import trustme
 import uvloop
 
 from smarthost.clock import SystemClock
+from smarthost.delivery.outcome import Code
 from smarthost.explanations.failure import Failure
 from smarthost.relay_check.model import Checked
 from smarthost.secret import Secret
@@ -39,6 +40,7 @@ ASKED_QUICKLY = 30
 SENT_QUICKLY = 100
 """The same for mail, which may take five minutes."""
 
+_TRIES = 3
 _OWN_NETWORK = ("ip", "mount")
 
 
@@ -149,10 +151,22 @@ def run(row: BrokenSetUp, world: World, folder: Path) -> Told:
             told = go(uvloop.new_event_loop, (by_check, by_test, by_mail))
         else:
             told = [
-                *go(partial(QuickLoop, ASKED_QUICKLY), (by_check, by_test)),
-                *go(partial(QuickLoop, SENT_QUICKLY), (by_mail,)),
+                *_undisturbed(partial(go, partial(QuickLoop, ASKED_QUICKLY), (by_check, by_test))),
+                *_undisturbed(partial(go, partial(QuickLoop, SENT_QUICKLY), (by_mail,))),
             ]
     return Told(*told)
+
+
+def _undisturbed(go: Callable[[], list[Any]]) -> list[Any]:
+    """Go again where a busy machine stood still for longer than an attempt may overrun.
+
+    Time is quick, so that is a twentieth of a second.
+    """
+    for _ in range(_TRIES):
+        told = go()
+        if not any(isinstance(one, Failure) and one.code is Code.INTERNAL for one in told):
+            break
+    return told
 
 
 def _go(
