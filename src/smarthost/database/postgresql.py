@@ -104,13 +104,7 @@ class PostgresqlDatabase:
 
     async def fetch(self, sql: str, *values: Value) -> list[Row]:
         """Run one read, which sees what was committed before it began."""
-        self._refuse_if_closed()
-        try:
-            return await self._fetch(sql, values)
-        except LostError:
-            # A server that was started anew has closed what was idle; the next connection tells.
-            self._connections.forget_idle()
-            return await self._fetch(sql, values)
+        return await self._even_if_lost(partial(self._fetch, sql, values))
 
     async def _fetch(self, sql: str, values: tuple[Value, ...]) -> list[Row]:
         async with self._connections.one() as connection:
@@ -118,12 +112,7 @@ class PostgresqlDatabase:
 
     async def note(self, sql: str, *values: Value) -> None:
         """Run one statement beside units of work; return when its commit is on this server."""
-        self._refuse_if_closed()
-        try:
-            await self._note(sql, values)
-        except LostError:
-            self._connections.forget_idle()
-            await self._note(sql, values)
+        await self._even_if_lost(partial(self._note, sql, values))
 
     async def _note(self, sql: str, values: tuple[Value, ...]) -> None:
         async with self._connections.one() as connection:
@@ -131,6 +120,16 @@ class PostgresqlDatabase:
             await statements.execute(_BEGIN_HERE_ALONE)
             await statements.execute(sql, *values)
             await statements.execute("COMMIT")
+
+    async def _even_if_lost(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask, and once more where the connection was lost by that."""
+        self._refuse_if_closed()
+        try:
+            return await ask()
+        except LostError:
+            # A server that was started anew has closed what was idle; the next connection tells.
+            self._connections.forget_idle()
+            return await ask()
 
     async def execute(self, sql: str, *values: Value) -> int:
         """Run one statement; return when its commit is on the server's disk."""
