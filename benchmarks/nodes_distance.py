@@ -7,12 +7,8 @@ compared with the same process that holds nothing up. How long the way is gets m
 
 import asyncio
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import asyncpg
 import msgspec
@@ -23,7 +19,7 @@ from benchmarks.nodes_accepting import accepted, make_accepting_place
 from benchmarks.nodes_cases import Case, median_ratio, turns
 from benchmarks.nodes_delivering import delivered, make_place
 from benchmarks.relay import RunningSink
-from benchmarks.serving import tell
+from benchmarks.serving import tell, telling_port
 
 _ONE_WAY_MILLISECONDS = (0.0, 0.25, 0.5, 2.5)
 _PROBES = 200
@@ -55,7 +51,9 @@ def at_distances(
     with ExitStack() as held:
         places = []
         for milliseconds in _ONE_WAY_MILLISECONDS:
-            port = held.enter_context(_far_away(engine.socket, milliseconds))
+            port = held.enter_context(
+                telling_port("distance", str(engine.socket), str(milliseconds))
+            )
             places.append(_place(engine.at(port), sink, portals))
         found: dict[_Far, list[_Figures]] = {place: [] for place in places}
         serial = 0
@@ -64,17 +62,6 @@ def at_distances(
             serial += messages + messages // 5
             tell(f"  {place.trip:.2f} ms: {found[place][-1].many:,.0f}/s delivered")
     _report(found)
-
-
-@contextmanager
-def _far_away(server: Path, milliseconds: float) -> Iterator[int]:
-    command = [sys.executable, "-m", "benchmarks.distance", str(server), str(milliseconds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
 
 
 def _place(engine: Distant, sink: RunningSink, portals: int) -> _Far:

@@ -78,6 +78,18 @@ def baseline(module: str, *arguments: str) -> Iterator[str]:
 
 
 @contextmanager
+def telling_port(module: str, *arguments: str) -> Iterator[int]:
+    """Run a program of this folder, whose first line is the port that it has chosen; give that."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+@contextmanager
 def _running(
     command: list[str], environment: dict[str, str], port: int
 ) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:

@@ -8,17 +8,15 @@ round, so that a machine whose speed drifts changes both. Prints a table of medi
 import argparse
 import asyncio
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import cast
 
 import aiosmtplib
 import uvloop
 
+from benchmarks.serving import telling_port
 from smarthost.clock import SystemClock
 from smarthost.smtp.client import Client
 from smarthost.smtp.data import Content
@@ -121,18 +119,6 @@ def measure(send: Send, port: int, *, content: bytes, connections: int, messages
     return messages // connections * connections / (time.perf_counter() - began)
 
 
-@contextmanager
-def sink() -> Iterator[int]:
-    """Run the sink in its own process; gives its port."""
-    command = [sys.executable, "-m", "benchmarks.smtp", "--sink"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
-
-
 def main() -> None:
     """Measure and print."""
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -144,7 +130,7 @@ def main() -> None:
         uvloop.run(_serve())
         return
     print(f"{'connections':>11} {'octets':>7} " + " ".join(f"{name:>11}" for name in CLIENTS))
-    with sink() as port:
+    with telling_port("smtp", "--sink") as port:
         for connections in CONNECTIONS:
             for size in SIZES:
                 _row(port, connections, size, given.rounds, given.messages)

@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.installation import Installation, make_portal, queue_many
 from benchmarks.nodes_cases import median_ratio, turns
 from benchmarks.process_tree import most_memory, proportional_memory
+from benchmarks.serving import telling_port
 from smarthost.mail_queue.model import Kind
 
 ONE_WAY_SECONDS = 0.02
@@ -78,12 +79,8 @@ def far_away(server: socket.socket, path: Path) -> Iterator[socket.socket]:
     server.bind(str(path))
     server.listen()
     server.settimeout(PATIENCE)
-    command = [sys.executable, "-m", "benchmarks.distance", str(path), str(ONE_WAY_SECONDS * 1000)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            address = ("127.0.0.1", int(process.stdout.readline()))
-            with socket.create_connection(address, timeout=PATIENCE) as near:
-                yield near
-        finally:
-            process.terminate()
+    with (
+        telling_port("distance", str(path), str(ONE_WAY_SECONDS * 1000)) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as near,
+    ):
+        yield near
