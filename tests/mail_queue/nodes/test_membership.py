@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -149,12 +150,9 @@ async def test_a_node_that_comes_back_is_there_again_and_lets_others_write_first
     assert two.member.count() == 2
 
 
-async def test_a_node_that_was_heard_late_lets_others_write_first(
-    nodes: list[Node], clock: HeldClock
-) -> None:
-    one, two = nodes
-    await one.member.take()
-    await two.member.take()
+@asynccontextmanager
+async def held_up(by: Node) -> AsyncIterator[None]:
+    """Have whatever a node says of itself wait until the end."""
     locked, go_on = asyncio.Event(), asyncio.Event()
 
     async def hold_up(tx: Transaction) -> None:
@@ -162,15 +160,28 @@ async def test_a_node_that_was_heard_late_lets_others_write_first(
         locked.set()
         await go_on.wait()
 
-    holding_up = asyncio.create_task(two.database.transact(hold_up))
+    holding_up = asyncio.create_task(by.database.transact(hold_up))
     await locked.wait()
-    clock.advance(GONE_SECONDS - 1)
-    with capture_logs() as logs:
-        looking = asyncio.create_task(one.member.look())
-        await asyncio.sleep(0)  # it has asked, in time
-        clock.advance(1)
+    try:
+        yield
+    finally:
         go_on.set()
-        await asyncio.gather(holding_up, looking)
+        await holding_up
+
+
+async def test_a_node_that_was_heard_late_lets_others_write_first(
+    nodes: list[Node], clock: HeldClock
+) -> None:
+    one, two = nodes
+    await one.member.take()
+    await two.member.take()
+    with capture_logs() as logs:
+        async with held_up(two):
+            clock.advance(GONE_SECONDS - 1)
+            looking = asyncio.create_task(one.member.look())
+            await asyncio.sleep(0)  # it has asked, in time
+            clock.advance(1)
+        await looking
     assert [entry["event"] for entry in logs] == ["was cut off from the other nodes"]
     assert not one.member.is_held
     await pass_time(clock, SETTLE_SECONDS, one)
@@ -182,24 +193,15 @@ async def test_what_two_looks_side_by_side_have_seen_is_one_cut(
 ) -> None:
     one, two = nodes
     await one.member.take()
-    locked, go_on = asyncio.Event(), asyncio.Event()
-
-    async def hold_up(tx: Transaction) -> None:
-        await tx.fetch(f"{NAMES} FOR UPDATE")
-        locked.set()
-        await go_on.wait()
-
-    holding_up = asyncio.create_task(two.database.transact(hold_up))
-    await locked.wait()
     with capture_logs() as logs:
-        looking = asyncio.create_task(one.member.look())
-        await asyncio.sleep(0)  # it has asked
-        clock.advance(2 * GONE_SECONDS)
-        taking = asyncio.create_task(one.member.take())
-        await asyncio.sleep(0)
-        clock.advance(1)
-        go_on.set()
-        await asyncio.gather(holding_up, looking, taking)
+        async with held_up(two):
+            looking = asyncio.create_task(one.member.look())
+            await asyncio.sleep(0)  # it has asked
+            clock.advance(2 * GONE_SECONDS)
+            taking = asyncio.create_task(one.member.take())
+            await asyncio.sleep(0)
+            clock.advance(1)
+        await asyncio.gather(looking, taking)
     assert [entry["event"] for entry in logs] == ["was cut off from the other nodes"]
     await pass_time(clock, SETTLE_SECONDS, one)
     assert one.member.is_held
